@@ -1,0 +1,55 @@
+# The front door. `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all check format bench lock vectors clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## make the virtual environment from requirements.lock (hashes checked)
+
+# uv itself comes out of the lock, by pip and with its hashes; then it installs the rest in seconds.
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@awk '/^[a-z]/ {on = /^uv==/} on' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install ## the main job, end to end, on real parts
+	@$(BIN)/content-service demo
+
+test: install ## the test suite
+	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors -n 2
+	@$(BIN)/python -m pytest -q tests/stack tests/faults -m "not slow"
+
+test-all: install ## the test suite with the long tests
+	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors -n 2
+	@$(BIN)/python -m pytest -q tests/stack tests/faults
+
+check: install ## format, lint, types, import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports
+
+format: install ## write the format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only .
+
+bench: install ## measure; ONLY=seal runs one
+	@$(BIN)/python -m bench $(ONLY)
+
+lock: ## resolve requirements.lock anew
+	@$(BIN)/uv pip compile pyproject.toml --extra local --group dev --universal --generate-hashes \
+	  --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+vectors: install ## write the test vectors of the bundle format anew
+	@$(BIN)/python tests/vectors/make.py
+
+clean: ## remove what was built and installed (the local stack's data stays)
+	@rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

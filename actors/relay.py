@@ -1,0 +1,64 @@
+"""Pool content-outbox-relay: outbox → NATS and NATS → inbox, two loops that share a replica and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from actors.pool import Replica, describe, pause
+from cluster.database import fetch_one
+from cluster.events import Events
+from content.errors import ContentError
+from tasks.intake import Intake
+from tasks.relay import Relay
+
+IDLE_S, AWAY_S, SHARE_S = 0.1, 1.0, 5.0
+log = structlog.get_logger()
+
+
+class OutboxRelay(Replica):
+    """An outage of NATS or Postgres is waited out, since both come back; only a bug ends the loops."""
+
+    async def read_depth(self) -> float:
+        async with self.connections.ops.connection() as connection:
+            row = await fetch_one(connection, "select count(*) as n from outbox where published_at is null")
+            return float(row["n"]) if row else 0.0
+
+    async def work(self) -> None:
+        events = await self._connect()
+        relay, intake = Relay(self.settings, events), Intake(self.connections, events)
+        try:
+            await asyncio.gather(
+                self._repeat(relay.step, IDLE_S),
+                self._repeat(intake.step, 0.0),
+                self._repeat(relay.share, SHARE_S, True),
+            )
+        finally:
+            await relay.close()
+            await events.close()
+
+    async def _connect(self) -> Events:
+        while True:
+            try:
+                return await Events.connect(self.settings)
+            except Exception as error:  # noqa: BLE001 - nats raises many kinds while the server starts
+                log.warning("NATS is away", **describe(error))
+                self.beat()
+                await pause(self.stopping, AWAY_S)
+
+    async def _repeat(self, step: Callable[[], Awaitable[int]], rest_s: float, always_rest: bool = False) -> None:
+        while not self.stopping.is_set():
+            try:
+                done = await step()
+            except ContentError as error:
+                if not error.retryable:
+                    raise
+                log.warning("waiting", step=step.__qualname__, **describe(error))
+                await pause(self.stopping, AWAY_S)
+                continue
+            finally:
+                self.beat()
+            if always_rest or not done:
+                await pause(self.stopping, rest_s)

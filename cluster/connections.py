@@ -1,0 +1,44 @@
+"""What a process of the service is connected to, made once from the settings and handed to the tasks.
+
+A process gets only the roles it names: the API no relay, the relay no API. Open inside a running event loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cluster.database import Database
+from cluster.keys import OpenBao
+from cluster.keys import connect as connect_keys
+from cluster.objects import Objects
+from cluster.settings import Settings
+
+Role = Literal["api", "worker", "relay", "ops"]
+
+
+@dataclass(frozen=True)
+class Connections:
+    """`db` sees one tenant per transaction; `ops` counts over all; `relay` carries the outbox."""
+
+    settings: Settings
+    db: Database
+    ops: Database
+    objects: Objects
+    keys: OpenBao
+
+    @classmethod
+    async def open(cls, settings: Settings, role: Role = "worker", *, size: int = 8) -> Connections:
+        dsn = {
+            "api": settings.postgres_api,
+            "worker": settings.postgres_worker,
+            "relay": settings.postgres_relay,
+            "ops": settings.postgres_ops,
+        }
+        db = await Database(dsn[role].get_secret_value(), size=size).open()
+        ops = await Database(settings.postgres_ops.get_secret_value(), size=2).open()
+        return cls(settings, db, ops, Objects(settings), connect_keys(settings))
+
+    async def close(self) -> None:
+        await self.db.close()
+        await self.ops.close()

@@ -1,0 +1,73 @@
+"""Connections to Postgres: one pool per role, and transactions that see one tenant.
+
+`Database.tenant(name)` is the only way to a tenant's rows: it opens a transaction and sets `app.tenant` for its
+duration (`set_config(…, true)`: a plain SET would leak to the next borrower of the connection). Connections are in
+autocommit outside such a block, which PgQueuer asks for. SQL stands beside its use; rows are dictionaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from content.errors import ContentError
+
+Transaction = psycopg.AsyncConnection[DictRow]
+
+
+class Database:
+    """A pool of connections of one role. Open it inside a running event loop."""
+
+    def __init__(self, dsn: str, *, size: int = 8, wait_s: float = 10.0) -> None:
+        self._pool = AsyncConnectionPool[Transaction](
+            dsn,
+            min_size=0,
+            max_size=size,
+            timeout=wait_s,
+            max_idle=60.0,
+            open=False,
+            connection_class=psycopg.AsyncConnection[DictRow],
+            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 5},
+            check=AsyncConnectionPool[Any].check_connection,
+        )
+
+    async def open(self) -> Database:
+        await self._pool.open()
+        return self
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Transaction]:
+        """A connection without a tenant: sees no tenant's rows unless its role has a policy of its own.
+
+        Raises ContentError `database-unavailable` (retryable) when none can be had.
+        """
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise ContentError("database-unavailable", "The database does not answer.", "Try again.", True) from error
+
+    @asynccontextmanager
+    async def tenant(self, tenant: str) -> AsyncIterator[Transaction]:
+        """A transaction that sees the rows of one tenant; committed at the end, rolled back on any error."""
+        async with self.connection() as connection, connection.transaction():
+            await connection.execute("select set_config('app.tenant', %s, true)", [tenant])
+            yield connection
+
+
+async def fetch_one(tx: Transaction, sql: str, parameters: Any = None) -> DictRow | None:
+    """The first row of a statement, or None."""
+    return await (await tx.execute(sql.encode(), parameters)).fetchone()
+
+
+async def fetch_all(tx: Transaction, sql: str, parameters: Any = None) -> list[DictRow]:
+    """All rows of a statement."""
+    return await (await tx.execute(sql.encode(), parameters)).fetchall()

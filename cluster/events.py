@@ -1,0 +1,94 @@
+"""NATS JetStream: one connection of a process, publishing with acknowledgement, and pulling in batches.
+
+Traps, measured: a pull is not issued again after a reconnect and an outage looks like an empty queue, so fetches are
+short and `connected` is asked; a publish that timed out may still arrive, so it is sent again under the same
+`Nats-Msg-Id`. The client reconnects for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from cluster.settings import Settings
+from content.errors import ContentError
+
+DOMAIN, OURS, DEAD = "DOMAIN", "CONTENT_EVENTS", "CONTENT_DEAD"
+FETCH_S, PUBLISH_S = 2.0, 5.0
+
+
+class Events:
+    """A connection to NATS. Errors: ContentError `events-unavailable` (retryable)."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._stream: JetStreamContext = client.jetstream(timeout=PUBLISH_S, publish_async_max_pending=4096)
+
+    @classmethod
+    async def connect(cls, settings: Settings) -> Events:
+        client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
+            settings.nats_url,
+            user=settings.nats_user or None,
+            password=settings.nats_password.get_secret_value() or None,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.5,
+            connect_timeout=5,
+            error_cb=_quiet,
+        )
+        return cls(client)
+
+    @property
+    def connected(self) -> bool:
+        return self._client.is_connected
+
+    async def publish(
+        self, subject: str, body: bytes, message_id: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Publish once: returns when the stream has it on disk."""
+        try:
+            await self._stream.publish(
+                subject, body, timeout=PUBLISH_S, headers={"Nats-Msg-Id": message_id, **(headers or {})}
+            )
+        except (NatsError, OSError, TimeoutError) as error:
+            raise ContentError("events-unavailable", "NATS did not take an event.", "Try again.", True) from error
+
+    async def puller(self, stream: str, durable: str, subject: str, ack_wait_s: float) -> Puller:
+        """A durable pull consumer; unlimited deliveries, since attempts are counted by the inbox's side."""
+        config = ConsumerConfig(ack_policy=AckPolicy.EXPLICIT, max_deliver=-1, ack_wait=ack_wait_s, max_ack_pending=512)
+        try:
+            subscription = await self._stream.pull_subscribe(subject, durable=durable, stream=stream, config=config)
+        except (NatsError, OSError, TimeoutError) as error:
+            raise ContentError("events-unavailable", "NATS has no such stream yet.", "Try again.", True) from error
+        return Puller(subscription, self)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class Puller:
+    """Messages of one durable consumer, in small batches."""
+
+    def __init__(self, subscription: JetStreamContext.PullSubscription, events: Events) -> None:
+        self._subscription = subscription
+        self._events = events
+
+    async def fetch(self, count: int) -> list[Msg]:
+        """Up to `count` messages; an empty list when there are none. Raises `events-unavailable` in an outage."""
+        try:
+            return await self._subscription.fetch(count, timeout=FETCH_S)
+        except TimeoutError:
+            if not self._events.connected:
+                raise ContentError("events-unavailable", "NATS is away.", "Try again.", True) from None
+            return []
+        except (NatsError, OSError) as error:
+            raise ContentError("events-unavailable", "NATS did not answer.", "Try again.", True) from error
+
+
+async def _quiet(_: Exception) -> None:
+    """Errors of the connection are seen where a call fails; nothing is printed to stderr."""

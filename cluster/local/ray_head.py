@@ -1,0 +1,104 @@
+"""Ray's head node, and the service's Serve applications on it.
+
+Every port is named; workers' own ports are left to the system (`0`), since a range would be shared with another stack.
+`RAY_AUTH_MODE` is set on both sides: Ray 2.60 otherwise turns token authentication on and writes into the user's home.
+The Serve applications are bound and deployed by `python -m serve_app.app`, which ends when they run.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from cluster.local.errors import part_failed
+from cluster.local.part import Part, Plan, Site, binary, environment, http_problem
+
+OBJECT_STORE_BYTES = 200_000_000
+SERVE_DEADLINE_S = 180.0
+
+
+class RayHead(Part):
+    name: ClassVar[str] = "ray"
+    ports: ClassVar[tuple[str, ...]] = (
+        "ray", "ray_dashboard", "ray_client", "ray_node", "ray_object", "ray_agent_http", "ray_agent_grpc",
+        "ray_runtime_env", "ray_metrics", "ray_autoscaler_metrics", "ray_dashboard_metrics",
+    )  # fmt: skip
+    deadline_s: ClassVar[float] = 60.0
+    patience_s: ClassVar[float] = 20.0
+
+    def version(self, site: Site) -> str:
+        return importlib.metadata.version("ray")
+
+    def plan(self, site: Site) -> Plan:
+        ports = site.ports
+        argv = [
+            binary("ray", "ray"), "start", "--head", "--block", "--disable-usage-stats", "--node-ip-address=127.0.0.1",
+            f"--port={ports['ray']}", f"--ray-client-server-port={ports['ray_client']}",
+            f"--node-manager-port={ports['ray_node']}", f"--object-manager-port={ports['ray_object']}",
+            f"--dashboard-agent-listen-port={ports['ray_agent_http']}",
+            f"--dashboard-agent-grpc-port={ports['ray_agent_grpc']}", f"--runtime-env-agent-port={ports['ray_runtime_env']}",
+            f"--metrics-export-port={ports['ray_metrics']}", "--min-worker-port=0", "--max-worker-port=0",
+            "--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={ports['ray_dashboard']}",
+            f"--num-cpus={os.cpu_count() or 1}", f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={_folder(site)}",
+        ]  # fmt: skip
+        return Plan(argv, ray_environment(site), inputs=site.settings_digest)
+
+    def before_start(self, site: Site) -> None:
+        site.home.short_folder()
+        _folder(site).mkdir(mode=0o700, exist_ok=True)
+
+    def unhealthy(self, site: Site) -> str | None:
+        return http_problem(site.url("ray_dashboard"), "/api/gcs_healthz")
+
+    def after_stop(self, site: Site) -> None:
+        site.home.drop_short_folder()
+
+
+def ray_environment(site: Site) -> dict[str, str]:
+    """The environment of Ray and of whoever deploys onto it."""
+    return environment(
+        {
+            "CONTENT_SETTINGS": str(site.home.settings),
+            "RAY_AUTH_MODE": "disabled",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
+            "AUTOSCALER_METRIC_PORT": str(site.ports["ray_autoscaler_metrics"]),
+            "DASHBOARD_METRIC_PORT": str(site.ports["ray_dashboard_metrics"]),
+            "OMP_NUM_THREADS": "1",
+        }
+    )
+
+
+def serving(site: Site) -> bool:
+    """Whether the API answers."""
+    return http_problem(site.url("api"), "/livez") is None
+
+
+def deploy(site: Site) -> float:
+    """Deploy the Serve applications and wait for them; returns the seconds it took. Raises LocalStackError."""
+    began, log = time.monotonic(), site.home.log("serve")
+    with log.open("wb") as output:
+        argv = [sys.executable, "-P", "-m", "serve_app.app"]
+        try:
+            done = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=ray_environment(site),
+                cwd=site.home.path, timeout=SERVE_DEADLINE_S, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise part_failed(
+                "serve",
+                f"the applications were not running after {SERVE_DEADLINE_S:.0f} s.",
+                site.home.log_end("serve"),
+            ) from error
+    if done.returncode:
+        raise part_failed("serve", f"deploying ended with exit code {done.returncode}.", site.home.log_end("serve"))
+    return time.monotonic() - began
+
+
+def _folder(site: Site) -> Path:
+    return site.home.short / "ray"

@@ -1,0 +1,309 @@
+"""Start, find again and stop the local stack.
+
+`up` starts what is not running, side by side, and keeps what is healthy and was started by the same plan; data, secrets
+and ports are found again in the home. `down` ends the processes noted in `stack.json` and nothing else, in reverse order.
+A note is written as soon as a process exists, so that an interrupted `up` leaves nothing that `down` does not know of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cluster.local import configuration, machine, ports, ray_head
+from cluster.local.apps import Edge, Neighbours
+from cluster.local.errors import LocalStackError, part_failed
+from cluster.local.home import Home, read_json, tail, write_json
+from cluster.local.keys import Keys
+from cluster.local.nats import Nats
+from cluster.local.part import Part, Site
+from cluster.local.postgres import Postgres
+from cluster.local.processes import Started, memory_bytes, spawn, stop
+from cluster.local.s3 import S3
+from cluster.settings import Settings
+
+Progress = Callable[[str], None]
+BASE: tuple[Part, ...] = (Postgres(), Nats(), S3(), Keys(), Edge(), Neighbours())
+RAY = ray_head.RayHead()
+PARTS: tuple[Part, ...] = (*BASE, RAY)
+OTHER_LOGS = ("serve", "edge-access")
+HEALTH_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """What `stack.json` notes of a part. `start_s`: from the command to the end of its set-up."""
+
+    pid: int
+    created: float
+    fingerprint: str
+    start_s: float = 0.0
+
+    @property
+    def started(self) -> Started:
+        return Started(self.pid, self.created)
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One line of `status`. Health is `ok`, `stopped`, or why it does not serve; memory in bytes over all its processes."""
+
+    part: str
+    version: str
+    address: str
+    health: str
+    pss_bytes: int = 0
+    rss_bytes: int = 0
+    pid: int | None = None
+    start_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class StackInfo:
+    """A stack that is up: where things are, how long each part took (seconds), what the machine lacks."""
+
+    home: Path
+    settings: Settings
+    addresses: Mapping[str, str]
+    start_s: Mapping[str, float]
+    total_s: float
+    kept: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class Stack:
+    """The stack that lives in a folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = Home(home)
+        self._noting = threading.Lock()
+
+    # -- up -------------------------------------------------------------------------------------------------------
+
+    def up(
+        self,
+        progress: Progress | None = None,
+        *,
+        ray: bool = True,
+        before_ray: Callable[[Settings], None] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> StackInfo:
+        """Start what is not running. Raises LocalStackError naming the first part that does not come up.
+
+        `before_ray` is called with the settings once everything but Ray is healthy (migrations, first tenant).
+        `overrides` are settings that outrank the stack's; they are kept for later calls.
+        """
+        tell, began = progress or (lambda _: None), time.monotonic()
+        self.home.prepare()
+        with self.home.locked():
+            warnings = machine.check(self.home.path)
+            for warning in warnings:
+                tell(f"note: {warning}")
+            site = self._site(overrides or {})
+            kept = [part.name for part in (*BASE, *([RAY] if ray else ())) if self._is_kept(part, site)]
+            self._start_together([part for part in BASE if part.name not in kept], site, tell)
+            settings = configuration.load_settings(self.home.path)
+            start_s = {name: running.start_s for name, running in self._noted().items()}
+            if before_ray is not None:
+                moment = time.monotonic()
+                before_ray(settings)
+                start_s["set-up"] = time.monotonic() - moment
+                tell(f"{'set-up':<12}{start_s['set-up']:5.1f} s")
+            if ray:
+                if RAY.name not in kept:
+                    self._start_together([RAY], site, tell)
+                start_s |= {RAY.name: self._noted()[RAY.name].start_s} | self._serve(site, tell)
+        return StackInfo(
+            self.home.path, settings, self._addresses(site, ray=ray), start_s, time.monotonic() - began, tuple(kept), tuple(warnings)
+        )  # fmt: skip
+
+    def _site(self, overrides: Mapping[str, Any]) -> Site:
+        """Ports (kept, or chosen where new or taken by somebody else), secrets, and `settings.json` written from them."""
+        state = read_json(self.home.state)
+        known: dict[str, int] = state.get("ports", {})
+        running = self._noted(state)
+        wanted = [*(port for part in PARTS for port in part.ports), "api"]
+        alive = {port for part in PARTS if self._alive(running.get(part.name)) for port in part.ports}
+        if RAY.name in running and self._alive(running[RAY.name]):
+            alive.add("api")
+        good = {name: port for name, port in known.items() if name in alive or ports.is_free(port)}
+        fresh = ports.choose([name for name in wanted if name not in good], set(good.values()))
+        chosen = good | fresh
+        kept_overrides = {**state.get("overrides", {}), **overrides}
+        site = Site(self.home, chosen, configuration.ensure_secrets(self.home))
+        document = configuration.settings_of(site, kept_overrides)
+        write_json(self.home.settings, document)
+        self._note(ports=chosen, overrides={name: document[name] for name in kept_overrides})
+        return replace(site, settings_digest=_digest(document))
+
+    def _is_kept(self, part: Part, site: Site) -> bool:
+        running = self._noted().get(part.name)
+        if running is None or running.started.process() is None or running.fingerprint != part.plan(site).fingerprint():
+            return False
+        deadline = time.monotonic() + HEALTH_PATIENCE_S
+        while part.unhealthy(site) is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def _start_together(self, parts: Sequence[Part], site: Site, tell: Progress) -> None:
+        if not parts:
+            return
+        with ThreadPoolExecutor(len(parts)) as pool:
+            futures = [(part, pool.submit(self._start, part, site, tell)) for part in parts]
+        failed = [error for _, future in futures if (error := future.exception()) is not None]
+        if failed:
+            raise failed[0]
+
+    def _start(self, part: Part, site: Site, tell: Progress) -> None:
+        began = time.monotonic()
+        previous = self._noted().get(part.name)
+        if previous is not None:  # dead, unhealthy, or started by another plan
+            stop(previous.started, part.ask, part.patience_s)
+        try:
+            part.before_start(site)
+            plan = part.plan(site)
+            started = spawn(part.name, plan.argv, self.home.log(part.name), plan.env, plan.cwd or self.home.path)
+            running = Running(started.pid, started.created, plan.fingerprint())
+            self._note_part(part.name, running)
+            self._await_health(part, site, started)
+            part.set_up(site)
+        except LocalStackError:
+            raise
+        except Exception as error:
+            raise part_failed(part.name, f"{type(error).__name__}: {error}", self.home.log_end(part.name)) from error
+        running = replace(running, start_s=round(time.monotonic() - began, 2))
+        self._note_part(part.name, running)
+        tell(f"{part.name:<12}{running.start_s:5.1f} s   {part.address(site)}")
+
+    def _await_health(self, part: Part, site: Site, started: Started) -> None:
+        deadline = time.monotonic() + part.deadline_s
+        while (problem := part.unhealthy(site)) is not None:
+            if started.process() is None:
+                raise part_failed(part.name, "its process ended.", self.home.log_end(part.name))
+            if time.monotonic() > deadline:
+                raise part_failed(
+                    part.name,
+                    f"after {part.deadline_s:.0f} s it still is not ready: {problem}.",
+                    self.home.log_end(part.name),
+                )
+            time.sleep(0.03)
+
+    def _serve(self, site: Site, tell: Progress) -> dict[str, float]:
+        if ray_head.serving(site):
+            return {"serve": float(read_json(self.home.state).get("serve_s", 0.0))}
+        seconds = round(ray_head.deploy(site), 2)
+        self._note(serve_s=seconds)
+        tell(f"{'serve':<12}{seconds:5.1f} s   {site.url('api')}")
+        return {"serve": seconds}
+
+    # -- down, status, logs ---------------------------------------------------------------------------------------
+
+    def down(self, progress: Progress | None = None) -> list[str]:
+        """Stop what this stack started, in reverse order; returns the parts that were running. Data stays."""
+        if not self.home.state.exists():
+            return []
+        tell, stopped = progress or (lambda _: None), list[str]()
+        with self.home.locked():
+            site, running = self._known_site(), self._noted()
+            for part in reversed(PARTS):
+                note = running.get(part.name)
+                if note is None:
+                    continue
+                if note.started.process() is not None:
+                    gently = stop(note.started, part.ask, part.patience_s)
+                    tell(f"{part.name:<12}stopped" + ("" if gently else " by force"))
+                    stopped.append(part.name)
+                with suppress(OSError):
+                    part.after_stop(site)
+                self._note_part(part.name, None)
+        return stopped
+
+    def status(self) -> list[PartStatus]:
+        """Every part, asked now. Raises LocalStackError `stack-unknown` where no stack was ever started."""
+        site, running = self._known_site(), self._noted()
+        with ThreadPoolExecutor(len(PARTS)) as pool:
+            return list(pool.map(lambda part: self._status_of(part, site, running.get(part.name)), PARTS))
+
+    def _status_of(self, part: Part, site: Site, note: Running | None) -> PartStatus:
+        version, address = part.version(site), part.address(site)
+        if note is None or note.started.process() is None:
+            return PartStatus(part.name, version, address, "stopped" if note is None else "ended by itself")
+        pss, rss = memory_bytes(note.started)
+        return PartStatus(part.name, version, address, part.unhealthy(site) or "ok", pss, rss, note.pid, note.start_s)
+
+    def logs(self, part: str, *, lines: int = 50, follow: bool = False) -> Iterator[str]:
+        """The last lines of a part's log, then, with `follow`, what is added until the caller stops."""
+        known = (*(p.name for p in PARTS), *OTHER_LOGS)
+        if part not in known:
+            raise LocalStackError("unknown-part", f"There is no part {part!r}.", f"There are: {', '.join(known)}.")
+        path = self.home.logs / "edge-access.jsonl" if part == "edge-access" else self.home.log(part)
+        if not path.exists():
+            raise LocalStackError(
+                "no-log", f"{part} has no log below {self.home.path}.", "Run `content-service up` first."
+            )
+        yield from tail(path, lines).splitlines()
+        if follow:
+            yield from _followed(path)
+
+    def _addresses(self, site: Site, *, ray: bool) -> dict[str, str]:
+        addresses = {part.name: part.address(site) for part in (*BASE, *([RAY] if ray else ()))}
+        return addresses | ({"api": site.url("api"), "dashboard": site.url("ray_dashboard")} if ray else {})
+
+    # -- stack.json -----------------------------------------------------------------------------------------------
+
+    def _known_site(self) -> Site:
+        state = read_json(self.home.state)
+        if not state:
+            raise LocalStackError(
+                "stack-unknown",
+                f"No stack was ever started in {self.home.path}.",
+                "Run `content-service up` first, or name its --home.",
+            )
+        return Site(
+            self.home,
+            state.get("ports", {}),
+            configuration.ensure_secrets(self.home),
+            _digest(read_json(self.home.settings)),
+        )
+
+    def _noted(self, state: Mapping[str, Any] | None = None) -> dict[str, Running]:
+        noted = (read_json(self.home.state) if state is None else state).get("parts", {})
+        return {name: Running(**note) for name, note in noted.items()}
+
+    def _alive(self, note: Running | None) -> bool:
+        return note is not None and note.started.process() is not None
+
+    def _note(self, **changes: Any) -> None:
+        with self._noting:
+            write_json(self.home.state, {**read_json(self.home.state), **changes})
+
+    def _note_part(self, name: str, running: Running | None) -> None:
+        with self._noting:
+            state = read_json(self.home.state)
+            parts = {**state.get("parts", {}), name: asdict(running) if running else None}
+            write_json(self.home.state, {**state, "parts": {key: note for key, note in parts.items() if note}})
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _followed(path: Path) -> Iterator[str]:
+    with path.open(errors="replace") as file:
+        file.seek(0, 2)
+        while True:
+            line = file.readline()
+            if line:
+                yield line.rstrip("\n")
+            else:
+                time.sleep(0.2)

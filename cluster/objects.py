@@ -1,0 +1,139 @@
+"""Blobs in S3: streamed both ways, multipart with SHA-256 checksums, a failed upload aborted.
+
+Keys are `assets/{tenant}/{sha256 hex}`, `packages/{tenant}/{package}/{version}/…` and `bundles/{tenant}/{path}`. Calls
+block: async callers use a thread. Errors: ContentError `object-missing`, or `storage-unavailable` (retryable).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cluster.settings import MIB, Settings
+from content.errors import ContentError
+
+PIECE = 8 * MIB
+MISSING = {"NoSuchKey", "404", "NoSuchUpload"}
+
+
+class Objects:
+    """One bucket, one client (botocore's clients may be shared by threads)."""
+
+    def __init__(self, settings: Settings, *, connections: int = 32) -> None:
+        self.bucket = settings.s3_bucket
+        # botocore-free of credentials files: every value comes from the settings.
+        self.client: Any = boto3.session.Session().client(  # pyright: ignore[reportUnknownMemberType]
+            "s3",
+            endpoint_url=settings.s3_endpoint,
+            region_name=settings.s3_region,
+            aws_access_key_id=settings.s3_access_key.get_secret_value() or None,
+            aws_secret_access_key=settings.s3_secret_key.get_secret_value() or None,
+            config=Config(
+                retries={"max_attempts": 5, "mode": "standard"},
+                max_pool_connections=connections,
+                connect_timeout=5,
+                read_timeout=60,
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+    def put(self, key: str, body: Any, media_type: str = "application/octet-stream") -> None:
+        """One PUT of bytes or of an open file."""
+        with _translated(key):
+            self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ContentType=media_type, ChecksumAlgorithm="SHA256"
+            )
+
+    def get(self, key: str) -> bytes:
+        with _translated(key):
+            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def read(self, key: str, sizes: Iterable[int]) -> Iterator[bytes]:
+        """The object in pieces of just these sizes, in one GET; nothing more than one piece is held.
+
+        Raises ContentError `object-truncated` (retryable) if it ends early.
+        """
+        with _translated(key):
+            body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            try:
+                for size in sizes:
+                    piece = body.read(size) if size else b""
+                    if len(piece) != size:
+                        raise ContentError("object-truncated", f"{key} ended early.", "Try again.", True)
+                    yield piece
+            finally:
+                body.close()
+
+    def size(self, key: str) -> int | None:
+        """Bytes of an object, or None where there is none."""
+        try:
+            with _translated(key):
+                return int(self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
+        except ContentError as error:
+            if error.code == "object-missing":
+                return None
+            raise
+
+    def keys(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Every (key, last change as seconds since 1970) below a prefix."""
+        with _translated(prefix):
+            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    yield entry["Key"], entry["LastModified"].timestamp()
+
+    def delete(self, keys: list[str]) -> None:
+        with _translated(keys[0] if keys else ""):
+            for start in range(0, len(keys), 1000):
+                batch = [{"Key": key} for key in keys[start : start + 1000]]
+                self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": batch, "Quiet": True})
+
+    def uploads(self, prefix: str) -> list[tuple[str, str, float]]:
+        """Multipart uploads that were begun and not ended: (key, upload id, begun)."""
+        with _translated(prefix):
+            answer = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=prefix)
+            return [(u["Key"], u["UploadId"], u["Initiated"].timestamp()) for u in answer.get("Uploads", [])]
+
+    def begin(self, key: str) -> str:
+        """Begin a multipart upload and return its id; end it with `finish` or `abort`."""
+        with _translated(key):
+            answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, ChecksumAlgorithm="SHA256")
+            return str(answer["UploadId"])
+
+    def piece(self, key: str, upload: str, number: int, body: Any) -> dict[str, Any]:
+        """Upload piece `number` (from 1); what comes back goes to `finish`, in order."""
+        with _translated(key):
+            answer = self.client.upload_part(
+                Bucket=self.bucket, Key=key, UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm="SHA256"
+            )
+            return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": answer.get("ChecksumSHA256")}
+
+    def finish(self, key: str, upload: str, pieces: list[dict[str, Any]]) -> None:
+        kept = [{name: value for name, value in piece.items() if value is not None} for piece in pieces]
+        with _translated(key):
+            self.client.complete_multipart_upload(
+                Bucket=self.bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": kept}
+            )
+
+    def abort(self, key: str, upload: str) -> None:
+        with _translated(key):
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in MISSING:
+            raise ContentError("object-missing", f"There is no object {key}.") from error
+        raise ContentError(
+            "storage-unavailable", f"The object store refused {key}: {code}.", "Try again.", True
+        ) from error
+    except BotoCoreError as error:
+        raise ContentError("storage-unavailable", "The object store does not answer.", "Try again.", True) from error

@@ -1,0 +1,62 @@
+"""Events to be sent, written in the transaction of the change they tell of.
+
+An event has an order key (formats: device, package, …). The key's row is locked while an event of it is numbered, so
+the numbers of a key commit in order; the relay publishes in that order. Emit a batch sorted by key (done here), or two
+transactions with the same keys could wait for each other.
+"""
+
+from __future__ import annotations
+
+import uuid
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from cluster.database import Transaction
+
+PARTITIONS = 64
+"""Keys are spread over so many partitions; a relay holds some of them. Fixed: changing it would reorder keys."""
+
+EMIT = b"""
+    with numbered as (
+        insert into outbox_keys (tenant, key, sequence) values (%(tenant)s, %(key)s, 1)
+        on conflict (tenant, key) do update set sequence = outbox_keys.sequence + 1
+        returning sequence)
+    insert into outbox (tenant, id, partition, key, sequence, type, data)
+    select %(tenant)s, %(id)s, %(partition)s, %(key)s, sequence, %(type)s, %(data)s from numbered
+"""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """An event before it has a number: `type` is its subject on NATS, `key` what it is ordered by."""
+
+    type: str
+    key: str
+    data: dict[str, Any]
+
+
+async def emit(tx: Transaction, tenant: str, events: Sequence[Outgoing]) -> None:
+    """Write events to the outbox as part of `tx`."""
+    rows = [
+        {
+            "tenant": tenant,
+            "id": uuid.uuid4(),
+            "partition": partition_of(tenant, event.key),
+            "key": event.key,
+            "type": event.type,
+            "data": Jsonb(event.data),
+        }
+        for event in sorted(events, key=lambda event: event.key)
+    ]
+    if rows:
+        async with tx.cursor() as cursor:
+            await cursor.executemany(EMIT, rows)
+
+
+def partition_of(tenant: str, key: str) -> int:
+    """The partition of an order key, the same in every process."""
+    return zlib.crc32(f"{tenant}/{key}".encode()) % PARTITIONS

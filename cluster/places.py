@@ -1,0 +1,20 @@
+"""Where blobs lie in the bucket: every key below its kind and tenant.
+
+A manifest's key ends in its digest, so that a late attempt whose manifest differs (ai-gateway was away, say) can never
+overwrite the one that was committed.
+"""
+
+from __future__ import annotations
+
+
+def asset(tenant: str, digest: str) -> str:
+    return f"assets/{tenant}/{digest.removeprefix('sha256:')}"
+
+
+def manifest(tenant: str, package_id: str, version: int, digest: str) -> str:
+    return f"packages/{tenant}/{package_id}/{version}/{digest.removeprefix('sha256:')}.json"
+
+
+def bundles(tenant: str) -> str:
+    """What stands before the `path` of a licence's index and parts."""
+    return f"bundles/{tenant}/"

@@ -1,0 +1,63 @@
+"""Work on PgQueuer: enqueued in the caller's own transaction, so a job and its business rows commit together.
+
+A queue entry names a tenant and a job; the rows of `jobs` and `bundles` say the rest. `dedupe_key` makes asking twice
+one entry. Lanes are priorities: interactive before bulk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from pgqueuer.queries import Queries
+
+from cluster.database import Transaction, fetch_one
+
+PRIORITY = {"interactive": 10, "bulk": 0}
+BUILD, BUNDLE = "build", "bundle"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a queue entry carries. `subject` is a job id (build) or the group of a drain job (bundle)."""
+
+    tenant: str
+    subject: str
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def parse(cls, payload: bytes | None) -> Work:
+        return cls(**json.loads(payload or b"{}"))
+
+
+async def enqueue(
+    tx: Transaction, queue: str, work: Sequence[Work], *, lane: str = "interactive", delay: timedelta | None = None
+) -> None:
+    """Put work into a queue as part of `tx`; what already waits under the same key is not put twice."""
+    if not work:
+        return
+    count = len(work)
+    payloads: list[bytes | None] = [item.to_bytes() for item in work]
+    delays: list[timedelta | None] = [delay] * count
+    keys: list[str | None] = [f"{queue}/{item.tenant}/{item.subject}" for item in work]
+    await Queries.from_psycopg_connection(cast("Any", tx)).enqueue(
+        [queue] * count, payloads, [PRIORITY[lane]] * count, delays, dedupe_key=keys, on_conflict="skip"
+    )
+
+
+async def depth(tx: Transaction, queue: str) -> int:
+    """What waits and what runs in a queue (for bundles, count rows instead: `tasks.bundle`)."""
+    row = await fetch_one(
+        tx, "select count(*) as n from pgqueuer where entrypoint = %s and status in ('queued', 'picked')", [queue]
+    )
+    return int(row["n"]) if row else 0
+
+
+async def release(connection: Transaction, entry: int) -> None:
+    """Give up the dedupe key of an entry that has begun, so that the same key can be called again from now on."""
+    await connection.execute(b"update pgqueuer set dedupe_key = null where id = %s", [entry])

@@ -1,0 +1,119 @@
+"""All settings, read once into a frozen value; no other module reads the environment.
+
+Order: `CONTENT_…` variables, then the JSON file named by `CONTENT_SETTINGS` (the local stack writes it, 0600), then the
+defaults here. `content-service settings` prints them with secrets masked.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, JsonConfigSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+MIB = 1 << 20
+
+
+class Settings(BaseSettings):
+    """Addresses, credentials and every limit of the service. Sizes in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="CONTENT_", frozen=True, extra="ignore")
+
+    profile: Literal["production", "development"] = "development"
+    region: str = "eu"
+    workspace: Path = Field(Path("/var/tmp/content"), description="per-job scratch folders are made and removed below it")
+    failpoints: Path | None = Field(None, description="tests only: folder of armed failpoints")
+
+    # Postgres: one login per role (platform.md); a process is given only the ones it needs.
+    postgres_owner: SecretStr = SecretStr("")
+    postgres_api: SecretStr = SecretStr("")
+    postgres_worker: SecretStr = SecretStr("")
+    postgres_relay: SecretStr = SecretStr("")
+    postgres_ops: SecretStr = SecretStr("")
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_user: str = ""
+    nats_password: SecretStr = SecretStr("")
+
+    s3_endpoint: str | None = None
+    s3_region: str = "us-east-1"
+    s3_bucket: str = "content"
+    s3_access_key: SecretStr = SecretStr("")
+    s3_secret_key: SecretStr = SecretStr("")
+
+    openbao_url: str = "http://127.0.0.1:8200"
+    openbao_token: SecretStr = SecretStr("")
+
+    authoring_url: str = ""
+    media_url: str = ""
+    catalog_url: str = ""
+    ai_gateway_url: str = ""
+    sync_url: str = Field("", description="only the demo and tests ask it what it has heard")
+    neighbour_timeout_s: float = 10.0
+    neighbour_max_json_bytes: int = 8 * MIB
+    original_max_bytes: int = 4096 * MIB
+
+    edge_url: str = ""
+    edge_key_id: str = ""
+    edge_private_key: SecretStr = Field(SecretStr(""), description="PEM, EC P-256: signs CDN URLs")
+    edge_ttl_s: int = 3600
+
+    api_url: str = ""
+    jwt_issuer: str = "https://identity.local"
+    jwt_audience: str = "content-service"
+    jwt_jwks_file: Path | None = Field(None, description="public keys of the identity provider")
+    jwt_max_age_s: int = 24 * 3600
+
+    ray_address: str = ""
+    ray_dashboard_url: str = ""
+
+    # Work
+    lease_s: float = Field(60.0, description="a job whose worker sent no heartbeat for so long is taken over")
+    drain_s: float = 30.0
+    job_max_attempts: int = 5
+    bundle_batch: int = Field(64, description="bundles per signature and per read of the assets")
+    bundle_batch_bytes: int = 1024 * MIB
+    relay_window: int = 256
+    relay_partitions: int = 8
+    gc_grace_s: float = 24 * 3600.0
+
+    # Licences and lists
+    licence_ttl_s: int = 365 * 24 * 3600
+    offline_grace_s: int = 30 * 24 * 3600
+    list_ttl_s: int = 30 * 24 * 3600
+    trust_ttl_s: int = 400 * 24 * 3600
+    nonce_ttl_s: int = 300
+    dpop_skew_s: int = 60
+
+    # Rendering one asset
+    ffmpeg_timeout_s: float = 3600.0
+    ffmpeg_memory_bytes: int = 4096 * MIB
+    render_max_output_bytes: int = 4096 * MIB
+    image_max_pixels: int = 200_000_000
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = os.environ.get("CONTENT_SETTINGS")
+        if not path:
+            return init_settings, env_settings
+        return init_settings, env_settings, JsonConfigSettingsSource(settings_cls, json_file=path)
+
+    @classmethod
+    def load(cls) -> Settings:
+        """The settings of this process, read the first time only."""
+        return _load()
+
+
+@functools.cache
+def _load() -> Settings:
+    return Settings()  # pyright: ignore[reportCallIssue]  # every field has a default or comes from the file

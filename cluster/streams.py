@@ -1,0 +1,49 @@
+"""The JetStream streams the service lives on, as data, and making them so.
+
+`DOMAIN` is what the neighbours say (in production their streams; locally ours), `CONTENT_EVENTS` what we say,
+`CONTENT_DEAD` what could not be understood, with the reason. All are on file. The window in which a repeated
+`Nats-Msg-Id` is dropped is two hours, longer than any outage after which a relay sends its last batch again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import nats
+from nats.js.api import RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+DUPLICATE_WINDOW_S = 2 * 3600.0
+DAY_S = 86_400.0
+
+STREAMS: tuple[StreamConfig, ...] = (
+    StreamConfig(name="DOMAIN", subjects=["authoring.>", "enrollment.>"], max_age=90 * DAY_S),
+    StreamConfig(name="CONTENT_EVENTS", subjects=["content.>"], max_age=90 * DAY_S),
+    StreamConfig(name="CONTENT_DEAD", subjects=["dead.>"], max_age=365 * DAY_S),
+)
+
+
+async def ensure_streams(url: str, user: str, password: str, *, replicas: int = 1) -> None:
+    """Make the streams that are missing and bring the others to what stands here. May run any number of times.
+
+    Needs a user who may use `$JS.API.STREAM.CREATE.>` and `UPDATE.>`; the service's own user may not.
+    """
+    client = await nats.connect(url, user=user, password=password, connect_timeout=5, max_reconnect_attempts=0)
+    try:
+        stream_api = client.jetstream(timeout=10)
+        for stream in STREAMS:
+            wanted = replace(
+                stream,
+                storage=StorageType.FILE,
+                retention=RetentionPolicy.LIMITS,
+                duplicate_window=DUPLICATE_WINDOW_S,
+                num_replicas=replicas,
+            )
+            try:
+                await stream_api.stream_info(str(stream.name))
+            except NotFoundError:
+                await stream_api.add_stream(wanted)
+            else:
+                await stream_api.update_stream(wanted)
+    finally:
+        await client.close()

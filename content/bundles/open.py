@@ -1,0 +1,202 @@
+"""The reader: from bytes that anybody may have touched to plaintext that is the original, or an error with a name.
+
+The checks run in the one order of docs/bundle-format.md, "Order of the checks"; nothing of the index is read before its
+digest is known to be signed, and no segment is decrypted before its hash is. Pure: bytes, a state, a clock and a
+`read_range` in; a new state out. Everything that a device does with a bundle goes through `OpenBundle`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from content.bundles.errors import BundleRefused
+from content.bundles.index import Index, IndexFile
+from content.bundles.keys import ContentKey, associated_data, file_id, unwrap
+from content.bundles.licence import MAX_BYTES, TYPE, Licence
+from content.bundles.lists import AcceptedLists, accept_lists
+from content.bundles.state import ReaderState, Seen
+from content.bundles.stream import FileOpener
+from content.canonical import DIGEST_PREFIX, digest, rfc3339
+from content.devices.identity import DeviceIdentity
+from content.documents import DocumentRefused, parse_document
+from content.signatures import VerifiedDocument, verify_signature
+from content.trust.keys import TrustRefused
+
+MAX_MANIFEST_BYTES: Final = 64 << 20
+ReadRange = Callable[[str, int, int], bytes]
+
+
+@dataclass(frozen=True)
+class OpenBundle:
+    """A bundle whose licence, lists and index have passed every check; `state` is what the reader has to keep now."""
+
+    licence: Licence
+    index: Index
+    state: ReaderState
+    _keys: tuple[ContentKey, ...] = field(repr=False)
+    _files: Mapping[tuple[str, str], IndexFile] = field(repr=False)
+    _read_range: ReadRange = field(repr=False)
+
+    def find(self, plaintext_digest: str) -> IndexFile | None:
+        """The index entry of an asset of the manifest, or None if this bundle does not carry it (another profile)."""
+        for key in self._keys:
+            file = self._files.get((key.kid, file_id(key, plaintext_digest)))
+            if file is not None:
+                return file
+        return None
+
+    def read(self, plaintext_digest: str) -> Iterator[bytes]:
+        """The plaintext, a segment at a time. Each is authentic when it comes; the whole is when the iterator ends.
+
+        Raises BundleRefused `file-missing`, `segment-…`, `stream-header`, `plaintext-digest`.
+        """
+        file = self.find(plaintext_digest)
+        if file is None:
+            raise BundleRefused("file-missing", f"The bundle holds no file {plaintext_digest}.")
+        hasher = hashlib.sha256()
+        for block in self._blocks(file):
+            hasher.update(block)
+            yield block
+        if DIGEST_PREFIX + hasher.hexdigest() != plaintext_digest:
+            raise BundleRefused("plaintext-digest", "A file is not what the manifest names.", "Report this bundle.")
+
+    def _blocks(self, file: IndexFile) -> Iterator[bytes]:
+        key = next(key for key in self._keys if key.kid == file.kid)
+        opener = FileOpener(key.key, associated_data(key.kid, file.id), size=file.size, segments=file.segments)
+        path = self.index.parts[file.part].path
+        for i in range(opener.count):
+            offset, length = opener.segment_range(i)
+            yield opener.open(i, self._read_range(path, file.offset + offset, length))
+
+    def manifest(self) -> dict[str, Any]:
+        """The course manifest. Raises as `read`, and DocumentRefused `manifest-…` or `document-…`."""
+        file = self.find(self.licence.manifest)
+        if file is None or file.media != "manifest" or file.size > MAX_MANIFEST_BYTES:
+            raise BundleRefused("manifest-missing", "The bundle does not hold the manifest that its licence names.")
+        members = parse_document(b"".join(self.read(self.licence.manifest)), "manifest", MAX_MANIFEST_BYTES)
+        if members.get("type") != "manifest":
+            raise DocumentRefused("document-type", "The file in the manifest's place is not a manifest.")
+        return members
+
+    def verify(self) -> Iterator[IndexFile]:
+        """Open every segment of every file, yielding each file when it has passed. Raises as `read`."""
+        for file in self.index.files:
+            for _ in self._blocks(file):
+                pass
+            yield file
+
+
+def open_bundle(
+    *,
+    licence: bytes,
+    signature: Mapping[str, Any],
+    index: bytes,
+    chain: Sequence[Mapping[str, Any]],
+    revocations: bytes,
+    revocations_signature: Mapping[str, Any],
+    device: DeviceIdentity,
+    state: ReaderState,
+    now: datetime,
+    read_range: ReadRange,
+    pinned_root: str | None = None,
+) -> OpenBundle:
+    """Open a bundle for a device. `read_range(path, offset, length)` reads a part, named by its path in the index.
+
+    Raises ContentError subclasses only, each with the code of the check that failed.
+    """
+    lists = accept_lists(
+        state, chain, revocations, revocations_signature, tenant=device.tenant, now=now, pinned_root=pinned_root
+    )
+    # A licence accepted before keeps opening for its grace time when its kid is revoked: step 10 decides.
+    accepted_before = digest(licence) in {seen.licence for seen in state.packages.values()}
+    signed = verify_signature(
+        licence,
+        signature,
+        lists.trust.keys,
+        expected_type=TYPE,
+        iss=device.tenant,
+        limit=MAX_BYTES,
+        allow_revoked=accepted_before,
+    )
+    found = Licence.parse(licence)
+    floor = max(lists.state.clock_floor, signed.signed_at, found.issued_at)
+    clock = max(now, floor)
+    _require_device(found, device)
+    _require_time(found, lists, clock)
+    _require_sequence(found, digest(licence), state)
+    _require_not_revoked(found, signed, lists, clock, accepted_before=accepted_before)
+    keys = tuple(unwrap(jwe, device.encryption, kid=kid) for kid, jwe in found.keys.items())
+    opened_index = _open_index(found, index)
+    seen = Seen(found.sequence, found.bundle_id, found.issue, digest(licence))
+    new_state = replace(lists.state, packages={**lists.state.packages, found.package_id: seen}, clock_floor=floor)
+    files = {(file.kid, file.id): file for file in opened_index.files}
+    bundle = OpenBundle(found, opened_index, new_state, keys, files, read_range)
+    manifest = bundle.find(found.manifest)
+    if manifest is None or manifest.media != "manifest":
+        raise BundleRefused("manifest-missing", "The bundle does not hold the manifest that its licence names.")
+    return bundle
+
+
+def _require_device(licence: Licence, device: DeviceIdentity) -> None:
+    if licence.tenant != device.tenant:
+        raise BundleRefused("licence-tenant", "The licence is another tenant's.")
+    if licence.device.id != device.id:
+        raise BundleRefused("licence-device", "The licence is for another device.", "Ask for a bundle of this device.")
+    if licence.device.encryption != device.encryption_thumbprint:
+        raise BundleRefused("licence-device-key", "The licence is for another encryption key of this device.")
+
+
+def _require_time(licence: Licence, lists: AcceptedLists, clock: datetime) -> None:
+    if clock < licence.not_before:
+        raise BundleRefused("licence-not-yet-valid", f"The licence begins at {rfc3339(licence.not_before)}.")
+    if clock > licence.not_after:
+        raise BundleRefused(
+            "licence-expired", f"The licence ended at {rfc3339(licence.not_after)}.", "Go online to renew it."
+        )
+    lists.trust.require_fresh(clock, licence.offline_grace_s)
+
+
+def _require_sequence(licence: Licence, licence_digest: str, state: ReaderState) -> None:
+    seen = state.packages.get(licence.package_id)
+    if seen is None:
+        return
+    if (licence.sequence, licence.issue) < (seen.sequence, seen.issue):
+        raise BundleRefused("licence-rollback", "This device has opened a newer bundle of this package.")
+    if licence.sequence == seen.sequence and (
+        licence.bundle_id != seen.bundle_id or (licence.issue == seen.issue and licence_digest != seen.licence)
+    ):
+        raise BundleRefused("licence-fork", "Two different licences have the same sequence and issue.", "Report this.")
+
+
+def _require_not_revoked(
+    licence: Licence, signed: VerifiedDocument, lists: AcceptedLists, clock: datetime, *, accepted_before: bool
+) -> None:
+    revoked = lists.revocations
+    if revoked.version < licence.min_revocations:
+        raise TrustRefused("revocations-too-old", "The licence asks for a later revocation list.", "Fetch the lists.")
+    revoked.require_fresh(clock, licence.offline_grace_s)
+    if licence.bundle_id in revoked.bundles:
+        raise BundleRefused("bundle-revoked", "This bundle is revoked.")
+    if licence.device.id in revoked.devices:
+        raise BundleRefused("device-revoked", "This device is revoked.")
+    if licence.package_id in revoked.packages:
+        raise BundleRefused("package-revoked", "This package is revoked.")
+    if lists.keys.is_revoked(signed.kid):
+        since = lists.state.revoked_since.get(signed.kid, clock)
+        if not accepted_before or clock > since + timedelta(seconds=licence.offline_grace_s):
+            raise TrustRefused(
+                "kid-revoked", f"The signing key {signed.kid} is revoked.", "Go online to get the licence signed anew."
+            )
+
+
+def _open_index(licence: Licence, data: bytes) -> Index:
+    if len(data) != licence.index.size or digest(data) != licence.index.digest:
+        raise BundleRefused("index-digest", "The index is not the one that the licence names.", "Download it again.")
+    index = Index.parse(data)
+    if not index.kids <= set(licence.keys):
+        raise BundleRefused("index-key-missing", "The index needs a content key that the licence does not hold.")
+    return index

@@ -1,0 +1,1 @@
+"""Devices: their two keys, their registration, and the proofs they carry afterwards."""

@@ -1,0 +1,180 @@
+"""The event types of this service and of the neighbours it listens to, one model each, envelope and data.
+
+The envelope is CloudEvents 1.0 (JSON format). `id` is the outbox row's and the message's id; `subject` is the key
+within which events are in order; `sequence` (the CloudEvents extension, digits of fixed width) grows within it.
+Fields that are not known here are kept and otherwise ignored: a neighbour may add some within a version.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from content.canonical import rfc3339
+
+TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{1,38}$"
+DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
+SEQUENCE_DIGITS = 20
+
+Tenant = Annotated[str, Field(pattern=TENANT_PATTERN)]
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
+Version = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=0)]
+Moment = Annotated[
+    AwareDatetime,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+
+class Data(_Model):
+    """What every event's data has."""
+
+    tenant_id: Tenant
+
+
+class Envelope(_Model):
+    """A CloudEvent. Subclasses fix `type` and the shape of `data`."""
+
+    TYPE: ClassVar[str]
+    ORDER_KEY: ClassVar[str]
+    """The member of data whose value is the subject of an event of ours."""
+
+    specversion: Literal["1.0"]
+    id: Name
+    source: Annotated[str, Field(min_length=1, max_length=1024)]
+    subject: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    time: Moment | None = None
+    datacontenttype: Literal["application/json"] = "application/json"
+    sequence: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    traceparent: Annotated[str, Field(max_length=256)] | None = None
+    data: Any
+
+    @property
+    def tenant_id(self) -> str:
+        return self.data.tenant_id
+
+    @property
+    def key(self) -> str:
+        """The order key: the subject, or for neighbours that send none the member of data that stands for it."""
+        return self.subject or str(getattr(self.data, self.ORDER_KEY))
+
+    def number(self) -> int | None:
+        """The sequence as a number, if it is one."""
+        return int(self.sequence) if self.sequence and self.sequence.isascii() and self.sequence.isdigit() else None
+
+    def document(self) -> dict[str, Any]:
+        """JSON, with the fields that were not known when it was read."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class CourseDraftPublishedData(Data):
+    course_id: Name
+    draft_id: Name
+    revision: Version
+    published_at: Moment
+
+
+class CourseDraftPublished(Envelope):
+    """authoring-service: a revision of a draft is to become a package."""
+
+    TYPE = "authoring.course_draft.published.v1"
+    ORDER_KEY = "course_id"
+    type: Literal["authoring.course_draft.published.v1"]
+    data: CourseDraftPublishedData
+
+
+class EnrollmentCreatedData(Data):
+    enrollment_id: Name
+    learner_id: Name
+    course_id: Name
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+
+
+class EnrollmentCreated(Envelope):
+    """A learner may take a course, from and to a time if given."""
+
+    TYPE = "enrollment.created.v1"
+    ORDER_KEY = "enrollment_id"
+    type: Literal["enrollment.created.v1"]
+    data: EnrollmentCreatedData
+
+
+class EnrollmentCancelledData(Data):
+    enrollment_id: Name
+    reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+class EnrollmentCancelled(Envelope):
+    """The enrolment has ended before its time."""
+
+    TYPE = "enrollment.cancelled.v1"
+    ORDER_KEY = "enrollment_id"
+    type: Literal["enrollment.cancelled.v1"]
+    data: EnrollmentCancelledData
+
+
+class PlayPackagePublishedData(Data):
+    package_id: Name
+    course_id: Name
+    version: Version
+    manifest_digest: Digest
+    languages: tuple[Name, ...]
+    bytes: Size
+    """All stored files of the package, each once."""
+
+
+class PlayPackagePublished(Envelope):
+    """A package version is signed and stored."""
+
+    TYPE = "content.play_package.published.v1"
+    ORDER_KEY = "package_id"
+    type: Literal["content.play_package.published.v1"]
+    data: PlayPackagePublishedData
+
+
+class Blob(_Model):
+    """`path` is below the tenant's bundles; `size` in bytes."""
+
+    path: Name
+    size: Size
+    digest: Digest
+
+
+class BundlePublishedData(Data):
+    bundle_id: Name
+    issue: Version
+    package_id: Name
+    version: Version
+    enrollment_id: Name
+    learner_id: Name
+    device_id: Name
+    sequence: tuple[Size, Size, Size]
+    """[epoch, package version, n] of the licence, compared in this order."""
+    policy: Literal["device", "shared"]
+    profile: Name
+    index: Blob
+    parts: tuple[Blob, ...]
+    not_after: Moment
+
+
+class BundlePublished(Envelope):
+    """A device's bundle is ready to be downloaded."""
+
+    TYPE = "content.play_package.bundle.published.v1"
+    ORDER_KEY = "device_id"
+    type: Literal["content.play_package.bundle.published.v1"]
+    data: BundlePublishedData
+
+
+EVENT_TYPES: dict[str, type[Envelope]] = {
+    model.TYPE: model
+    for model in (CourseDraftPublished, EnrollmentCreated, EnrollmentCancelled, PlayPackagePublished, BundlePublished)
+}

@@ -1,0 +1,58 @@
+"""Which rendition a device gets: one per role of an asset, by the device's profile.
+
+Before: the renditions of one asset, from the manifest. After: the bundler packs the files chosen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from content.errors import ContentError
+from content.media.renditions import Rendition
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large a picture (its width) and a film (its shorter side) a device of this sort shows well, in pixels."""
+
+    name: str
+    image_width: int
+    video_side: int
+
+
+_NO_LIMIT = 1 << 30
+PROFILES = {
+    profile.name: profile
+    for profile in (Profile("phone", 960, 240), Profile("tablet", 1280, 480), Profile("desktop", _NO_LIMIT, _NO_LIMIT))
+}
+
+
+def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ...]:
+    """The largest rendition of each role that the profile allows, or the smallest there is; in order of role.
+
+    Raises ContentError `unknown-profile`.
+    """
+    if profile not in PROFILES:
+        known = ", ".join(PROFILES)
+        raise ContentError("unknown-profile", f"There is no device profile “{profile}”.", f"Use one of {known}.")
+    by_role: dict[str, list[Rendition]] = {}
+    for rendition in renditions:
+        by_role.setdefault(rendition.role, []).append(rendition)
+    return tuple(_best(by_role[role], PROFILES[profile]) for role in sorted(by_role))
+
+
+def _best(candidates: list[Rendition], profile: Profile) -> Rendition:
+    # The digest last, so that equals are told apart the same way everywhere.
+    ordered = sorted(candidates, key=lambda each: (_size(each), each.size_bytes, each.digest))
+    fitting = [each for each in ordered if _size(each) <= _limit(each, profile)]
+    return fitting[-1] if fitting else ordered[0]
+
+
+def _size(rendition: Rendition) -> int:
+    width, height = rendition.width or 0, rendition.height or 0
+    return min(width, height) if rendition.role == "video" else width
+
+
+def _limit(rendition: Rendition, profile: Profile) -> int:
+    return profile.video_side if rendition.role == "video" else profile.image_width

@@ -1,0 +1,26 @@
+"""What an author should know about an original, though it does not stop the build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from content.errors import Problem
+from content.media.probe import Probe
+
+LARGE_VIDEO_SIDE = 2160  # 4K: its shorter side
+SMALL_IMAGE_WIDTH = 320
+LONG_VIDEO_S = 3600
+
+
+def findings(asset: str, probe: Probe, pointers: Sequence[str]) -> Iterator[Problem]:
+    """Warnings about one original, placed where the draft names it first."""
+    pointer = pointers[0] if pointers else ""
+    if probe.kind == "video" and min(probe.width, probe.height) >= LARGE_VIDEO_SIDE:
+        message = f"“{asset}” is a 4K film; devices get it much smaller, and a smaller upload would build faster."
+        yield Problem(pointer, "video-4k", message, "warning")
+    if probe.kind == "video" and probe.duration_s > LONG_VIDEO_S:
+        message = f"“{asset}” runs for {probe.duration_s / 60:.0f} minutes; shorter films are easier to learn from."
+        yield Problem(pointer, "video-long", message, "warning")
+    if probe.kind == "image" and probe.width < SMALL_IMAGE_WIDTH:
+        message = f"“{asset}” is only {probe.width} pixels wide and will look coarse."
+        yield Problem(pointer, "image-small", message, "warning")

@@ -1,0 +1,76 @@
+"""Which renditions are made of an original: ladders of sizes that never go above the original's own.
+
+Before: a `Probe`. After: `tasks.render` follows each recipe on its own, possibly at once on several machines.
+"""
+
+from __future__ import annotations
+
+from content.errors import ContentError
+from content.media.probe import Kind, Probe
+from content.media.recipes import (
+    AudioRecipe,
+    CaptionsRecipe,
+    CopyRecipe,
+    ImageRecipe,
+    PosterRecipe,
+    Recipe,
+    VideoRecipe,
+)
+
+IMAGE_WIDTHS = (320, 640, 960, 1280, 1920)
+MAX_POSTER_WIDTH = 960
+MAX_WEBP_SIDE = 16_383  # the format's own limit
+
+
+# The shorter side in pixels → profile, quality and bit rates in kbit/s.
+VIDEO_STEPS = {
+    240: ("main", 27, 400, 64),
+    480: ("high", 24, 1500, 96),
+}
+
+
+def plan(kind: Kind, probe: Probe) -> tuple[Recipe, ...]:
+    """The recipes for one original, smallest first, at least one. Raises ContentError `media-unreadable` if the probe
+    found another kind of thing or nothing to show."""
+    if probe.kind != kind:
+        raise ContentError("media-unreadable", f"The file holds {probe.kind}, where the draft names it as {kind}.")
+    if kind in ("image", "video") and not (probe.width and probe.height):
+        raise ContentError("media-unreadable", "The file has no picture in it.", "Export it again and upload it anew.")
+    if kind == "image":
+        return _image(probe)
+    if kind == "video":
+        return _video(probe)
+    if kind == "audio":
+        channels = min(max(probe.channels, 1), 2)
+        return (AudioRecipe(channels=channels, kbps=64 * channels),)
+    return (CaptionsRecipe(),) if kind == "captions" else (CopyRecipe(),)
+
+
+def _image(probe: Probe) -> tuple[Recipe, ...]:
+    # A very tall picture must also fit WebP's limit on height.
+    widest = min(probe.width, IMAGE_WIDTHS[-1], max(1, MAX_WEBP_SIDE * probe.width // probe.height))
+    widths = dict.fromkeys(min(width, widest) for width in IMAGE_WIDTHS)
+    return tuple(
+        ImageRecipe(width=width, height=_scaled(probe.height, width, probe.width), animated=probe.animated)
+        for width in widths
+    )
+
+
+def _video(probe: Probe) -> tuple[Recipe, ...]:
+    recipes: list[Recipe] = []
+    short, sizes = min(probe.width, probe.height), set[tuple[int, int]]()
+    for step, (profile, crf, max_kbps, audio_kbps) in VIDEO_STEPS.items():
+        target = min(step, short)
+        # H.264 in 4:2:0 halves both sides for colour, so both are even; down, so that nothing grows.
+        size = max(2, probe.width * target // short & ~1), max(2, probe.height * target // short & ~1)
+        if size not in sizes:
+            sizes.add(size)
+            recipes.append(VideoRecipe(step, *size, probe.has_audio, profile, crf, max_kbps, audio_kbps))
+    width = min(probe.width, MAX_POSTER_WIDTH)
+    at_s = round(min(probe.duration_s / 4, 5.0), 3)
+    recipes.append(PosterRecipe(width=width, height=_scaled(probe.height, width, probe.width), at_s=at_s))
+    return tuple(recipes)
+
+
+def _scaled(height: int, width: int, of_width: int) -> int:
+    return max(1, (2 * height * width + of_width) // (2 * of_width))

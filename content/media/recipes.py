@@ -1,0 +1,131 @@
+"""Recipes: exactly how one rendition is made. Same original, recipe and toolchain → same bytes.
+
+A recipe's digest is half of the cache key of a rendition (the other half is the original's digest), so everything that
+changes the output is in it: the sizes, the quality, the number of encoder threads, and `version`, which is raised when
+the code that follows the recipe changes its result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from content.canonical import canonical, digest
+
+# x264's output depends on its thread count, so that is fixed and not the machine's number of cores.
+ENCODER_THREADS = 2
+KEY_FRAME_S = 2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all recipes say: a `name` (unique among the recipes of one original), a version, the rendition's role."""
+
+    version: ClassVar[int] = 1
+    base: ClassVar[str] = ""
+    role: ClassVar[str] = ""
+    media_type: ClassVar[str] = "application/octet-stream"
+
+    @property
+    def name(self) -> str:
+        return self.base
+
+    def document(self) -> dict[str, Any]:
+        """All that makes this recipe what it is, as JSON."""
+        return {"name": self.name, "version": self.version, "role": self.role, "parameters": asdict(self)}
+
+    def digest(self, toolchain: str) -> str:
+        """Names this recipe as followed by these encoders (`tasks.render.toolchain()`)."""
+        return digest(canonical({"recipe": self.document(), "toolchain": toolchain}))
+
+
+@dataclass(frozen=True)
+class ImageRecipe(Recipe):
+    """WebP of this width and height in pixels; orientation applied, colours in sRGB, no metadata."""
+
+    base: ClassVar[str] = "image-webp"
+    role: ClassVar[str] = "image"
+    media_type: ClassVar[str] = "image/webp"
+
+    width: int
+    height: int
+    animated: bool = False
+    quality: int = 80
+    effort: int = 4  # libwebp's method, 0 (fast) – 6
+
+    @property
+    def name(self) -> str:
+        return f"{self.base}-{self.width}"
+
+
+@dataclass(frozen=True)
+class VideoRecipe(Recipe):
+    """H.264/AAC in MP4, index in front, a key frame every `key_frame_s` seconds."""
+
+    base: ClassVar[str] = "video-h264"
+    role: ClassVar[str] = "video"
+    media_type: ClassVar[str] = "video/mp4"
+
+    step: int  # the rung of the ladder (240, 480); the size itself may be smaller, never larger
+    width: int
+    height: int
+    has_audio: bool
+    profile: str
+    crf: int
+    max_kbps: int
+    audio_kbps: int
+    fps_max: int = 30
+    preset: str = "fast"
+    key_frame_s: int = KEY_FRAME_S
+    threads: int = ENCODER_THREADS
+
+    @property
+    def name(self) -> str:
+        return f"{self.base}-{self.step}p"
+
+
+@dataclass(frozen=True)
+class PosterRecipe(Recipe):
+    """One frame of a film as WebP, shown before it plays."""
+
+    base: ClassVar[str] = "poster-webp"
+    role: ClassVar[str] = "poster"
+    media_type: ClassVar[str] = "image/webp"
+
+    width: int
+    height: int
+    at_s: float
+    quality: int = 80
+
+
+@dataclass(frozen=True)
+class AudioRecipe(Recipe):
+    """AAC-LC in MP4, loudness brought to `lufs` in one pass of EBU R128 measurement."""
+
+    base: ClassVar[str] = "audio-aac"
+    role: ClassVar[str] = "audio"
+    media_type: ClassVar[str] = "audio/mp4"
+
+    channels: int
+    kbps: int
+    lufs: float = -16.0
+    true_peak_db: float = -1.5
+    range_lu: float = 11.0
+    rate_hz: int = 48_000
+
+
+@dataclass(frozen=True)
+class CaptionsRecipe(Recipe):
+    """WebVTT of our own writing, from WebVTT or SRT."""
+
+    base: ClassVar[str] = "captions-webvtt"
+    role: ClassVar[str] = "captions"
+    media_type: ClassVar[str] = "text/vtt"
+
+
+@dataclass(frozen=True)
+class CopyRecipe(Recipe):
+    """The original's own bytes."""
+
+    base: ClassVar[str] = "copy"
+    role: ClassVar[str] = "file"

@@ -1,0 +1,119 @@
+"""Draft and renditions to manifest: pure, so that the same inputs give the same bytes on every machine.
+
+The only time in a manifest is the draft's publication. With ai-gateway away the manifest differs in one member,
+`assistant`, which is null. Before: `content.drafts.parse`, the renditions of every original. After: signing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from content.canonical import canonical, digest, parse_rfc3339
+from content.drafts.course import Draft
+from content.drafts.languages import direction
+from content.errors import ContentError
+from content.packages.assets import AssetResult
+from content.packages.blocks import block_document
+from content.packages.manifest import SHAPE, Manifest
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which draft a package was built from. `digest` is of the draft's canonical JSON, `published_at` RFC 3339."""
+
+    course_id: str
+    draft_id: str
+    revision: int
+    digest: str
+    published_at: str
+
+
+def build_manifest(
+    *,
+    tenant: str,
+    package_id: str,
+    version: int,
+    draft: Draft,
+    source: Source,
+    assets: Mapping[str, AssetResult],
+    listing: Mapping[str, Any],
+    assistant: Mapping[str, Any] | None,
+    toolchain: str,
+) -> Manifest:
+    """The manifest of one package version.
+
+    `assets` is keyed by the draft's asset ids; `listing` is catalog-service's answer and `assistant` ai-gateway's (its
+    settings as they are; None if it was away), both named by the digest of their canonical JSON. Raises ContentError
+    `asset-not-rendered`, `block-not-buildable`, `bad-time`.
+    """
+    parse_rfc3339(source.published_at)
+    document: dict[str, Any] = {
+        "type": "manifest",
+        "shape": SHAPE,
+        "tenant": tenant,
+        "package_id": package_id,
+        "version": version,
+        "source": asdict(source),
+        "inputs": {"catalog": digest(canonical(dict(listing)))},
+        "assistant": _assistant(draft, assistant),
+        "toolchain": toolchain,
+        "metadata": _metadata(draft),
+        "structure": {
+            "units": [
+                {"id": unit.id, "title": dict(unit.title), "blocks": [block_document(block) for block in unit.blocks]}
+                for unit in draft.units
+            ]
+        },
+        "assets": _assets(draft, assets),
+    }
+    return Manifest(document)
+
+
+def _assistant(draft: Draft, answer: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    wanted = any(block.type == "assistant" for unit in draft.units for block in unit.blocks)
+    if answer is None or not wanted:
+        return None
+    return {"settings": dict(answer), "answer": digest(canonical(dict(answer)))}
+
+
+def _metadata(draft: Draft) -> dict[str, Any]:
+    theme = draft.theme
+    return {
+        "title": dict(draft.title),
+        "description": dict(draft.description),
+        "language": draft.language,
+        "languages": [{"tag": tag, "direction": direction(tag)} for tag in draft.languages()],
+        "license": draft.license,
+        "authors": [{"name": each.name} | ({"url": each.url} if each.url else {}) for each in draft.authors],
+        "completion": draft.completion.model_dump(mode="json", include=set(type(draft.completion).model_fields)),
+        "theme": {
+            "logo": theme.logo if theme else None,
+            "logo_alt": dict(theme.logo_alt) if theme and theme.logo_alt else None,
+            "colours": {
+                "text": theme.colours.text,
+                "background": theme.colours.background,
+                "accent": theme.colours.accent,
+            }
+            if theme and theme.colours
+            else None,
+        },
+    }
+
+
+def _assets(draft: Draft, results: Mapping[str, AssetResult]) -> dict[str, Any]:
+    documents: dict[str, Any] = {}
+    for original in draft.originals():
+        result = results.get(original.asset)
+        if result is None or not result.renditions:
+            message = f"Nothing was made of “{original.asset}”, which the draft names at {original.pointers[0]}."
+            raise ContentError("asset-not-rendered", message)
+        entry = (draft.assets or {}).get(original.asset)
+        credits_ = {"license": entry.license, "credit": entry.credit, "source_url": entry.source} if entry else {}
+        documents[original.asset] = {
+            "kind": original.kind,
+            **{name: value for name, value in credits_.items() if value is not None},
+            **result.as_dict(),
+        }
+    return documents

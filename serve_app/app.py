@@ -1,0 +1,110 @@
+"""Where every deployment is bound: the API and the pools, with the numbers of the topology table.
+
+`python -m serve_app.app` connects to the Ray cluster of the settings, deploys all applications at once (one after the
+other took 37 s where together takes 22) and returns when they run. In the development profile the minimums are 1 and
+replicas take no CPU, so that it all runs on two cores and the CPUs are left for the renditions.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+import ray
+from ray import serve
+from ray.serve import RunTarget
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, HTTPOptions, ProxyLocation
+
+from actors.builder import Builder
+from actors.bundler import Bundler
+from actors.relay import OutboxRelay
+from actors.scaling import DepthPolicy
+from cluster import topology
+from cluster.settings import Settings
+from cluster.topology import Pool
+from serve_app.api import create_app
+
+NAMESPACE = "content"
+WORKERS = {topology.BUILDER: Builder, topology.BUNDLER: Bundler, topology.RELAY: OutboxRelay}
+
+
+def minimum(pool: Pool, settings: Settings) -> int:
+    return topology.DEVELOPMENT_MINIMUM if settings.profile == "development" else pool.minimum
+
+
+def actor_options(pool: Pool, settings: Settings) -> dict[str, Any]:
+    """What a replica asks of its node: in production its pod's request and the one unit of its pool."""
+    environment = {"env_vars": {"OMP_NUM_THREADS": "1"}}
+    if settings.profile == "development":
+        return {"num_cpus": 0, "runtime_env": environment}
+    return {
+        "num_cpus": pool.cpu_request / 1000,
+        "memory": pool.memory_request,
+        "resources": {pool.name: 1},
+        "runtime_env": environment,
+    }
+
+
+def worker(pool: Pool, settings: Settings) -> RunTarget:
+    """A pool: no route, replicas by the depth of its queue, drained when it leaves."""
+    least = minimum(pool, settings)
+    per_replica = pool.per_replica or 1
+    scaling = AutoscalingConfig(
+        min_replicas=least,
+        max_replicas=pool.maximum if settings.profile == "production" else min(2, pool.maximum),
+        upscale_delay_s=0,
+        downscale_delay_s=300 if settings.profile == "production" else 30,
+        policy=AutoscalingPolicy(
+            policy_function=DepthPolicy,
+            policy_kwargs={"per_replica": per_replica, "minimum": least, "maximum": pool.maximum},
+        ),
+    )
+    deployment = serve.deployment(
+        WORKERS[pool],
+        name=pool.name,
+        autoscaling_config=scaling,
+        ray_actor_options=actor_options(pool, settings),
+        graceful_shutdown_timeout_s=settings.drain_s + 15,
+        graceful_shutdown_wait_loop_s=0.5,
+        health_check_period_s=5,
+        health_check_timeout_s=20,
+        max_ongoing_requests=10,
+    )
+    return RunTarget(deployment.bind(pool.name), name=pool.name, route_prefix=None)
+
+
+def api(settings: Settings) -> RunTarget:
+    """The API. Its growth by CPU comes with the production manifests; here it keeps its minimum."""
+
+    deployment: Any = serve.deployment(
+        name=topology.API.name,
+        num_replicas=minimum(topology.API, settings),
+        ray_actor_options=actor_options(topology.API, settings),
+        max_ongoing_requests=200,
+        max_queued_requests=1000,
+        health_check_period_s=5,
+        graceful_shutdown_timeout_s=35,
+    )
+
+    class Api:
+        """content-api: one replica of the HTTP application."""
+
+    bound: Any = deployment(serve.ingress(create_app)(Api))
+    return RunTarget(bound.bind(), name=topology.API.name, route_prefix="/")
+
+
+def deploy(settings: Settings) -> None:
+    """Deploy everything and return when it runs. Raises RuntimeError with Serve's reason when it does not."""
+    ray.init(address=settings.ray_address, namespace=NAMESPACE, log_to_driver=False, ignore_reinit_error=True)
+    url = urlsplit(settings.api_url)
+    serve.start(
+        proxy_location=ProxyLocation.HeadOnly,
+        http_options=HTTPOptions(host=url.hostname or "127.0.0.1", port=url.port or 8000, request_timeout_s=60),
+    )
+    serve.run_many([api(settings), *(worker(pool, settings) for pool in WORKERS)])
+
+
+if __name__ == "__main__":
+    deploy(Settings.load())
+    sys.exit(0)

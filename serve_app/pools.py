@@ -1,0 +1,72 @@
+"""What `content-service pools` shows: depth from Postgres, replicas from Serve, and the reason for the wanted number."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+
+from cluster import queue, topology
+from cluster.connections import Connections
+from cluster.database import fetch_one
+from cluster.settings import Settings
+from cluster.topology import Pool
+from content.errors import ContentError
+from tasks import claims
+
+UNITS = {"content-builder": "builds", "content-bundler": "bundles", "content-outbox-relay": "events"}
+
+
+def read(settings: Settings) -> list[dict[str, Any]]:
+    """A row for each pool of the table; `replicas` is `?` where the Ray dashboard does not answer."""
+    depths, replicas = asyncio.run(_depths(settings)), _replicas(settings)
+    return [_row(pool, settings, depths.get(pool.name), replicas) for pool in topology.POOLS]
+
+
+def _row(pool: Pool, settings: Settings, depth: int | None, replicas: dict[str, str] | None) -> dict[str, Any]:
+    least = topology.DEVELOPMENT_MINIMUM if settings.profile == "development" else pool.minimum
+    deployed = replicas is None or pool.name in replicas
+    if not deployed:
+        return {"pool": pool.name, "depth": "-", "replicas": "0", "wanted": 0, "why": "not part of this stack"}
+    wanted = pool.wanted(depth or 0, minimum=least)
+    if depth is None:
+        why = f"minimum {least}; one more over {topology.API_CPU_TARGET:.0%} of its CPU"
+    elif wanted == least:
+        why = f"minimum {least}; one more per {pool.per_replica} {UNITS[pool.name]}"
+    else:
+        why = f"{depth} {UNITS[pool.name]} / {pool.per_replica}, at most {pool.maximum}"
+    shown = (replicas or {}).get(pool.name, "?")
+    return {"pool": pool.name, "depth": "-" if depth is None else depth, "replicas": shown, "wanted": wanted, "why": why}
+
+
+async def _depths(settings: Settings) -> dict[str, int]:
+    connections = await Connections.open(settings, "worker", size=1)
+    try:
+        async with connections.ops.connection() as ops:
+            waiting = await fetch_one(ops, "select count(*) as n from outbox where published_at is null")
+            return {
+                topology.BUILDER.name: await queue.depth(ops, queue.BUILD),
+                topology.BUNDLER.name: await claims.depth(ops),
+                topology.RELAY.name: int(waiting["n"]) if waiting else 0,
+            }
+    finally:
+        await connections.close()
+
+
+def _replicas(settings: Settings) -> dict[str, str] | None:
+    """Replicas by state of every deployment, from the dashboard's Serve API."""
+    try:
+        answer = httpx.get(f"{settings.ray_dashboard_url}/api/serve/applications/", timeout=5.0).json()
+    except (httpx.HTTPError, ValueError) as error:
+        if not isinstance(error, httpx.HTTPError):
+            raise ContentError("ray-unavailable", "The Ray dashboard's answer is not JSON.", "", True) from error
+        return None
+    found: dict[str, str] = {}
+    for application in answer.get("applications", {}).values():
+        for name, deployment in application.get("deployments", {}).items():
+            states: dict[str, int] = {}
+            for replica in deployment.get("replicas", []):
+                states[replica["state"]] = states.get(replica["state"], 0) + 1
+            found[name] = ", ".join(f"{count} {state.lower()}" for state, count in states.items()) or "0"
+    return found

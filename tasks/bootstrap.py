@@ -1,0 +1,34 @@
+"""What a fresh stack needs before its first request: the schema, and one tenant that is ready to use."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from cluster.connections import Connections
+from cluster.migrations import migrate
+from cluster.settings import Settings
+from tasks import tenants
+
+FIRST_TENANT = "demo"
+
+
+def prepare(settings: Settings) -> None:
+    """Migrate, then make the first tenant; doing it again changes nothing."""
+    migrate(settings)
+    asyncio.run(_first_tenant(settings))
+
+
+async def _first_tenant(settings: Settings) -> None:
+    connections = await Connections.open(settings, "api", size=2)
+    try:
+        await tenants.create(
+            connections,
+            FIRST_TENANT,
+            region=settings.region,
+            policy="device",
+            actor="local stack",
+            now=datetime.now(UTC),
+        )
+    finally:
+        await connections.close()

@@ -1,0 +1,286 @@
+"""A build: the draft and its originals become a PlayPackage.
+
+fetch the draft → validate → look at each original → make the renditions that are not there yet (Ray tasks) → manifest →
+sign → commit. Renditions are committed as they come, so a retry begins where the last attempt was killed. After: the
+version is published, its event is in the outbox, and everybody enrolled has a bundle planned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from psycopg.types.json import Jsonb
+
+from cluster import failpoints, places
+from cluster.connections import Connections
+from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.neighbours import Neighbours
+from cluster.outbox import Outgoing, emit
+from content.canonical import canonical, digest, rfc3339
+from content.drafts import Draft, DraftReport, OriginalRef, validate
+from content.drafts.report import parse as parse_draft
+from content.errors import ContentError, Problem
+from content.media import Probe, Recipe, Rendition, findings, plan
+from content.packages import AssetResult, Manifest, Source, build_manifest, build_problems, refuse_unbuildable
+from content.signatures import sign_documents
+from tasks import jobs, planning, workspace
+from tasks.media_work import Original, look_on_ray, make_on_ray
+from tasks.progress import Progress
+from tasks.render import toolchain
+from tasks.signing import current_signer
+
+log = structlog.get_logger()
+
+
+async def run(connections: Connections, job: Mapping[str, Any]) -> None:
+    """Build the version that a job names. Raises ContentError; what can be retried is `retryable`."""
+    tenant, subject = job["tenant"], job["subject"]
+    async with connections.db.tenant(tenant) as tx:
+        row = await fetch_one(
+            tx,
+            """select v.package_id, v.version, v.draft_id, v.revision, v.drafted_at, v.state, p.course_id
+               from package_versions v join packages p using (tenant, package_id)
+               where v.package_id = %s and v.version = %s""",
+            [subject["package_id"], subject["version"]],
+        )
+    if row is None or row["state"] != "planned":
+        async with connections.db.tenant(tenant) as tx:
+            await jobs.succeed(tx, job["job_id"], dict(subject))
+        return
+    with workspace.attempt(connections.settings.workspace, job["job_id"], job["attempt"]) as folder:
+        async with Progress(connections, tenant, job["job_id"]) as progress:
+            await Build(connections, tenant, job["job_id"], row, str(folder), progress).run()
+
+
+class Build:
+    """One attempt at one version; its steps are its methods, in their order."""
+
+    def __init__(
+        self, connections: Connections, tenant: str, job: str, row: dict[str, Any], folder: str, progress: Progress
+    ) -> None:
+        self._connections, self._tenant, self._job = connections, tenant, job
+        self._row, self._folder, self._progress = row, folder, progress
+        self._neighbours = Neighbours(connections.settings)
+        self._reused, self._made = 0, 0
+
+    async def run(self) -> None:
+        try:
+            self._progress.tell(0.01, "reading the draft")
+            document, report, draft = await self._draft()
+            listing = await self._ask(self._neighbours.listing, self._tenant, self._row["course_id"])
+            assistant = await self._assistant(draft)
+            tools = await asyncio.to_thread(toolchain)
+            assets, problems = await self._assets(draft, tools)
+            source = Source(
+                course_id=self._row["course_id"],
+                draft_id=self._row["draft_id"],
+                revision=self._row["revision"],
+                digest=digest(canonical(document)),
+                published_at=rfc3339(self._row["drafted_at"]),
+            )
+            manifest = build_manifest(
+                tenant=self._tenant,
+                package_id=self._row["package_id"],
+                version=self._row["version"],
+                draft=draft,
+                source=source,
+                assets=assets,
+                listing=listing,
+                assistant=assistant,
+                toolchain=tools,
+            )
+            found = build_problems(report, assistant, problems)
+            self._progress.tell(0.97, "signing")
+            await self._publish(manifest, draft, {"problems": [problem.as_dict() for problem in found]})
+        finally:
+            self._neighbours.close()
+
+    async def _ask(self, call: Any, *arguments: Any) -> Any:
+        return await asyncio.to_thread(call, *arguments)
+
+    async def _draft(self) -> tuple[Any, DraftReport, Draft]:
+        document = await self._ask(self._neighbours.draft, self._tenant, self._row["draft_id"], self._row["revision"])
+        report = await asyncio.to_thread(validate, document)
+        draft = report.draft or parse_draft(document)  # the second raises with every problem
+        refuse_unbuildable(draft)
+        return document, report, draft
+
+    async def _assistant(self, draft: Draft) -> Mapping[str, Any] | None:
+        """Settings from ai-gateway; without it the build goes on and the report says so."""
+        wanted = [block for unit in draft.units for block in unit.blocks if block.type == "assistant"]
+        if not wanted:
+            return None
+        request = {"course_id": self._row["course_id"], "blocks": [block.model_dump(mode="json") for block in wanted]}
+        try:
+            return await self._ask(self._neighbours.assistant, self._tenant, request)
+        except ContentError as error:
+            log.warning("built without the assistant", code=error.code, job=self._job)
+            return None
+
+    async def _assets(self, draft: Draft, tools: str) -> tuple[dict[str, AssetResult], list[Problem]]:
+        originals = draft.originals()
+        self._progress.expect([original.asset for original in originals])
+        results = await _together(self._asset(original, tools) for original in originals)
+        assets = {original.asset: result for original, (result, _) in zip(originals, results, strict=True)}
+        return assets, [problem for _, found in results for problem in found]
+
+    async def _asset(self, ref: OriginalRef, tools: str) -> tuple[AssetResult, list[Problem]]:
+        """One original: what media-service says of it, its probe, and a rendition for each recipe of its plan."""
+        try:
+            facts = await self._ask(self._neighbours.original, self._tenant, ref.asset)
+            original = Original(self._tenant, ref.asset, ref.kind, facts.digest, self._folder)
+            probe, size = await self._probe(original)
+            recipes = plan(ref.kind, probe)
+            cached = await self._cached(facts.digest, [recipe.digest(tools) for recipe in recipes])
+            renditions = await _together(self._rendition(original, recipe, tools, cached) for recipe in recipes)
+        except ContentError as error:
+            if error.retryable:
+                raise
+            raise _at(error, ref) from error
+        return AssetResult(facts.digest, size, tuple(renditions)), list(findings(ref.asset, probe, ref.pointers))
+
+    async def _probe(self, original: Original) -> tuple[Probe, int]:
+        """(probe, size in bytes); nothing is fetched if an original of this digest was looked at before."""
+        async with self._connections.db.tenant(self._tenant) as tx:
+            row = await fetch_one(
+                tx,
+                "select facts from probes where source_digest = %s and kind = %s",
+                [original.digest, original.kind],
+            )
+        if row is not None:
+            return Probe(**row["facts"]["probe"]), row["facts"]["size_bytes"]
+        found, size, probe = await look_on_ray(original)
+        async with self._connections.db.tenant(self._tenant) as tx:
+            await tx.execute(
+                b"insert into probes (tenant, source_digest, kind, facts) values (%s, %s, %s, %s) on conflict do nothing",
+                [self._tenant, found, original.kind, Jsonb({"probe": asdict(probe), "size_bytes": size})],
+            )
+        return probe, size
+
+    async def _cached(self, source: str, recipes: list[str]) -> dict[str, Rendition]:
+        async with self._connections.db.tenant(self._tenant) as tx:
+            rows = await fetch_all(
+                tx,
+                "select recipe_digest, facts from renditions where source_digest = %s and recipe_digest = any(%s)",
+                [source, recipes],
+            )
+        return {row["recipe_digest"]: Rendition.from_dict(row["facts"]) for row in rows}
+
+    async def _rendition(
+        self, original: Original, recipe: Recipe, tools: str, cached: dict[str, Rendition]
+    ) -> Rendition:
+        name = recipe.digest(tools)
+        if name in cached:
+            self._reused += 1
+            self._progress.done(original.asset, recipe.name, reused=True)
+            return cached[name]
+        async for value in make_on_ray(original, recipe):
+            if isinstance(value, Rendition):
+                await self._keep(original, name, value)
+                self._made += 1
+                self._progress.done(original.asset, recipe.name, reused=False)
+                return value
+            self._progress.share(original.asset, recipe.name, value)
+            await asyncio.to_thread(failpoints.hit, "build.mid_transcode", self._connections.settings)
+        raise ContentError("render-failed", f"Nothing came of “{original.asset}”.", "Try again.", True)
+
+    async def _keep(self, original: Original, recipe: str, rendition: Rendition) -> None:
+        async with self._connections.db.tenant(self._tenant) as tx:
+            await tx.execute(
+                b"""insert into assets (tenant, digest, media_type, size_bytes) values (%s, %s, %s, %s)
+                    on conflict do nothing""",
+                [self._tenant, rendition.digest, rendition.media_type, rendition.size_bytes],
+            )
+            await tx.execute(
+                b"""insert into renditions (tenant, source_digest, recipe_digest, asset_digest, facts)
+                    values (%s, %s, %s, %s, %s) on conflict do nothing""",
+                [self._tenant, original.digest, recipe, rendition.digest, Jsonb(rendition.as_dict())],
+            )
+
+    async def _publish(self, manifest: Manifest, draft: Draft, report: dict[str, Any]) -> None:
+        """Store, sign and commit: of several attempts, one inserts the result and sends the event."""
+        body, now = manifest.to_bytes(), datetime.now(UTC)
+        package_id, version = manifest.package_id, manifest.version
+        key = places.manifest(self._tenant, package_id, version, manifest.digest)
+        await asyncio.to_thread(self._connections.objects.put, key, body, "application/json")
+        async with self._connections.db.tenant(self._tenant) as tx:
+            signer = await current_signer(tx, self._connections.keys, now)
+        (signature,) = await asyncio.to_thread(lambda: sign_documents([body], signer, iss=self._tenant, iat=now))
+        report = {**report, "reused": self._reused, "made": self._made}
+        async with self._connections.db.tenant(self._tenant) as tx:
+            new = await fetch_one(
+                tx,
+                """update package_versions set state = 'published', manifest_digest = %s, manifest_bytes = %s,
+                          total_bytes = %s, languages = %s, title = %s, signature = %s, report = %s, published_at = now()
+                   where package_id = %s and version = %s and state = 'planned' returning version""",
+                [
+                    manifest.digest,
+                    len(body),
+                    manifest.size_bytes,
+                    list(manifest.languages),
+                    Jsonb(dict(draft.title)),
+                    Jsonb(signature),
+                    Jsonb(report),
+                    package_id,
+                    version,
+                ],
+            )
+            if new is not None:
+                await self._record(tx, manifest)
+            await jobs.succeed(tx, self._job, {"package_id": package_id, "version": version, "digest": manifest.digest})
+        await asyncio.to_thread(failpoints.hit, "build.after_commit", self._connections.settings)
+
+    async def _record(self, tx: Transaction, manifest: Manifest) -> None:
+        async with tx.cursor() as cursor:
+            await cursor.executemany(
+                b"insert into version_assets (tenant, package_id, version, digest) values (%s, %s, %s, %s)",
+                [
+                    (self._tenant, manifest.package_id, manifest.version, found)
+                    for found in sorted({file.digest for file in manifest.asset_files()})
+                ],
+            )
+        data = {
+            "tenant_id": self._tenant,
+            "package_id": manifest.package_id,
+            "course_id": self._row["course_id"],
+            "version": manifest.version,
+            "manifest_digest": manifest.digest,
+            "languages": list(manifest.languages),
+            "bytes": manifest.size_bytes,
+        }
+        await emit(tx, self._tenant, [Outgoing("content.play_package.published.v1", manifest.package_id, data)])
+        await planning.for_package(tx, self._tenant, manifest.package_id)
+
+
+async def give_up(tx: Transaction, job: Mapping[str, Any], problem: dict[str, Any]) -> None:
+    """A build has failed for good: the version says so, and the package keeps the version before."""
+    subject = job["subject"]
+    await tx.execute(
+        b"""update package_versions set state = 'failed', report = %s
+            where package_id = %s and version = %s and state = 'planned'""",
+        [Jsonb({"problems": problem.get("problems", [problem])}), subject["package_id"], subject["version"]],
+    )
+    await jobs.fail(tx, job["job_id"], problem)
+
+
+def _at(error: ContentError, ref: OriginalRef) -> ContentError:
+    """The same error, saying which asset and where in the draft."""
+    where = ref.pointers[0] if ref.pointers else ref.asset
+    return type(error)(error.code, f"At {where} (asset “{ref.asset}”): {error.message}", error.remedy, error.retryable)
+
+
+async def _together(work: Any) -> list[Any]:
+    """All at once, in order; the first error cancels the rest and is raised as it is."""
+    tasks = [asyncio.ensure_future(item) for item in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

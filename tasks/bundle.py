@@ -1,0 +1,359 @@
+"""Draining a group of planned bundles: claim → content keys → seal → sign → commit, batch after batch in turns.
+
+After: `bundles` rows ready, a licence each, blobs below the attempt's own keys, and one event per bundle. Keys are
+wrapped and committed before anything is encrypted under them. One signature call serves a batch. The commit re-checks
+what may have changed meanwhile: the claim, and whether a newer version overtook this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from psycopg.types.json import Jsonb
+
+from cluster import failpoints, places
+from cluster.connections import Connections
+from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.keys import ServiceSigner
+from cluster.outbox import Outgoing, emit
+from cluster.queue import Work
+from cluster.settings import MIB
+from content.bundles.index import media_class
+from content.bundles.keys import ContentKey, content_key_id, wrap_for_device
+from content.bundles.licence import Device, IndexRef, Licence
+from content.bundles.licence import Sequence as LicenceSequence
+from content.canonical import rfc3339
+from content.errors import ContentError
+from content.jwk import thumbprint
+from content.packages import parse
+from content.signatures import sign_documents
+from tasks import claims, jobs, planning
+from tasks.claims import depth as depth
+from tasks.planning import Group
+from tasks.sealing import Sealed, Source, batch_memory, seal_batch
+from tasks.signing import current_signer
+
+MEMORY = 192 * MIB
+"""What the buffers of one batch may hold; with a large package this, not 64, is what limits a batch."""
+EPOCH = 1
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What every bundle of a group holds."""
+
+    manifest_digest: str
+    sources: tuple[Source, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(source.size for source in self.sources)
+
+
+async def drain(connections: Connections, work: Work, entry: str) -> None:
+    """Serve one batch of the group that `work` names, then call a worker again at the back while rows remain.
+
+    Raises what the store or the key service raises, with the rows given back; errors that cannot be helped end the rows.
+    """
+    group, slot = Group.parse(work.subject)
+    try:
+        contents = await read_contents(connections, work.tenant, group)
+        served = await _batch(connections, work.tenant, group, contents, entry)
+    except ContentError as error:
+        if error.retryable:
+            raise
+        log.error("group failed", code=error.code, package=group.package_id, version=group.version)
+        async with connections.db.tenant(work.tenant) as tx:
+            await _fail_group(tx, group, jobs.problem_of(error))
+        return
+    if served:
+        async with connections.db.tenant(work.tenant) as tx:
+            if await claims.waiting(tx, group):
+                await planning.call(tx, work.tenant, group, [slot])
+
+
+async def read_contents(connections: Connections, tenant: str, group: Group) -> Contents:
+    """Manifest and, of each asset, the one rendition that this profile gets; by digest, each once."""
+    async with connections.db.tenant(tenant) as tx:
+        row = await fetch_one(
+            tx,
+            """select manifest_digest, manifest_bytes from package_versions
+               where package_id = %s and version = %s and state = 'published'""",
+            [group.package_id, group.version],
+        )
+    if row is None:
+        raise ContentError("version-not-published", f"Version {group.version} is not published.")
+    key = places.manifest(tenant, group.package_id, group.version, row["manifest_digest"])
+    manifest = parse(await asyncio.to_thread(connections.objects.get, key))
+    chosen = {
+        file.digest: Source(
+            places.asset(tenant, file.digest), file.digest, file.size_bytes, media_class(file.media_type)
+        )
+        for file in manifest.files_for(group.profile)
+    }
+    first = Source(key, row["manifest_digest"], row["manifest_bytes"], "manifest")
+    return Contents(row["manifest_digest"], (first, *(chosen[name] for name in sorted(chosen))))
+
+
+async def _batch(connections: Connections, tenant: str, group: Group, contents: Contents, entry: str) -> int:
+    settings = connections.settings
+    attempt = secrets.token_hex(8)
+    limit = min(
+        settings.bundle_batch,
+        max(1, settings.bundle_batch_bytes // max(1, contents.size)),
+        max(1, MEMORY // batch_memory(contents.size)),
+    )
+    async with connections.db.tenant(tenant) as tx:
+        rows = await claims.claim(tx, group, entry=entry, attempt=attempt, limit=limit, lease_s=settings.lease_s)
+        wanted = await _sort_out(tx, group, rows)
+        sequences = await claims.allocate(tx, group, [row["device_id"] for row in wanted])
+        overtaken = [row["bundle_id"] for row in wanted if row["device_id"] not in sequences]
+        await claims.end(tx, overtaken, "superseded")
+        wanted = [row for row in wanted if row["device_id"] in sequences]
+    if not wanted:
+        return len(rows)
+    try:
+        async with _renewed(connections, tenant, attempt):
+            keys = await content_keys(connections, tenant, group.package_id, [row["device_id"] for row in wanted])
+            await asyncio.to_thread(failpoints.hit, "bundle.before_seal", settings)
+            targets = [(f"{row['bundle_id']}/{attempt}", keys[row["device_id"]]) for row in wanted]
+            prefix = places.bundles(tenant)
+            sealed = await asyncio.to_thread(seal_batch, connections.objects, contents.sources, targets, prefix)
+            await asyncio.to_thread(failpoints.hit, "bundle.after_upload", settings)
+            licences = await _licences(connections, tenant, group, contents, wanted, sequences, keys, sealed)
+            await _commit(connections, tenant, group, contents, attempt, wanted, sequences, sealed, licences)
+    except BaseException as error:
+        if not isinstance(error, ContentError) or error.retryable:
+            async with connections.db.tenant(tenant) as tx:
+                await claims.give_back(tx, [row["bundle_id"] for row in wanted])
+        raise
+    await asyncio.to_thread(failpoints.hit, "bundle.after_commit", settings)
+    return len(rows)
+
+
+async def _sort_out(tx: Transaction, group: Group, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """End what need not or must not be made: cancelled enrolments, revoked devices, killers of workers."""
+    gone = [r["bundle_id"] for r in rows if r["enrolment_state"] != "active" or r["device_state"] != "active"]
+    await claims.end(tx, gone, "cancelled")
+    deadly = [r["bundle_id"] for r in rows if claims.died_too_often(r)]
+    await claims.end(tx, deadly, "failed", {"code": "worker-died", "title": "The worker died each time it tried."})
+    return [row for row in rows if row["bundle_id"] not in {*gone, *deadly}]
+
+
+async def content_keys(
+    connections: Connections, tenant: str, package_id: str, scopes: Sequence[str]
+) -> dict[str, ContentKey]:
+    """The content key of each scope: made, wrapped, committed and read back, so that all attempts use the same one."""
+    async with connections.db.tenant(tenant) as tx:
+        known = await _known_keys(tx, package_id, scopes)
+    missing = sorted(set(scopes) - set(known))
+    if missing:
+        fresh = [os.urandom(32) for _ in missing]
+        wrapped = await asyncio.to_thread(connections.keys.wrap, tenant, fresh)
+        async with connections.db.tenant(tenant) as tx, tx.cursor() as cursor:
+            await cursor.executemany(
+                b"""insert into content_keys (tenant, package_id, scope, epoch, kid, wrapped)
+                    values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",
+                [
+                    (tenant, package_id, scope, EPOCH, content_key_id(tenant, package_id, scope, EPOCH), text)
+                    for scope, text in zip(missing, wrapped, strict=True)
+                ],
+            )
+        async with connections.db.tenant(tenant) as tx:
+            known = await _known_keys(tx, package_id, scopes)
+    ordered = sorted(known)
+    opened = await asyncio.to_thread(connections.keys.unwrap, tenant, [known[scope]["wrapped"] for scope in ordered])
+    return {scope: ContentKey(known[scope]["kid"], key) for scope, key in zip(ordered, opened, strict=True)}
+
+
+async def _known_keys(tx: Transaction, package_id: str, scopes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    rows = await fetch_all(
+        tx,
+        "select scope, kid, wrapped from content_keys where package_id = %s and epoch = %s and scope = any(%s)",
+        [package_id, EPOCH, list(scopes)],
+    )
+    return {row["scope"]: row for row in rows}
+
+
+async def _licences(
+    connections: Connections,
+    tenant: str,
+    group: Group,
+    contents: Contents,
+    rows: Sequence[dict[str, Any]],
+    sequences: dict[str, tuple[int, int, int]],
+    keys: dict[str, ContentKey],
+    sealed: Sequence[Sealed],
+) -> list[tuple[Licence, dict[str, Any]]]:
+    """A licence for each row and its signature; one call of the key service for all of them."""
+    settings, now = connections.settings, datetime.now(UTC).replace(microsecond=0)
+    async with connections.db.tenant(tenant) as tx:
+        signer = await current_signer(tx, connections.keys, now)
+        newest = await fetch_one(
+            tx, "select trust_version, n from revocation_lists order by trust_version desc, n desc limit 1"
+        )
+    assert newest is not None
+    licences: list[Licence] = []
+    for row, made in zip(rows, sealed, strict=True):
+        begins = max(now, row["starts_at"] or now)
+        ends = min(now + timedelta(seconds=settings.licence_ttl_s), row["ends_at"] or datetime.max.replace(tzinfo=UTC))
+        key = keys[row["device_id"]]
+        licences.append(
+            Licence(
+                bundle_id=row["bundle_id"],
+                issue=1,
+                tenant=tenant,
+                package_id=group.package_id,
+                version=group.version,
+                manifest=contents.manifest_digest,
+                device=Device(row["device_id"], thumbprint(row["encryption_jwk"])),
+                sequence=LicenceSequence(*sequences[row["device_id"]]),
+                issued_at=now,
+                not_before=begins,
+                not_after=max(begins, ends),
+                offline_grace_s=settings.offline_grace_s,
+                min_revocations=(newest["trust_version"], newest["n"]),
+                profile=group.profile,
+                keys={key.kid: wrap_for_device(key, row["encryption_jwk"], os.urandom)},
+                index=IndexRef(made.index_path, made.index_size, made.index_digest),
+            )
+        )
+    documents = [licence.to_bytes() for licence in licences]
+    signatures = await asyncio.to_thread(_sign, documents, signer, tenant, now)
+    return list(zip(licences, signatures, strict=True))
+
+
+def _sign(documents: list[bytes], signer: ServiceSigner, tenant: str, now: datetime) -> list[dict[str, Any]]:
+    return sign_documents(documents, signer, iss=tenant, iat=now)
+
+
+async def _commit(
+    connections: Connections,
+    tenant: str,
+    group: Group,
+    contents: Contents,
+    attempt: str,
+    rows: Sequence[dict[str, Any]],
+    sequences: dict[str, tuple[int, int, int]],
+    sealed: Sequence[Sealed],
+    licences: Sequence[tuple[Licence, dict[str, Any]]],
+) -> None:
+    """Results and events in one transaction; what this attempt no longer holds, or what was overtaken, is left out."""
+    async with connections.db.tenant(tenant) as tx:
+        mine = await claims.still_mine(tx, attempt, [row["bundle_id"] for row in rows])
+        ns = {row["device_id"]: sequences[row["device_id"]][2] for row in rows if row["bundle_id"] in mine}
+        done, overtaken = await claims.commit_sequences(tx, group, ns)
+        held = [row for row in rows if row["bundle_id"] in mine]
+        await claims.end(tx, [row["bundle_id"] for row in held if row["device_id"] in overtaken], "superseded")
+        # Beaten by another bundle of the same device and version: made again with the next number.
+        again = [r["bundle_id"] for r in held if r["device_id"] not in done and r["device_id"] not in overtaken]
+        await claims.give_back(tx, again)
+        results: list[dict[str, Any]] = []
+        for row, made, (licence, signature) in zip(rows, sealed, licences, strict=True):
+            if row["bundle_id"] in mine and row["device_id"] in done:
+                results.append(_result(tenant, contents, made, licence, signature))
+        async with tx.cursor() as cursor:
+            await cursor.executemany(READY, results)
+            await cursor.executemany(LICENCE, results)
+            await cursor.executemany(PART, results)
+        by_id = {row["bundle_id"]: row for row in rows}
+        await emit(tx, tenant, [_event(tenant, group, by_id[result["bundle_id"]], result) for result in results])
+
+
+READY = b"""
+    update bundles set state = 'ready', index_path = %(index_path)s, index_size = %(index_size)s, problem = null,
+                       index_digest = %(index_digest)s, total_bytes = %(total_bytes)s, ready_at = now(),
+                       claimed_by = null, claimed_until = null
+    where bundle_id = %(bundle_id)s
+"""
+LICENCE = b"""
+    insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at)
+    values (%(tenant)s, %(bundle_id)s, %(issue)s, %(document)s, %(signature)s, %(not_after)s, %(issued_at)s)
+    on conflict do nothing
+"""
+PART = b"""
+    insert into parts (tenant, path, bundle_id, size_bytes, digest)
+    values (%(tenant)s, %(part_path)s, %(bundle_id)s, %(part_size)s, %(part_digest)s) on conflict do nothing
+"""
+
+
+def _result(
+    tenant: str, contents: Contents, made: Sealed, licence: Licence, signature: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "tenant": tenant,
+        "bundle_id": licence.bundle_id,
+        "issue": licence.issue,
+        "document": licence.to_bytes().decode(),
+        "signature": Jsonb(signature),
+        "not_after": licence.not_after,
+        "issued_at": licence.issued_at,
+        "sequence": licence.sequence,
+        "total_bytes": made.index_size + made.part_size,
+        **vars(made),
+    }
+
+
+def _event(tenant: str, group: Group, row: dict[str, Any], result: dict[str, Any]) -> Outgoing:
+    return Outgoing(
+        "content.play_package.bundle.published.v1",
+        row["device_id"],
+        {
+            "tenant_id": tenant,
+            "bundle_id": result["bundle_id"],
+            "issue": result["issue"],
+            "package_id": group.package_id,
+            "version": group.version,
+            "enrollment_id": row["enrollment_id"],
+            "learner_id": row["learner_id"],
+            "device_id": row["device_id"],
+            "sequence": list(result["sequence"]),
+            "policy": row["policy"],
+            "profile": group.profile,
+            "index": {
+                "path": result["index_path"],
+                "size": result["index_size"],
+                "digest": result["index_digest"],
+            },
+            "parts": [{"path": result["part_path"], "size": result["part_size"], "digest": result["part_digest"]}],
+            "not_after": rfc3339(result["not_after"]),
+        },
+    )
+
+
+async def _fail_group(tx: Transaction, group: Group, problem: dict[str, Any]) -> None:
+    await tx.execute(
+        b"""update bundles set state = 'failed', problem = %s
+            where package_id = %s and version = %s and profile = %s and lane = %s and state in ('planned', 'claimed')""",
+        [Jsonb(problem), group.package_id, group.version, group.profile, group.lane],
+    )
+
+
+@asynccontextmanager
+async def _renewed(connections: Connections, tenant: str, attempt: str) -> AsyncIterator[None]:
+    """Keep the lease of an attempt while it works."""
+    lease_s = connections.settings.lease_s
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(lease_s / 3)
+            try:
+                async with connections.db.tenant(tenant) as tx:
+                    await claims.renew(tx, attempt, lease_s)
+            except ContentError as error:
+                log.warning("lease not renewed", code=error.code)
+
+    keeper = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeper.cancel()

@@ -1,0 +1,165 @@
+"""Claiming planned bundles, and ending a claim in one transaction.
+
+A claim is a row in state `claimed` with a lease and the name of the queue entry that holds it: the same entry, taken
+over after a crash, finds its rows again at once. Rows that were claimed before without an ending go one at a time, so
+that one which kills its worker is found and its neighbours are not blamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from cluster.database import Transaction, fetch_all, fetch_one
+from tasks.jobs import LONE_DEATHS
+from tasks.planning import Group
+
+CLAIM = """
+    with chosen as (
+        select bundle_id from bundles
+        where package_id = %(package)s and version = %(version)s and profile = %(profile)s and lane = %(lane)s
+          and (state = 'planned' or (state = 'claimed' and (claimed_until < now() or claimed_by = %(entry)s)))
+          and {suspects}
+        order by created_at, bundle_id limit %(limit)s for update skip locked)
+    update bundles b set state = 'claimed', claimed_by = %(entry)s, attempts = attempts + 1, attempt = %(attempt)s,
+                         claimed_until = now() + make_interval(secs => %(lease)s)
+    from chosen c, devices d, enrolments e
+    where b.bundle_id = c.bundle_id and d.device_id = b.device_id and e.enrollment_id = b.enrollment_id
+    returning b.bundle_id, b.enrollment_id, b.learner_id, b.device_id, b.policy, b.attempts,
+              d.encryption_jwk, d.state as device_state, e.state as enrolment_state, e.starts_at, e.ends_at
+"""
+
+ALLOCATE = """
+    insert into device_sequences as s (tenant, device_id, package_id, allocated_version, allocated_n)
+    select current_setting('app.tenant'), device_id, %(package)s, %(version)s, 1
+    from unnest(%(devices)s::text[]) as device_id order by device_id
+    on conflict (tenant, device_id, package_id) do update
+        set allocated_n = case when s.allocated_version = excluded.allocated_version then s.allocated_n + 1 else 1 end,
+            allocated_version = excluded.allocated_version
+        where s.allocated_version <= excluded.allocated_version
+    returning device_id, epoch, allocated_version, allocated_n
+"""
+
+COMMIT_SEQUENCES = """
+    update device_sequences s set committed_version = %(version)s, committed_n = v.n
+    from unnest(%(devices)s::text[], %(ns)s::int[]) as v(device_id, n)
+    where s.device_id = v.device_id and s.package_id = %(package)s
+      and (s.committed_version, s.committed_n) < (%(version)s, v.n)
+    returning s.device_id
+"""
+
+
+async def claim(
+    tx: Transaction, group: Group, *, entry: str, attempt: str, limit: int, lease_s: float
+) -> list[dict[str, Any]]:
+    """Up to `limit` rows of a group, at most one per device; a suspect comes alone. Empty when none waits."""
+    parameters = {
+        "package": group.package_id,
+        "version": group.version,
+        "profile": group.profile,
+        "lane": group.lane,
+        "entry": entry,
+        "attempt": attempt,
+        "limit": limit,
+        "lease": lease_s,
+    }
+    rows = await fetch_all(tx, CLAIM.format(suspects="attempts = 0"), parameters)
+    if not rows:
+        rows = await fetch_all(tx, CLAIM.format(suspects="attempts > 0"), {**parameters, "limit": 1})
+    first: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        first.setdefault(row["device_id"], row)
+    # Two bundles of one device need two sequences: the second waits for the next batch.
+    await give_back(tx, [row["bundle_id"] for row in rows if first[row["device_id"]] is not row])
+    return list(first.values())
+
+
+def died_too_often(row: dict[str, Any]) -> bool:
+    """Whether this bundle has ended its worker so often, and so often alone, that it must not be tried again."""
+    return row["attempts"] > LONE_DEATHS + 1
+
+
+async def renew(tx: Transaction, attempt: str, lease_s: float) -> None:
+    """Hold on to the rows of an attempt that is still being worked on."""
+    await tx.execute(
+        b"""update bundles set claimed_until = now() + make_interval(secs => %s)
+            where attempt = %s and state = 'claimed'""",
+        [lease_s, attempt],
+    )
+
+
+async def give_back(tx: Transaction, bundle_ids: Sequence[str]) -> None:
+    """Back to planned without blame: the ending was seen."""
+    if bundle_ids:
+        await tx.execute(
+            b"""update bundles set state = 'planned', attempts = 0, claimed_by = null, claimed_until = null
+                where bundle_id = any(%s) and state = 'claimed'""",
+            [list(bundle_ids)],
+        )
+
+
+async def end(tx: Transaction, bundle_ids: Sequence[str], state: str, problem: dict[str, Any] | None = None) -> None:
+    """End claims as superseded, failed or cancelled."""
+    if bundle_ids:
+        await tx.execute(
+            b"update bundles set state = %s, problem = %s where bundle_id = any(%s) and state = 'claimed'",
+            [state, Jsonb(problem) if problem else None, list(bundle_ids)],
+        )
+
+
+async def allocate(tx: Transaction, group: Group, devices: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """The next sequence [epoch, version, n] of each device; a device that has a newer version is left out."""
+    rows = await fetch_all(
+        tx, ALLOCATE, {"package": group.package_id, "version": group.version, "devices": sorted(devices)}
+    )
+    return {row["device_id"]: (row["epoch"], row["allocated_version"], row["allocated_n"]) for row in rows}
+
+
+async def still_mine(tx: Transaction, attempt: str, bundle_ids: Sequence[str]) -> set[str]:
+    """Lock the rows and return those that this attempt still holds; a late writer finds none and leaves."""
+    rows = await fetch_all(
+        tx,
+        """select bundle_id from bundles where bundle_id = any(%s) and state = 'claimed' and attempt = %s
+           order by bundle_id for update""",
+        [list(bundle_ids), attempt],
+    )
+    return {row["bundle_id"] for row in rows}
+
+
+async def commit_sequences(tx: Transaction, group: Group, ns: dict[str, int]) -> tuple[set[str], set[str]]:
+    """(committed, overtaken by a newer version) of the devices whose n is given; the rest must be made again."""
+    devices = sorted(ns)
+    parameters = {
+        "version": group.version,
+        "package": group.package_id,
+        "devices": devices,
+        "ns": [ns[device] for device in devices],
+    }
+    # Locked in one order first: two batches with the same devices would wait for each other otherwise.
+    newest = await fetch_all(
+        tx,
+        """select device_id, committed_version from device_sequences
+           where package_id = %s and device_id = any(%s) order by device_id for update""",
+        [group.package_id, devices],
+    )
+    done = {row["device_id"] for row in await fetch_all(tx, COMMIT_SEQUENCES, parameters)}
+    return done, {row["device_id"] for row in newest if row["committed_version"] > group.version}
+
+
+async def waiting(tx: Transaction, group: Group) -> bool:
+    """Whether rows of the group wait for somebody."""
+    row = await fetch_one(
+        tx,
+        """select 1 as x from bundles where package_id = %s and version = %s and profile = %s and lane = %s
+           and (state = 'planned' or (state = 'claimed' and claimed_until < now())) limit 1""",
+        [group.package_id, group.version, group.profile, group.lane],
+    )
+    return row is not None
+
+
+async def depth(connection: Transaction) -> int:
+    """Bundles that wait or are being served, over all tenants (role ops)."""
+    row = await fetch_one(connection, "select count(*) as n from bundles where state in ('planned', 'claimed')")
+    return int(row["n"]) if row else 0

@@ -1,0 +1,86 @@
+"""Garbage collection: every S3 key has a row and every row its key, but for what is younger than the grace time.
+
+What a killed attempt uploaded is named by no row: it is removed once it is older than `gc_grace_s` (an attempt that is
+still at work must not lose its blobs). A row whose key is gone is a loss: it is reported, never "repaired" away.
+Blobs are listed before rows are read, so a blob written and committed meanwhile is not taken for an orphan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+
+from cluster import places
+from cluster.connections import Connections
+from cluster.database import fetch_all
+from tasks.workspace import sweep
+
+KINDS = ("assets/", "packages/", "bundles/")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was looked at, what was removed, and which rows lack their blob."""
+
+    keys: int
+    rows: int
+    removed: int
+    aborted_uploads: int
+    swept_folders: int
+    young: int
+    missing: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+async def collect(connections: Connections, *, grace_s: float | None = None, dry_run: bool = False) -> Report:
+    """Compare the bucket with the rows of all tenants and remove orphans older than `grace_s`."""
+    grace_s = connections.settings.gc_grace_s if grace_s is None else grace_s
+    found = await asyncio.to_thread(_list, connections)
+    wanted = await _wanted(connections)
+    border = time.time() - grace_s
+    orphans = {key: changed for key, changed in found.items() if key not in wanted}
+    old = sorted(key for key, changed in orphans.items() if changed <= border)
+    aborted = 0
+    if not dry_run:
+        await asyncio.to_thread(connections.objects.delete, old)
+        aborted = await asyncio.to_thread(_abort_uploads, connections, border)
+        # The workspace of a job that runs is touched by its work; its lease is far shorter than a day.
+    swept = 0 if dry_run else sweep(connections.settings.workspace, max(grace_s, connections.settings.lease_s))
+    missing = tuple(sorted(wanted - found.keys()))
+    return Report(len(found), len(wanted), len(old), aborted, swept, len(orphans) - len(old), missing)
+
+
+def _list(connections: Connections) -> dict[str, float]:
+    return {key: changed for kind in KINDS for key, changed in connections.objects.keys(kind)}
+
+
+def _abort_uploads(connections: Connections, border: float) -> int:
+    stale = [(key, upload) for key, upload, begun in connections.objects.uploads("bundles/") if begun <= border]
+    for key, upload in stale:
+        connections.objects.abort(key, upload)
+    return len(stale)
+
+
+async def _wanted(connections: Connections) -> set[str]:
+    """The keys that rows name, over all tenants (role ops)."""
+    async with connections.ops.connection() as connection:
+        assets = await fetch_all(connection, "select tenant, digest from assets")
+        versions = await fetch_all(
+            connection,
+            """select tenant, package_id, version, manifest_digest from package_versions
+               where manifest_digest is not null""",
+        )
+        indexes = await fetch_all(connection, "select tenant, index_path from bundles where index_path is not null")
+        parts = await fetch_all(connection, "select tenant, path from parts")
+    return {
+        *(places.asset(row["tenant"], row["digest"]) for row in assets),
+        *(
+            places.manifest(row["tenant"], row["package_id"], row["version"], row["manifest_digest"])
+            for row in versions
+        ),
+        *(places.bundles(row["tenant"]) + row["index_path"] for row in indexes),
+        *(places.bundles(row["tenant"]) + row["path"] for row in parts),
+    }

@@ -1,0 +1,154 @@
+"""NATS → inbox: the neighbours' events become rows and queue entries, each in one transaction.
+
+Every message is parsed by code with limits; what is bad goes to the dead letters with the reason and never blocks the
+rest. An event that was seen before changes nothing. Attempts are not counted by NATS (a message at its maximum would
+become invisible): what cannot be done now is given back with a delay, for ever.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import structlog
+from nats.aio.msg import Msg
+
+from cluster import failpoints, queue
+from cluster.connections import Connections
+from cluster.database import Transaction, fetch_one
+from cluster.events import DOMAIN, Events, Puller
+from cluster.queue import Work
+from content.canonical import derive_id, digest
+from content.errors import ContentError
+from content.events import CourseDraftPublished, EnrollmentCancelled, EnrollmentCreated, Envelope, parse
+from content.events.types import CourseDraftPublishedData, EnrollmentCancelledData, EnrollmentCreatedData
+from tasks import jobs, planning
+
+DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
+log = structlog.get_logger()
+
+
+class Intake:
+    """Takes batches from the `DOMAIN` stream; any number of intakes share its durable consumer."""
+
+    def __init__(self, connections: Connections, events: Events) -> None:
+        self._connections, self._events = connections, events
+        self._puller: Puller | None = None
+
+    async def step(self) -> int:
+        """Take one batch and return how many messages it held. Raises `events-unavailable` in an outage."""
+        if self._puller is None:
+            ack_wait_s = self._connections.settings.lease_s
+            self._puller = await self._events.puller(DOMAIN, DURABLE, SUBJECT, ack_wait_s)
+        messages = await self._puller.fetch(BATCH)
+        for message in messages:
+            await self._take(message)
+        return len(messages)
+
+    async def _take(self, message: Msg) -> None:
+        try:
+            await receive(self._connections, message.data)
+        except ContentError as error:
+            if error.retryable:
+                await message.nak(delay=2.0)
+                return
+            await self._bury(message, error)
+        failpoints.hit("intake.before_ack", self._connections.settings)
+        await message.ack()
+
+    async def _bury(self, message: Msg, error: ContentError) -> None:
+        log.warning("event refused", code=error.code, subject=message.subject)
+        reason = json.dumps(jobs.problem_of(error)).encode()[:4000]
+        headers = {"Content-Reason": error.code, "Content-Subject": message.subject}
+        body = json.dumps({"reason": json.loads(reason) if len(reason) < 4000 else error.code}).encode()
+        await self._events.publish(
+            f"dead.{message.subject}", message.data[: 1 << 20] or body, digest(message.data), headers
+        )
+
+
+async def receive(connections: Connections, body: bytes) -> bool:
+    """Bring one event in. False if it was here before. Raises ContentError for what is no event of ours."""
+    event = parse(body)
+    tenant = event.tenant_id
+    async with connections.db.tenant(tenant) as tx:
+        if await fetch_one(tx, "select 1 as x from tenants") is None:
+            raise ContentError(
+                "tenant-unknown", f"There is no tenant {tenant} here.", "Create it, then replay the event."
+            )
+        new = await fetch_one(
+            tx,
+            "insert into inbox (tenant, event_id, type) values (%s, %s, %s) on conflict do nothing returning event_id",
+            [tenant, event.id, event.TYPE],
+        )
+        if new is None:
+            return False
+        await _plan(tx, tenant, event)
+        return True
+
+
+async def _plan(tx: Transaction, tenant: str, event: Envelope) -> None:
+    match event:
+        case CourseDraftPublished(data=data):
+            await draft_published(tx, tenant, data)
+        case EnrollmentCreated(data=data):
+            await _enrolled(tx, tenant, data)
+        case EnrollmentCancelled(data=data):
+            await _cancelled(tx, tenant, data)
+        case _:
+            raise ContentError("event-unknown-type", f"{event.TYPE} is not an event this service takes in.")
+
+
+async def draft_published(tx: Transaction, tenant: str, data: CourseDraftPublishedData) -> str | None:
+    """A version and its build job; None if this revision is older than one already taken in."""
+    package_id = derive_id("pkg", tenant, data.course_id)
+    await tx.execute(
+        b"insert into packages (tenant, package_id, course_id) values (%s, %s, %s) on conflict do nothing",
+        [tenant, package_id, data.course_id],
+    )
+    # The package's row is locked while a version is numbered.
+    await tx.execute(b"select 1 from packages where package_id = %s for update", [package_id])
+    newest = await fetch_one(
+        tx,
+        """select max(version) as version, max(revision) filter (where draft_id = %s) as revision
+           from package_versions where package_id = %s""",
+        [data.draft_id, package_id],
+    )
+    assert newest is not None
+    if newest["revision"] is not None and newest["revision"] >= data.revision:
+        return None
+    version = (newest["version"] or 0) + 1
+    await tx.execute(
+        b"""insert into package_versions (tenant, package_id, version, draft_id, revision, drafted_at)
+            values (%s, %s, %s, %s, %s, %s)""",
+        [tenant, package_id, version, data.draft_id, data.revision, data.published_at],
+    )
+    subject: dict[str, Any] = {"package_id": package_id, "version": version}
+    job = jobs.job_id(tenant, "build", package_id, version)
+    if await jobs.create(tx, tenant, job, "build", subject):
+        await queue.enqueue(tx, queue.BUILD, [Work(tenant, job)])
+    return job
+
+
+async def _enrolled(tx: Transaction, tenant: str, data: EnrollmentCreatedData) -> None:
+    await tx.execute(
+        b"""insert into enrolments (tenant, enrollment_id, learner_id, course_id, starts_at, ends_at)
+            values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",
+        [tenant, data.enrollment_id, data.learner_id, data.course_id, data.starts_at, data.ends_at],
+    )
+    await planning.for_enrolment(tx, tenant, data.enrollment_id)
+
+
+async def _cancelled(tx: Transaction, tenant: str, data: EnrollmentCancelledData) -> None:
+    """Planned bundles of it are dropped; bundles that went out stay valid until their licence ends, since no revocation names them yet."""
+    row = await fetch_one(
+        tx,
+        "update enrolments set state = 'cancelled' where enrollment_id = %s returning enrollment_id",
+        [data.enrollment_id],
+    )
+    if row is None:
+        # It may have overtaken its `created`: given back until that came, so a late `created` cannot revive it.
+        raise ContentError("enrolment-unknown", f"There is no enrolment {data.enrollment_id} yet.", "", True)
+    await tx.execute(
+        b"update bundles set state = 'cancelled' where enrollment_id = %s and state in ('planned', 'claimed')",
+        [data.enrollment_id],
+    )

@@ -1,0 +1,118 @@
+"""Jobs as the API shows them: one row each, mirrored from what the queue does.
+
+States: queued → running → succeeded | failed | cancelled, and back to queued for a retry. `starts` counts how often work
+began without an ending that we saw: a job that kills its worker each time is found by it. A decision about a failure is
+a value (`Retry`, `GiveUp`), made by a pure function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from cluster.database import Transaction, fetch_one
+from content.canonical import derive_id
+from content.errors import ContentError, InvalidInput
+
+LONE_DEATHS = 3
+"""Deaths of a job running alone on a replica after which it is given up (one more may have had another cause)."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Try again after so many seconds."""
+
+    delay_s: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """The job has failed for good."""
+
+    problem: dict[str, Any]
+
+
+def decide(error: Exception, attempt: int, max_attempts: int) -> Retry | GiveUp:
+    """What to do after attempt number `attempt` (from 1) failed with `error`: backoff 1, 2, 4 … 60 s."""
+    expected = isinstance(error, ContentError)
+    if attempt < max_attempts and (not expected or error.retryable):
+        return Retry(min(60.0, 2.0 ** (attempt - 1)), str(error))
+    return GiveUp(problem_of(error))
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """An error as the members of a problem detail (RFC 9457); what is not ours shows no inside."""
+    if not isinstance(error, ContentError):
+        return {"code": "internal", "title": "Something in the service failed.", "detail": type(error).__name__}
+    problem: dict[str, Any] = {"code": error.code, "title": error.message, "detail": error.remedy}
+    if isinstance(error, InvalidInput):
+        problem["problems"] = [entry.as_dict() for entry in error.problems]
+    return problem
+
+
+def job_id(tenant: str, kind: str, *subject: str | int) -> str:
+    """The id of the job for a subject: asking twice gives the same job."""
+    return derive_id("job", tenant, kind, *subject)
+
+
+async def create(tx: Transaction, tenant: str, job: str, kind: str, subject: dict[str, Any]) -> bool:
+    """Insert a queued job; a job that ended badly is queued anew. False if it is under way or done already."""
+    row = await fetch_one(
+        tx,
+        """insert into jobs (tenant, job_id, kind, subject) values (%s, %s, %s, %s)
+           on conflict (tenant, job_id) do update
+              set state = 'queued', problem = null, progress = 0, attempt = 0, starts = 0, updated_at = now()
+              where jobs.state in ('failed', 'cancelled')
+           returning job_id""",
+        [tenant, job, kind, Jsonb(subject)],
+    )
+    return row is not None
+
+
+async def begin(tx: Transaction, job: str) -> dict[str, Any] | None:
+    """Count a start before the work begins. None if the job has ended (a late or doubled queue entry)."""
+    return await fetch_one(
+        tx,
+        """update jobs set state = 'running', attempt = attempt + 1, starts = starts + 1, updated_at = now()
+           where job_id = %s and state in ('queued', 'running')
+           returning job_id, tenant, kind, subject, attempt, starts""",
+        [job],
+    )
+
+
+async def progress(tx: Transaction, job: str, share: float, message: str) -> None:
+    """Tell how far a running job is: 0 to 1, never going back within an attempt."""
+    await tx.execute(
+        b"""update jobs set progress = least(1, greatest(progress, %s)), message = %s, updated_at = now()
+            where job_id = %s and state = 'running'""",
+        [share, message, job],
+    )
+
+
+async def succeed(tx: Transaction, job: str, result: dict[str, Any]) -> None:
+    await tx.execute(
+        b"""update jobs set state = 'succeeded', progress = 1, message = 'done', result = %s, problem = null,
+                            starts = 0, updated_at = now()
+            where job_id = %s and state in ('queued', 'running')""",
+        [Jsonb(result), job],
+    )
+
+
+async def put_back(tx: Transaction, job: str, reason: str) -> None:
+    """Back to the queue after a failure or a drain; the start is given back, since its ending was seen."""
+    await tx.execute(
+        b"""update jobs set state = 'queued', starts = 0, message = %s, progress = 0, updated_at = now()
+            where job_id = %s and state = 'running'""",
+        [reason[:500], job],
+    )
+
+
+async def fail(tx: Transaction, job: str, problem: dict[str, Any]) -> None:
+    await tx.execute(
+        b"""update jobs set state = 'failed', problem = %s, message = 'failed', starts = 0, updated_at = now()
+            where job_id = %s and state in ('queued', 'running')""",
+        [Jsonb(problem), job],
+    )

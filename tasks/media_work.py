@@ -1,0 +1,163 @@
+"""The work of a build that is spread over the pool's nodes, as Ray tasks: look at an original, make one rendition.
+
+Tasks take and return values; originals come from media-service, results go to S3 by digest, so a task may run on any
+node and twice. A task works in a folder of its job that the builder removes; on another node it removes its own. Ray
+does not retry them (`max_retries=0`): the queue does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+import ray
+from ray.exceptions import RayTaskError
+
+from cluster import places
+from cluster.neighbours import Neighbours
+from cluster.objects import Objects
+from cluster.settings import Settings
+from content.errors import ContentError
+from content.media import Kind, Probe, Recipe, Rendition, VideoRecipe
+from tasks.render import probe, render
+
+PROGRESS_S = 0.5
+
+
+@dataclass(frozen=True)
+class Original:
+    """A file at media-service. `digest` is what its bytes must have; `folder` is the job's."""
+
+    tenant: str
+    asset: str
+    kind: Kind
+    digest: str
+    folder: str
+
+
+def look(original: Original) -> tuple[str, int, Probe]:
+    """(digest, size in bytes, probe) of an original. Raises ContentError as `tasks.render.probe`, or of the fetch."""
+    settings = Settings.load()
+    with _fetched(original, settings) as (path, digest):
+        return digest, path.stat().st_size, probe(path, original.kind, settings, original.asset)
+
+
+def make(original: Original, recipe: Recipe) -> Iterator[float | Rendition]:
+    """Shares of the work done (0–1), then the rendition, stored under its digest."""
+    settings = Settings.load()
+    with _fetched(original, settings) as (path, _), tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        shares: SimpleQueue[float] = SimpleQueue()
+        box: list[Any] = []
+
+        def work(report: Callable[[float], None]) -> None:
+            try:
+                made = render(path, recipe, Path(folder), report, settings, original.asset)
+                _store(Objects(settings), original.tenant, made.path, made.rendition)
+                box.append(made.rendition)
+            except BaseException as error:  # noqa: BLE001 - carried to the caller below
+                box.append(error)
+
+        worker = Thread(target=work, args=(shares.put,), daemon=True)
+        worker.start()
+        while worker.is_alive():
+            worker.join(PROGRESS_S)
+            if (share := _last(shares)) is not None:
+                yield share
+        if isinstance(box[0], BaseException):
+            raise box[0]
+        yield box[0]
+
+
+def _last(shares: SimpleQueue[float]) -> float | None:
+    share = None
+    while True:
+        try:
+            share = shares.get_nowait()
+        except Empty:
+            return share
+
+
+def _store(objects: Objects, tenant: str, path: Path, rendition: Rendition) -> None:
+    key = places.asset(tenant, rendition.digest)
+    if objects.size(key) != rendition.size_bytes:
+        with path.open("rb") as body:
+            objects.put(key, body, rendition.media_type)
+
+
+class _fetched:
+    """The original on this node's disk: from the job's folder, or fetched and checked."""
+
+    def __init__(self, original: Original, settings: Settings) -> None:
+        self._original, self._settings = original, settings
+
+    def __enter__(self) -> tuple[Path, str]:
+        folder = Path(self._original.folder)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = hashlib.sha256(self._original.asset.encode()).hexdigest()[:32]
+        path = folder / name
+        known = folder / f"{name}.digest"
+        if known.exists():
+            digest = known.read_text()
+        else:
+            digest = self._fetch(folder, path)
+            _write_whole(known, digest)
+        if self._original.digest != digest:
+            raise ContentError("original-changed", f"“{self._original.asset}” changed while it was built.", "", True)
+        return path, digest
+
+    def __exit__(self, *_: object) -> None:
+        """The folder is the job's; its owner removes it."""
+
+    def _fetch(self, folder: Path, path: Path) -> str:
+        scratch = folder / f"{path.name}.{secrets.token_hex(4)}"
+        with Neighbours(self._settings) as neighbours:
+            found = neighbours.download_original(self._original.tenant, self._original.asset, scratch)
+        scratch.rename(path)
+        return found.digest
+
+
+def _write_whole(path: Path, text: str) -> None:
+    scratch = path.with_suffix(f".{secrets.token_hex(4)}")
+    scratch.write_text(text)
+    scratch.rename(path)
+
+
+_look = ray.remote(max_retries=0, num_cpus=1)(look)
+_make = ray.remote(max_retries=0, num_cpus=1)(make)
+
+
+async def look_on_ray(original: Original) -> tuple[str, int, Probe]:
+    """`look` somewhere in the cluster."""
+    try:
+        return await _look.remote(original)
+    except RayTaskError as error:
+        raise _cause(error) from None
+
+
+async def make_on_ray(original: Original, recipe: Recipe) -> AsyncIterator[float | Rendition]:
+    """`make` somewhere in the cluster; leaving early ends the work there."""
+    cpus = recipe.threads if isinstance(recipe, VideoRecipe) else 1
+    generator: Any = _make.options(num_cpus=cpus, num_returns="streaming").remote(original, recipe)
+    finished = False
+    try:
+        async for reference in generator:
+            yield await reference
+        finished = True
+    except RayTaskError as error:
+        finished = True
+        raise _cause(error) from None
+    finally:
+        if not finished:
+            await asyncio.to_thread(ray.cancel, generator, force=True)
+
+
+def _cause(error: RayTaskError) -> BaseException:
+    return error.cause if isinstance(error.cause, ContentError) else error

@@ -1,0 +1,111 @@
+"""Which bundles ought to exist: one planned row for each (enrolment, device, newest version), and drain jobs for them.
+
+Three things call for bundles: an enrolment, a device that registers, a version that is published. All end here, in
+their caller's transaction. Rows are inserted on conflict do nothing under derived ids, so asking twice plans once.
+Drain jobs are put in the queue per group (tenant, package version, profile, lane) in as many slots as the group needs:
+groups take turns in the queue, so a rebundle of 100,000 never stands before somebody's single enrolment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cluster import queue
+from cluster.database import Transaction, fetch_all
+from cluster.queue import Work
+from cluster.topology import BUNDLER
+from content.canonical import derive_id
+
+ROWS_PER_SLOT = 64
+
+WANTED = """
+    select e.enrollment_id, e.learner_id, d.device_id, d.profile, p.package_id, v.version, c.policy
+    from enrolments e
+    join devices d on d.learner_id = e.learner_id and d.state = 'active'
+    join packages p on p.course_id = e.course_id
+    join tenants c on true
+    join lateral (select version from package_versions v
+                  where v.package_id = p.package_id and v.state = 'published' order by version desc limit 1) v on true
+    where e.state = 'active' and (e.ends_at is null or e.ends_at > now()) and {chosen}
+      and not exists (select 1 from bundles b where b.enrollment_id = e.enrollment_id and b.device_id = d.device_id
+                      and b.package_id = p.package_id and b.version = v.version and b.profile = d.profile
+                      and b.state not in ('failed', 'cancelled'))
+"""
+
+PLAN = b"""
+    insert into bundles (tenant, bundle_id, enrollment_id, learner_id, device_id, package_id, version, profile, policy, lane)
+    values (%(tenant)s, %(bundle_id)s, %(enrollment_id)s, %(learner_id)s, %(device_id)s, %(package_id)s, %(version)s,
+            %(profile)s, %(policy)s, %(lane)s)
+    on conflict (tenant, bundle_id) do update set state = 'planned', attempts = 0, problem = null, claimed_by = null
+        where bundles.state in ('failed', 'cancelled')
+"""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Bundles that are drained together: the same assets are read for all of them."""
+
+    package_id: str
+    version: int
+    profile: str
+    lane: str
+
+    def subject(self, slot: int) -> str:
+        return f"{self.package_id}/{self.version}/{self.profile}/{self.lane}/{slot}"
+
+    @classmethod
+    def parse(cls, subject: str) -> tuple[Group, int]:
+        package_id, version, profile, lane, slot = subject.split("/")
+        return cls(package_id, int(version), profile, lane), int(slot)
+
+
+def slots(rows: int) -> int:
+    """How many drain jobs a group of so many planned rows gets."""
+    return min(BUNDLER.maximum, math.ceil(rows / ROWS_PER_SLOT))
+
+
+async def for_enrolment(tx: Transaction, tenant: str, enrollment_id: str) -> int:
+    return await _plan(tx, tenant, "e.enrollment_id = %(value)s", enrollment_id, "interactive")
+
+
+async def for_device(tx: Transaction, tenant: str, device_id: str) -> int:
+    return await _plan(tx, tenant, "d.device_id = %(value)s", device_id, "interactive")
+
+
+async def for_package(tx: Transaction, tenant: str, package_id: str) -> int:
+    """A new version: everybody who holds the package gets it. Returns the number of bundles planned."""
+    return await _plan(tx, tenant, "p.package_id = %(value)s", package_id, "interactive")
+
+
+async def _plan(tx: Transaction, tenant: str, chosen: str, value: str, lane: str) -> int:
+    wanted = await fetch_all(tx, WANTED.format(chosen=chosen), {"value": value})
+    rows = [{**row, "tenant": tenant, "lane": lane, "bundle_id": bundle_id(row)} for row in wanted]
+    if not rows:
+        return 0
+    async with tx.cursor() as cursor:
+        await cursor.executemany(PLAN, rows)
+    groups = Counter(Group(row["package_id"], row["version"], row["profile"], lane) for row in rows)
+    for group, count in groups.items():
+        await call(tx, tenant, group, range(slots(count)))
+    return len(rows)
+
+
+async def call(tx: Transaction, tenant: str, group: Group, of: Sequence[int]) -> None:
+    """Put a group's drain jobs into the queue, at the back; a slot that waits already is not put twice."""
+    work = [Work(tenant, group.subject(slot)) for slot in of]
+    await queue.enqueue(tx, queue.BUNDLE, work, lane=group.lane)
+
+
+def bundle_id(row: dict[str, object]) -> str:
+    """The id of a bundle, from what it is for (formats: Ids)."""
+    return derive_id(
+        "bnd",
+        str(row["enrollment_id"]),
+        str(row["device_id"]),
+        str(row["package_id"]),
+        int(str(row["version"])),
+        str(row["profile"]),
+    )

@@ -1,0 +1,149 @@
+"""Outbox → NATS, in the order of each key, at least once.
+
+One connection of the relay role holds advisory locks on partitions of keys, reads their unpublished rows and marks
+them: when that connection is lost, so are the locks, and the next read fails before anything more is published.
+Within a window the keys go side by side and the rows of one key one after the other, so a row that fails holds back
+only its own key. A crash between publishing and marking sends a row again under the same message id.
+
+Rows are chosen by `published_at is null`, never by "everything after position n": positions commit out of order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from cluster import failpoints
+from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.events import Events
+from cluster.outbox import PARTITIONS
+from cluster.settings import Settings
+from content.errors import ContentError
+from content.events import EVENT_TYPES, make
+from content.events.envelope import to_bytes
+
+PARTITION_LOCK, PRESENCE_LOCK = 72_001, 72_002
+
+WAITING = """
+    select id, tenant, key, sequence, type, data, traceparent, created_at from outbox
+    where published_at is null and partition = any(%s) order by position limit %s
+"""
+MARK = b"update outbox set published_at = now() where id = any(%s)"
+PRESENT = """
+    select count(*) as n from pg_locks
+    where locktype = 'advisory' and classid = %s and database = (select oid from pg_database where datname = current_database())
+"""
+
+
+class Relay:
+    """Carries what waits in the partitions it holds; any number of relays share the partitions."""
+
+    def __init__(self, settings: Settings, events: Events) -> None:
+        self._settings, self._events = settings, events
+        self._connection: Transaction | None = None
+        self._held: set[int] = set()
+
+    async def step(self) -> int:
+        """Carry one window of rows and return how many were published.
+
+        Raises ContentError `events-unavailable` or `database-unavailable`; call again later.
+        """
+        try:
+            connection = await self._ensure()
+            rows = await fetch_all(connection, WAITING, [sorted(self._held), self._settings.relay_window * 4])
+            sent, error = await self._publish(rows)
+            if sent:
+                failpoints.hit("relay.after_publish", self._settings)
+                await connection.execute(MARK, [sent])
+        except psycopg.Error as lost:
+            await self.close()
+            raise ContentError("database-unavailable", "The relay lost its database.", "It reconnects.", True) from lost
+        if error is not None:
+            raise error
+        return len(sent)
+
+    async def _publish(self, rows: Iterable[dict[str, Any]]) -> tuple[list[uuid.UUID], ContentError | None]:
+        by_key: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            by_key[row["tenant"], row["key"]].append(row)
+        room = asyncio.Semaphore(self._settings.relay_window)
+        sent: list[uuid.UUID] = []
+
+        async def carry(own: list[dict[str, Any]]) -> ContentError | None:
+            for row in own:
+                async with room:
+                    try:
+                        await self._events.publish(row["type"], _envelope(row, self._settings.region), str(row["id"]))
+                    except ContentError as error:
+                        return error
+                sent.append(row["id"])
+            return None
+
+        errors = await asyncio.gather(*(carry(own) for own in by_key.values()))
+        return sent, next((error for error in errors if error is not None), None)
+
+    async def share(self) -> int:
+        """Take or give back partitions until this relay holds its fair share; call every few seconds."""
+        connection = await self._ensure()
+        try:
+            row = await fetch_one(connection, PRESENT, [PRESENCE_LOCK])
+            fair = -(-PARTITIONS // max(1, int(row["n"]) if row else 1))
+            for partition in sorted(self._held)[fair:]:
+                await connection.execute(b"select pg_advisory_unlock(%s, %s)", [PARTITION_LOCK, partition])
+                self._held.discard(partition)
+            for partition in range(PARTITIONS):
+                if len(self._held) >= fair:
+                    break
+                if partition not in self._held:
+                    got = await fetch_one(
+                        connection, "select pg_try_advisory_lock(%s, %s) as got", [PARTITION_LOCK, partition]
+                    )
+                    if got and got["got"]:
+                        self._held.add(partition)
+        except psycopg.Error as lost:
+            await self.close()
+            raise ContentError("database-unavailable", "The relay lost its database.", "It reconnects.", True) from lost
+        return len(self._held)
+
+    async def _ensure(self) -> Transaction:
+        if self._connection is None or self._connection.closed:
+            self._held = set()
+            self._connection = await psycopg.AsyncConnection[DictRow].connect(
+                self._settings.postgres_relay.get_secret_value(),
+                autocommit=True,
+                row_factory=dict_row,
+                connect_timeout=5,
+                keepalives_idle=5,
+            )
+            me = uuid.uuid4().int & 0x7FFFFFFF
+            await self._connection.execute(b"select pg_advisory_lock_shared(%s, %s)", [PRESENCE_LOCK, me])
+            await self.share()
+        return self._connection
+
+    async def close(self) -> None:
+        """Give up the connection and with it every partition."""
+        self._held = set()
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+
+def _envelope(row: dict[str, Any], region: str) -> bytes:
+    created: datetime = row["created_at"]
+    event = make(
+        EVENT_TYPES[row["type"]],
+        event_id=str(row["id"]),
+        sequence=row["sequence"],
+        time=created,
+        data=row["data"],
+        region=region,
+        traceparent=row["traceparent"],
+    )
+    return to_bytes(event)

@@ -1,0 +1,1 @@
+"""The parts of `tasks.render`: probing, pictures, the ffmpeg process and its launcher."""

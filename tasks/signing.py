@@ -1,0 +1,23 @@
+"""Which key signs now, and the lists that say so."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cluster.database import Transaction, fetch_one
+from cluster.keys import KeyService, ServiceSigner
+from content.errors import ContentError
+
+
+async def current_signer(tx: Transaction, keys: KeyService, now: datetime) -> ServiceSigner:
+    """The tenant's active signing key that began last. Raises ContentError `no-signing-key`."""
+    row = await fetch_one(
+        tx,
+        """select kid, key_name from signing_keys
+           where purpose = 'signing' and status = 'active' and not_before <= %s and not_after > %s
+           order by not_before desc, kid limit 1""",
+        [now, now],
+    )
+    if row is None:
+        raise ContentError("no-signing-key", "The tenant has no signing key in use.", "Rotate the tenant's keys.")
+    return ServiceSigner(keys, row["key_name"], row["kid"])

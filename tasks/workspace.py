@@ -1,0 +1,36 @@
+"""Scratch folders of a job: one per attempt below `settings.workspace`, removed whatever happens.
+
+A worker that was killed could not clean up, so the next attempt of the job removes what earlier ones left, and `sweep`
+what jobs left that never came back.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def attempt(root: Path, job: str, number: int) -> Iterator[Path]:
+    """A fresh folder for this attempt; the folders of earlier attempts of the job go first."""
+    base = root / job
+    shutil.rmtree(base, ignore_errors=True)
+    folder = base / str(number)
+    folder.mkdir(parents=True, mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def sweep(root: Path, older_than_s: float) -> int:
+    """Remove folders of jobs that nobody touched for so long; returns how many."""
+    removed = 0
+    for base in root.iterdir() if root.is_dir() else ():
+        if base.is_dir() and time.time() - base.stat().st_mtime > older_than_s:
+            shutil.rmtree(base, ignore_errors=True)
+            removed += 1
+    return removed

@@ -1,0 +1,46 @@
+"""What a failure means is a value, decided without making the failure happen."""
+
+from __future__ import annotations
+
+import pytest
+
+from content.errors import ContentError, InvalidInput, Problem
+from tasks.jobs import GiveUp, Retry, decide, job_id, problem_of
+
+AWAY = ContentError("media-unavailable", "media-service does not answer.", "", True)
+WRONG = InvalidInput("draft-invalid", "1 mistake.", "Correct it.", False, (Problem("/title", "missing", "No title."),))
+
+
+@pytest.mark.parametrize(("attempt", "delay_s"), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0)])
+def test_what_may_help_is_tried_again_with_backoff(attempt: int, delay_s: float) -> None:
+    assert decide(AWAY, attempt, 5) == Retry(delay_s, str(AWAY))
+
+
+def test_backoff_ends_at_a_minute() -> None:
+    decision = decide(AWAY, 30, 50)
+    assert isinstance(decision, Retry)
+    assert decision.delay_s == 60.0
+
+
+def test_the_last_attempt_gives_up() -> None:
+    assert isinstance(decide(AWAY, 5, 5), GiveUp)
+
+
+def test_an_authors_mistake_is_not_tried_again_and_keeps_its_places() -> None:
+    decision = decide(WRONG, 1, 5)
+    assert isinstance(decision, GiveUp)
+    assert decision.problem["code"] == "draft-invalid"
+    assert decision.problem["problems"] == [
+        {"pointer": "/title", "code": "missing", "message": "No title.", "severity": "error"}
+    ]
+
+
+def test_a_bug_is_tried_again_and_tells_nothing_of_the_inside() -> None:
+    assert isinstance(decide(ValueError("password=hunter2"), 1, 5), Retry)
+    assert "hunter2" not in str(problem_of(ValueError("password=hunter2")))
+
+
+def test_asking_twice_is_one_job() -> None:
+    assert job_id("acme", "build", "pkg_x", 1) == job_id("acme", "build", "pkg_x", 1)
+    assert job_id("acme", "build", "pkg_x", 1) != job_id("acme", "build", "pkg_x", 2)
+    assert job_id("acme", "build", "pkg_x", 1) != job_id("other", "build", "pkg_x", 1)
