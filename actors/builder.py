@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import structlog
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 
+from actors.pool import describe
 from actors.queue_pool import QueueReplica
 from cluster import queue
 from cluster.queue import Work
 from tasks import build, jobs
 from tasks.jobs import LONE_DEATHS, Retry
+
+log = structlog.get_logger()
 
 
 class Builder(QueueReplica):
@@ -43,6 +47,7 @@ class Builder(QueueReplica):
                 await jobs.put_back(tx, work.subject, "the worker left; it starts again elsewhere")
             raise
         except Exception as error:
+            log.warning("build failed", job=work.subject, attempt=begun["attempt"], **describe(error))
             decision = jobs.decide(error, begun["attempt"], self.settings.job_max_attempts)
             async with db.tenant(work.tenant) as tx:
                 if isinstance(decision, Retry):

@@ -2,8 +2,7 @@
 
 The policy is JSON without blanks: one statement with a resource (`*` and `?` are wildcards) and the second from which it
 is refused. Policy and signature travel as base64 with `+=/` written `-_~`, the signature as DER over the policy's bytes
-with SHA-256, which CloudFront only assumes if `Hash-Algorithm=SHA256` is there. `policy`, `sign` and `verify` are pure:
-keys and time are handed in; `UrlSigner` takes them from the settings and the clock.
+with SHA-256, which CloudFront only assumes if `Hash-Algorithm=SHA256` is there. Pure: keys and time are handed in.
 
 `verify` closes what a wildcard opens: a path with dot segments, in any spelling, is no resource of anybody's.
 """
@@ -11,12 +10,11 @@ keys and time are handed in; `UrlSigner` takes them from the settings and the cl
 from __future__ import annotations
 
 import base64
-import functools
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -24,7 +22,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cluster.settings import Settings
 from content.errors import ContentError
 
 PARAMETERS = ("Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm")
@@ -44,11 +41,6 @@ def load_private_key(pem: str) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ContentError("edge-key", "The CDN's signing key is not an EC P-256 key.", "Set edge_private_key.")
     return key
-
-
-@functools.lru_cache(maxsize=8)
-def _cached_private_key(pem: str) -> ec.EllipticCurvePrivateKey:
-    return load_private_key(pem)
 
 
 def load_public_key(pem: str) -> ec.EllipticCurvePublicKey:
@@ -73,28 +65,6 @@ def sign(
     signature = key.sign(document, ec.ECDSA(hashes.SHA256()))
     query = f"Policy={_encode(document)}&Signature={_encode(signature)}&Key-Pair-Id={key_id}&Hash-Algorithm=SHA256"
     return f"{url}{'&' if '?' in url else '?'}{query}"
-
-
-@dataclass(frozen=True)
-class UrlSigner:
-    """Signs paths below one CDN's address; `expires_at` is fixed when it is made."""
-
-    base_url: str
-    key: ec.EllipticCurvePrivateKey
-    key_id: str
-    expires_at: datetime
-
-    @classmethod
-    def of(cls, settings: Settings, *, now: datetime | None = None) -> UrlSigner:
-        """For the settings' edge; URLs live `edge_ttl_s` from now."""
-        expires_at = (now or datetime.now(UTC)) + timedelta(seconds=settings.edge_ttl_s)
-        key = _cached_private_key(settings.edge_private_key.get_secret_value())
-        return cls(settings.edge_url.rstrip("/"), key, settings.edge_key_id, expires_at)
-
-    def url(self, path: str, *, resource: str | None = None) -> str:
-        """The signed URL of `/path`; `resource` (a path with `*`) lets the signature stand for more than this one."""
-        wide = None if resource is None else self.base_url + resource
-        return sign(self.base_url + path, self.key, self.key_id, expires_at=self.expires_at, resource=wide)
 
 
 def verify(url: str, keys: Mapping[str, ec.EllipticCurvePublicKey], *, now: datetime) -> None:

@@ -169,9 +169,8 @@ class Neighbours:
 
     def original(self, tenant: str, asset: str) -> OriginalFacts:
         """What media-service says of an original, without its bytes. Raises NeighbourError."""
-        return _parsed(
-            "media", OriginalFacts, self._json("media", "GET", self._settings.media_url + facts_path(tenant, asset))
-        )
+        url = self._settings.media_url + facts_path(tenant, asset)
+        return _parsed("media", OriginalFacts, self._json("media", "GET", url))
 
     def heard(self, subject: str | None = None, device_id: str | None = None) -> tuple[HeardEvent, ...]:
         """What sync-service has heard from us; only the demo and tests ask."""
@@ -180,7 +179,7 @@ class Neighbours:
         return _parsed("sync", HeardEvents, self._json("sync", "GET", url)).events
 
     def download_original(self, tenant: str, asset: str, target: Path) -> OriginalFacts:
-        """Download an original into `target` in constant memory, hashing it on the way; the facts are those of the bytes.
+        """Download an original into `target` in constant memory; the facts are those of the bytes.
 
         Raises NeighbourError (`neighbour-too-large` above `original_max_bytes`); nothing is left at `target` then.
         """

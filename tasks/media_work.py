@@ -149,8 +149,9 @@ async def make_on_ray(original: Original, recipe: Recipe) -> AsyncIterator[float
     finished = False
     try:
         async for reference in generator:
-            yield await reference
-        finished = True
+            value = await reference
+            finished = isinstance(value, Rendition)
+            yield value
     except RayTaskError as error:
         finished = True
         raise _cause(error) from None

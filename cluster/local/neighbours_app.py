@@ -8,7 +8,6 @@ we publish; `heard.py`). `PUT /control/{service}` makes one of them down, failin
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import json
 import os
@@ -123,7 +122,6 @@ def _media(app: FastAPI, store: Store) -> None:
         target = store.path("media", tenant, asset)
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(f"{target.name}.{os.urandom(4).hex()}.new")
-        hashed = hashlib.sha256()
         hashed = hashlib.sha256()
         with fresh.open("wb") as file:
             async for chunk in request.stream():

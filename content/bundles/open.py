@@ -74,9 +74,6 @@ class OpenBundle:
 
     def manifest(self) -> dict[str, Any]:
         """The course manifest. Raises as `read`, and DocumentRefused `manifest-…` or `document-…`."""
-        file = self.find(self.licence.manifest)
-        if file is None or file.media != "manifest" or file.size > MAX_MANIFEST_BYTES:
-            raise BundleRefused("manifest-missing", "The bundle does not hold the manifest that its licence names.")
         members = parse_document(b"".join(self.read(self.licence.manifest)), "manifest", MAX_MANIFEST_BYTES)
         if members.get("type") != "manifest":
             raise DocumentRefused("document-type", "The file in the manifest's place is not a manifest.")
@@ -136,7 +133,7 @@ def open_bundle(
     files = {(file.kid, file.id): file for file in opened_index.files}
     bundle = OpenBundle(found, opened_index, new_state, keys, files, read_range)
     manifest = bundle.find(found.manifest)
-    if manifest is None or manifest.media != "manifest":
+    if manifest is None or manifest.media != "manifest" or manifest.size > MAX_MANIFEST_BYTES:
         raise BundleRefused("manifest-missing", "The bundle does not hold the manifest that its licence names.")
     return bundle
 

@@ -82,8 +82,6 @@ def follow_chain(
         if before is not None and trust_list.version != before + 1:
             raise TrustRefused("trust-chain-gap", "The versions of the trust lists do not follow each other.")
         before = trust_list.version
-        if iss is not None and trust_list.iss != iss:
-            raise TrustRefused("trust-issuer", "The trust list is another tenant's.")
         state = _advance(state, trust_list, payload_digest, signatures, pinned_root)
     if state is None:
         raise TrustRefused("trust-chain-empty", "There is no trust list.", "Fetch the trust lists.")

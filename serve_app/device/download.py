@@ -99,7 +99,9 @@ def fetch(
                 failures = 1 if file.tell() > have else failures + 1
                 if failures >= ATTEMPTS:
                     message = f"The download broke off after {file.tell()} of {size} bytes ({type(error).__name__})."
-                    raise ContentError("download-broken", message, "Sync again: it goes on from there.", True) from error
+                    raise ContentError(
+                        "download-broken", message, "Sync again: it goes on from there.", True
+                    ) from error
                 watch.note(f"{path}: broken after {file.tell():,} of {size:,} bytes; going on from there")
                 pause(min(FIRST_PAUSE_S * 2 ** (failures - 1), LONGEST_PAUSE_S))
         os.fsync(file.fileno())
@@ -112,7 +114,9 @@ class _Interrupted(Exception):
     """The edge, or what is behind it, is away for the moment."""
 
 
-def _stream(edge: httpx.Client, url: str, have: int, size: int, file: BinaryIO | io.FileIO, tell: Callable[[int], None]) -> None:
+def _stream(
+    edge: httpx.Client, url: str, have: int, size: int, file: BinaryIO | io.FileIO, tell: Callable[[int], None]
+) -> None:
     """Append the bytes from `have` on as they come; whatever came is in the file when this raises."""
     # identity: the bytes of the file, never of a compressed form whose ranges would mean something else
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})

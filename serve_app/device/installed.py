@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,9 @@ class Shelf:
         """Put a verified bundle in place, at once; its blobs are here already."""
         bundle_id = Licence.parse(licence).bundle_id
         self.bundles.mkdir(mode=0o700, exist_ok=True)
-        fresh, place, aside = (self.bundles / name for name in (f"{FRESH}-{bundle_id}", bundle_id, f"{ASIDE}-{bundle_id}"))
+        fresh, place, aside = (
+            self.bundles / name for name in (f"{FRESH}-{bundle_id}", bundle_id, f"{ASIDE}-{bundle_id}")
+        )
         for stale in (fresh, aside):
             shutil.rmtree(stale, ignore_errors=True)
         fresh.mkdir(mode=0o700)
@@ -138,11 +140,8 @@ class Shelf:
             for handle in handles.values():
                 os.close(handle)
 
-    def tidy(self, keep_paths: Iterable[str] = ()) -> list[str]:
-        """Remove older bundles of each package, then blobs that no bundle names; returns the bundles removed.
-
-        `keep_paths` are blobs of bundles that are not in place yet.
-        """
+    def tidy(self) -> list[str]:
+        """Remove older bundles of each package, then blobs that no bundle names; returns the bundles removed."""
         newest: dict[str, Installed] = {}
         removed: list[str] = []
         for each in self.all():
@@ -151,9 +150,12 @@ class Shelf:
                 removed.append(each.bundle_id)
             else:
                 newest[each.licence.package_id] = each
-        needed = set(keep_paths)
+        needed: set[str] = set()
         for each in newest.values():
-            parts = Index.parse(self.index(each)).parts
+            try:
+                parts = Index.parse(self.index(each)).parts
+            except ContentError:
+                return removed  # a damaged index names nothing; the next sync mends it
             needed |= {each.licence.index.path, *(part.path for part in parts)}
         for path in sorted(self.blobs.rglob("*"), reverse=True):
             name = path.relative_to(self.blobs).as_posix().removesuffix(".partial")

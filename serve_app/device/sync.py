@@ -7,20 +7,23 @@ be taken is told and left out; what was there before stays. Killed anywhere, the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import httpx
 
 from content.bundles.errors import BundleRefused
+from content.bundles.index import MAX_BYTES as MAX_INDEX_BYTES
+from content.bundles.index import IndexFile
 from content.bundles.licence import Licence
-from content.bundles.open import OpenBundle
+from content.bundles.lists import AcceptedLists
+from content.bundles.open import OpenBundle, ReadRange
 from content.errors import ContentError
 from serve_app.client import BundleOffer, BundleRow, Client
 from serve_app.device.download import Watch, fetch
 from serve_app.device.folder import DeviceFolder
-from serve_app.device.installed import Installed
 from serve_app.device.reading import open_checked, verify
 
 DAMAGED = {"segment-size", "segment-digest", "segment-tag", "stream-header", "plaintext-digest"}
@@ -73,23 +76,26 @@ def sync(
             refused.append(Refused(offer["bundle_id"], error))
     # What is half there of a refused bundle stays, so that the next sync can go on from it.
     removed = folder.shelf.tidy() if not refused else []
-    return SyncReport(accepted.trust.version, accepted.revocations.version, tuple(taken), tuple(refused), tuple(removed))
+    return SyncReport(
+        accepted.trust.version, accepted.revocations.version, tuple(taken), tuple(refused), tuple(removed)
+    )
 
 
-def refresh_lists(folder: DeviceFolder, api: Client, now: datetime):  # noqa: ANN201
+def refresh_lists(folder: DeviceFolder, api: Client, now: datetime) -> AcceptedLists:
     """Fetch what is newer than the lists here (the last one again, to see a fork) and accept it."""
-    known: list[dict[str, object]] = []
+    known: list[dict[str, Any]] = []
     state = folder.state
     if state.trust is not None:
         with contextlib.suppress(ContentError):
             known = folder.lists["chain"]
     since = max(0, state.trust.version - 1) if state.trust is not None and known else 0
     fresh = api.trust_lists(folder.identity.tenant, since)
-    fresh["chain"] = [*known[:-1], *fresh["chain"]] if since or known else fresh["chain"]
+    if since:
+        fresh["chain"] = [*known[:-1], *fresh["chain"]]
     return folder.accept(fresh, now)
 
 
-def newest(api: Client) -> Iterable[BundleOffer]:
+def newest(api: Client) -> Iterator[BundleOffer]:
     """The offer with the highest sequence of each package among the device's ready bundles."""
     by_package: dict[str, list[BundleRow]] = {}
     for row in api.bundles(state="ready"):
@@ -106,7 +112,7 @@ def newest(api: Client) -> Iterable[BundleOffer]:
 
 
 @contextlib.contextmanager
-def _unless_superseded():  # noqa: ANN202
+def _unless_superseded() -> Generator[None]:
     try:
         yield
     except ContentError as error:
@@ -138,33 +144,31 @@ class _Bundle:
     def take(self) -> Taken:
         licence_bytes = self._offer["licence"].encode()
         licence = Licence.parse(licence_bytes)
-        if licence.bundle_id != self._offer["bundle_id"]:
-            raise ContentError("offer-mismatch", "The API offered a bundle under another one's id.", "Report this.")
-        here = self._here(licence)
-        if here is not None and here.licence_bytes == licence_bytes:
-            return self._taken(licence, new=False, fetched=0, size=0)
+        if licence.bundle_id != self._offer["bundle_id"] or licence.index.size > MAX_INDEX_BYTES:
+            raise ContentError("offer-mismatch", "The API offered something else than this bundle.", "Report this.")
+        known = self._is_here(licence_bytes, licence.bundle_id)
         fetched = self._get(licence.index.path, licence.index.size)
         index = self._shelf.blob(licence.index.path).read_bytes()
         with self._shelf.reader() as read:
             bundle = self._open(licence, licence_bytes, index, read)
             for part in bundle.index.parts:
                 fetched += self._get(part.path, part.size)
-            self._verify(bundle)
-        self._shelf.install(licence_bytes, self._offer["signature"])
+            if fetched or not known:
+                self._verify(bundle)
+        if not known:
+            self._shelf.install(licence_bytes, self._offer["signature"])
         self._folder.save_state(bundle.state)
         size = licence.index.size + sum(part.size for part in bundle.index.parts)
-        return self._taken(licence, new=True, fetched=fetched, size=size)
+        return Taken(licence.bundle_id, licence.package_id, licence.version, not known, fetched, size)
 
-    def _here(self, licence: Licence) -> Installed | None:
+    def _is_here(self, licence_bytes: bytes, bundle_id: str) -> bool:
         with contextlib.suppress(ContentError):
-            return self._shelf.load(licence.bundle_id)
-        return None
+            return self._shelf.load(bundle_id).licence_bytes == licence_bytes
+        return False
 
-    def _open(self, licence: Licence, licence_bytes: bytes, index: bytes, read: object) -> OpenBundle:
+    def _open(self, licence: Licence, licence_bytes: bytes, index: bytes, read: ReadRange) -> OpenBundle:
         try:
-            return open_checked(
-                self._folder, licence_bytes, self._offer["signature"], index, read, self._clock()  # pyright: ignore[reportArgumentType]
-            )  # fmt: skip
+            return open_checked(self._folder, licence_bytes, self._offer["signature"], index, read, self._clock())
         except BundleRefused as error:
             if error.code == "index-digest":
                 self._drop(licence.index.path)
@@ -172,12 +176,17 @@ class _Bundle:
 
     def _verify(self, bundle: OpenBundle) -> None:
         """Every segment; a part that was damaged on the way is dropped, so that the next sync fetches it again."""
+        whole = 0
+
+        def count(_: IndexFile) -> None:
+            nonlocal whole
+            whole += 1
+
         try:
-            verify(bundle)
+            verify(bundle, count)
         except BundleRefused as error:
-            if error.code in DAMAGED:
-                for part in bundle.index.parts:
-                    self._drop(part.path)
+            if error.code in DAMAGED and whole < len(bundle.index.files):
+                self._drop(bundle.index.parts[bundle.index.files[whole].part].path)
             raise
 
     def _get(self, path: str, size: int) -> int:
@@ -197,6 +206,3 @@ class _Bundle:
 
     def _drop(self, path: str) -> None:
         self._shelf.blob(path).unlink(missing_ok=True)
-
-    def _taken(self, licence: Licence, *, new: bool, fetched: int, size: int) -> Taken:
-        return Taken(licence.bundle_id, licence.package_id, licence.version, new, fetched, size)

@@ -339,6 +339,7 @@ def _bad_signature() -> Iterator[tuple[str, str, Case]]:
     yield "signature-wrong-index", "signature-proof", _edit(honest, "signature", "proof", "index", to=3)
     yield "signature-wrong-size", "signature-proof", _edit(honest, "signature", "proof", "size", to=6)
     yield "signature-index-beyond-size", "signature-proof", _edit(honest, "signature", "proof", "index", to=5)
+    yield "signature-path-junk", "signature-malformed", _edit(honest, "signature", "proof", "path", 0, to="sha256:zz")
     yield (
         "signature-path-short",
         "signature-proof",
@@ -634,6 +635,18 @@ def _bad_files() -> Iterator[tuple[str, str, Case]]:
     yield "file-under-another-name", "segment-tag", replace(BIRDS, edit_index=names_swapped).case()
     yield "file-missing", "file-missing", replace(BIRDS, edit_index=lambda m: m["files"][1].update(renamed)).case()
     yield "file-not-what-its-name-says", "plaintext-digest", _mislabelled(second)
+    listing = (w.FILES[1][0], "manifest")
+    yield (
+        "file-manifest-is-a-picture",
+        "manifest-malformed",
+        replace(BIRDS, files=(listing, *w.FILES[2:]), licence={"manifest": digest(w.PICTURE)}).case(),
+    )
+    other = canonical({"type": "index", "shape": 1})
+    yield (
+        "file-manifest-is-another-document",
+        "document-type",
+        replace(BIRDS, files=((other, "manifest"), *w.FILES[1:]), licence={"manifest": digest(other)}).case(),
+    )
     yield "file-other-header", "stream-header", _other_header()
     yield "file-last-flag-missing", "segment-tag", _reflagged()
 

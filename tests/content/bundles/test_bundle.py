@@ -210,6 +210,18 @@ def test_a_device_versions_behind_catches_up() -> None:
     assert follow_chain([], pinned_root=None, known=known) == known
 
 
+def test_a_chain_is_whole_and_one_tenants() -> None:
+    links = chain(5)
+    known = follow_chain(links, pinned_root=None, known=None)
+    with refusal("trust-chain-gap"):
+        follow_chain([links[0], links[2], links[3], links[4]], pinned_root=None, known=known)
+    stranger = make_trust_list(w.trust_list(2, iss="lake-school"), TWO)
+    with refusal("trust-issuer"):
+        follow_chain([links[0], stranger], pinned_root=None, known=None)
+    with refusal("trust-issuer"):
+        follow_chain([], pinned_root=None, known=known, iss="lake-school")
+
+
 def test_expiry_counts_for_the_last_list_only() -> None:
     links = [make_trust_list(w.trust_list(1, expires=NOW - w.DAY), TWO), make_trust_list(w.trust_list(2), TWO)]
     assert verify_chain(links, pinned_root=None, known=None, now=NOW).version == 2

@@ -99,6 +99,14 @@ def test_a_tree_head_from_ahead_is_refused_where_the_clock_is_good() -> None:
     verify_document(document, signature, KEYS, expected_type="licence", iss=w.TENANT)
 
 
+def test_one_type_of_document_is_no_other() -> None:
+    document = canonical({"type": "licence"})
+    signature = sign_documents([document], w.SIGNING, iss=w.TENANT, iat=w.NOW)[0]
+    with pytest.raises(ContentError) as refused:
+        verify_document(document, signature, KEYS, expected_type="manifest", iss=w.TENANT)
+    assert refused.value.code == "document-type"
+
+
 def test_random_nonces_verify_as_well() -> None:
     document = canonical({"type": "licence"})
     signature = sign_documents([document], LocalSigner(w.SIGNING.key), iss=w.TENANT, iat=w.NOW)[0]

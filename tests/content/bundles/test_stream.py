@@ -173,6 +173,17 @@ def test_a_block_of_another_size_is_refused() -> None:
         assert refused.value.code == "block-size"
 
 
+def test_sizes_that_do_not_fit_are_refused() -> None:
+    for size, salt, prefix in ((-1, 32, 7), ((1 << 36) + 1, 32, 7), (1, 31, 7), (1, 32, 8)):
+        with pytest.raises(BundleRefused) as refused:
+            FileSealer(KEY.key, BOUND, size=size, salt=bytes(salt), nonce_prefix=bytes(prefix))
+        assert refused.value.code == "file-size"
+    for size, segments in ((-1, 32), (1, 31), (1, 64), (SEGMENT_BYTES, 32)):
+        with pytest.raises(BundleRefused) as refused:
+            FileOpener(KEY.key, BOUND, size=size, segments=bytes(segments))
+        assert refused.value.code == "file-size"
+
+
 def test_an_unfinished_file_has_no_segments() -> None:
     sealer = FileSealer(KEY.key, BOUND, size=0, salt=bytes(32), nonce_prefix=bytes(7))
     with pytest.raises(BundleRefused) as refused:

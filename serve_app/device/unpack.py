@@ -1,0 +1,98 @@
+"""An opened bundle as a folder that a person can look at: manifest.json, assets by name, one page per language.
+
+The folder appears whole or not at all. Every byte in it went through `OpenBundle.read`, so what stands there is what
+was published. Names of assets are the author's: they are reduced to letters that no file system minds.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from content.bundles.open import OpenBundle
+from content.canonical import canonical
+from content.errors import ContentError
+from content.media.renditions import Rendition
+from serve_app.device import page
+
+EXTENSIONS = {
+    "image/webp": "webp",
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "video/mp4": "mp4",
+    "audio/mp4": "m4a",
+    "text/vtt": "vtt",
+    "application/pdf": "pdf",
+}
+MAIN_ROLES = {"image", "video", "audio", "captions", "file"}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What was written: the folder, its first page, how many assets and bytes."""
+
+    folder: Path
+    page: Path
+    languages: tuple[str, ...]
+    assets: int
+    bytes: int
+
+
+def unpack(bundle: OpenBundle, out: Path, tell: Callable[[str, int], None] = lambda _name, _size: None) -> Opened:
+    """Decrypt the course into the folder `out`, which must be absent or empty.
+
+    Raises ContentError `output-not-empty`, or the code of the check that failed; nothing is left then.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ContentError("output-not-empty", f"{out} is not an empty folder.", "Name another one with -o.")
+    manifest = bundle.manifest()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fresh = out.parent / f".{out.name}.{secrets.token_hex(4)}"
+    try:
+        (fresh / "assets").mkdir(parents=True)
+        (fresh / "manifest.json").write_bytes(canonical(manifest))
+        files = _assets(bundle, manifest, fresh / "assets", tell)
+        pages = page.write_pages(manifest, files, fresh)
+        if out.exists():
+            out.rmdir()
+        fresh.rename(out)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    every = {found.name: found.size_bytes for roles in files.values() for found in roles.values()}
+    return Opened(out, out / "index.html", tuple(pages), len(every), sum(every.values()))
+
+
+def _assets(
+    bundle: OpenBundle, manifest: Mapping[str, Any], folder: Path, tell: Callable[[str, int], None]
+) -> page.Files:
+    """Every rendition that this bundle carries, by asset and role."""
+    files: dict[str, dict[str, page.AssetFile]] = {}
+    names: dict[str, str] = {}
+    for asset, entry in manifest["assets"].items():
+        for rendition in (Rendition.from_dict(each) for each in entry["renditions"]):
+            if bundle.find(rendition.digest) is None:
+                continue  # another profile's
+            name = _name(asset, rendition)
+            if names.setdefault(name.lower(), rendition.digest) != rendition.digest:
+                stem, dot, extension = name.rpartition(".")
+                name = f"{stem}-{rendition.digest[-12:]}{dot}{extension}"
+            path = folder / name
+            if not path.exists():
+                with path.open("wb") as file:
+                    for block in bundle.read(rendition.digest):
+                        file.write(block)
+                tell(name, rendition.size_bytes)
+            files.setdefault(asset, {})[rendition.role] = page.AssetFile(name, rendition.size_bytes, path, rendition)
+    return files
+
+
+def _name(asset: str, rendition: Rendition) -> str:
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", asset).strip("-")[:80] or "asset"
+    role = "" if rendition.role in MAIN_ROLES else f"-{re.sub(r'[^a-z]+', '', rendition.role)}"
+    return f"{stem}{role}.{EXTENSIONS.get(rendition.media_type, 'bin')}"
