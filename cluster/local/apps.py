@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from cluster.local import configuration, nats
 from cluster.local.home import write_secret
-from cluster.local.part import Part, Plan, Site, environment, http_problem
+from cluster.local.part import Part, Plan, Site, http_problem
 
 
 class _App(Part):
@@ -30,7 +30,7 @@ class _App(Part):
     def plan(self, site: Site) -> Plan:
         # -P: not the current folder, so that nothing there can stand in for a module of ours
         argv = [sys.executable, "-P", "-m", self.module, str(self._file(site))]
-        return Plan(argv, environment({}), inputs=json.dumps(self.configuration(site)))
+        return Plan(argv, inputs=json.dumps(self.configuration(site)))
 
     def before_start(self, site: Site) -> None:
         write_secret(self._file(site), json.dumps(self.configuration(site), indent=1))

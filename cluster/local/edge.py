@@ -207,6 +207,7 @@ def application(configuration: EdgeConfiguration) -> Starlette:
 
 def main() -> None:
     configuration = EdgeConfiguration(**json.loads(Path(sys.argv[1]).read_text()))
+    Path(configuration.access_log).touch()
     uvicorn.run(
         application(configuration), host="127.0.0.1", port=configuration.port, access_log=False, log_level="warning",
         server_header=False, timeout_graceful_shutdown=3,

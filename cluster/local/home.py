@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,19 @@ class Home:
                 "short-folder", f"{self.short} belongs to somebody else.", "Remove it, or choose another --home."
             )
         return self.short
+
+    def reserve(self, ports: Iterable[int]) -> None:
+        """Tell other stacks which ports are ours while we are up, those that nobody listens on yet too."""
+        (self.short_folder() / "ports.json").write_text(json.dumps(sorted(ports)))
+
+    def reserved_by_others(self) -> set[int]:
+        """The ports of every other stack that is up, as far as this user may know."""
+        found: set[int] = set()
+        for path in self.short.parent.glob("ct-*/ports.json"):
+            if path.parent != self.short:
+                with contextlib.suppress(OSError, ValueError, TypeError):
+                    found.update(json.loads(path.read_text()))
+        return found
 
     def drop_short_folder(self) -> None:
         shutil.rmtree(self.short, ignore_errors=True)

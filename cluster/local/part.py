@@ -40,7 +40,11 @@ class Site:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a part is started. `inputs` is what else would make it another process (the text of its configuration)."""
+    """How a part is started.
+
+    `env` is what is added to the environment; what is inherited does not count, or another shell's `up` would start
+    everything anew. `inputs` is what else would make it another process: the text of its configuration.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict[str, str])

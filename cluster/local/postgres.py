@@ -54,7 +54,7 @@ class Postgres(Part):
         argv = [str(_programs() / "postgres"), "-D", str(_data(site))]
         for name, value in options.items():
             argv += ["-c", f"{name}={value}"]
-        return Plan([*_as_user(site), *argv], environment({"TZ": "UTC"}))
+        return Plan([*_as_user(site), *argv], {"TZ": "UTC"})
 
     def before_start(self, site: Site) -> None:
         data = _data(site)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -53,25 +54,25 @@ class RayHead(Part):
         _folder(site).mkdir(mode=0o700, exist_ok=True)
 
     def unhealthy(self, site: Site) -> str | None:
-        return http_problem(site.url("ray_dashboard"), "/api/gcs_healthz")
+        # The head's store is there seconds before its node can run anything: both are asked.
+        node = http_problem(site.url("ray_agent_http"), "/api/local_raylet_healthz", timeout_s=1.0)
+        return node or http_problem(site.url("ray_dashboard"), "/api/gcs_healthz", timeout_s=1.0)
 
     def after_stop(self, site: Site) -> None:
-        site.home.drop_short_folder()
+        shutil.rmtree(_folder(site), ignore_errors=True)
 
 
 def ray_environment(site: Site) -> dict[str, str]:
-    """The environment of Ray and of whoever deploys onto it."""
-    return environment(
-        {
-            "CONTENT_SETTINGS": str(site.home.settings),
-            "RAY_AUTH_MODE": "disabled",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
-            "AUTOSCALER_METRIC_PORT": str(site.ports["ray_autoscaler_metrics"]),
-            "DASHBOARD_METRIC_PORT": str(site.ports["ray_dashboard_metrics"]),
-            "OMP_NUM_THREADS": "1",
-        }
-    )
+    """What Ray and whoever deploys onto it get added to their environment."""
+    return {
+        "CONTENT_SETTINGS": str(site.home.settings),
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
+        "AUTOSCALER_METRIC_PORT": str(site.ports["ray_autoscaler_metrics"]),
+        "DASHBOARD_METRIC_PORT": str(site.ports["ray_dashboard_metrics"]),
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 def serving(site: Site) -> bool:
@@ -86,7 +87,7 @@ def deploy(site: Site) -> float:
         argv = [sys.executable, "-P", "-m", "serve_app.app"]
         try:
             done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=ray_environment(site),
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment(ray_environment(site)),
                 cwd=site.home.path, timeout=SERVE_DEADLINE_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:

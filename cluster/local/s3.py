@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cluster.local.home import write_secret
-from cluster.local.part import Part, Plan, Site, ask_version, binary, environment, http_problem
+from cluster.local.part import Part, Plan, Site, ask_version, binary, http_problem
 
 BUCKET = "content"
 
@@ -40,7 +40,7 @@ class S3(Part):
             "-metricsIp=127.0.0.1", f"-metricsPort={ports['s3_metrics']}", "-webdav=false", "-master.telemetry=false",
             "-master.volumeSizeLimitMB=1024",
         ]  # fmt: skip
-        return Plan(argv, environment({"HOME": str(_data(site))}), inputs=identities(site), cwd=_data(site))
+        return Plan(argv, {"HOME": str(_data(site))}, inputs=identities(site), cwd=_data(site))
 
     def before_start(self, site: Site) -> None:
         _data(site).mkdir(mode=0o700, exist_ok=True)

@@ -1,7 +1,8 @@
 """Start, find again and stop the local stack.
 
 `up` starts what is not running, side by side, and keeps what is healthy and was started by the same plan; data, secrets
-and ports are found again in the home. `down` ends the processes noted in `stack.json` and nothing else, in reverse order.
+and ports are found again in the home. `down` ends the processes noted in `stack.json` and nothing else: Ray, then
+our own programs, then the servers they use.
 A note is written as soon as a process exists, so that an interrupted `up` leaves nothing that `down` does not know of.
 """
 
@@ -24,14 +25,16 @@ from cluster.local.errors import LocalStackError, part_failed
 from cluster.local.home import Home, read_json, tail, write_json
 from cluster.local.keys import Keys
 from cluster.local.nats import Nats
-from cluster.local.part import Part, Site
+from cluster.local.part import Part, Site, environment
 from cluster.local.postgres import Postgres
 from cluster.local.processes import Started, memory_bytes, spawn, stop
 from cluster.local.s3 import S3
 from cluster.settings import Settings
 
 Progress = Callable[[str], None]
-BASE: tuple[Part, ...] = (Postgres(), Nats(), S3(), Keys(), Edge(), Neighbours())
+SERVERS: tuple[Part, ...] = (Postgres(), Nats(), S3(), Keys())
+APPS: tuple[Part, ...] = (Edge(), Neighbours())
+BASE: tuple[Part, ...] = (*SERVERS, *APPS)
 RAY = ray_head.RayHead()
 PARTS: tuple[Part, ...] = (*BASE, RAY)
 OTHER_LOGS = ("serve", "edge-access")
@@ -134,9 +137,13 @@ class Stack:
         alive = {port for part in PARTS if self._alive(running.get(part.name)) for port in part.ports}
         if RAY.name in running and self._alive(running[RAY.name]):
             alive.add("api")
-        good = {name: port for name, port in known.items() if name in alive or ports.is_free(port)}
-        fresh = ports.choose([name for name in wanted if name not in good], set(good.values()))
+        foreign = self.home.reserved_by_others()
+        good = {
+            name: port for name, port in known.items() if name in alive or (port not in foreign and ports.is_free(port))
+        }
+        fresh = ports.choose([name for name in wanted if name not in good], foreign | set(good.values()))
         chosen = good | fresh
+        self.home.reserve(chosen.values())
         kept_overrides = {**state.get("overrides", {}), **overrides}
         site = Site(self.home, chosen, configuration.ensure_secrets(self.home))
         document = configuration.settings_of(site, kept_overrides)
@@ -172,7 +179,9 @@ class Stack:
         try:
             part.before_start(site)
             plan = part.plan(site)
-            started = spawn(part.name, plan.argv, self.home.log(part.name), plan.env, plan.cwd or self.home.path)
+            started = spawn(
+                part.name, plan.argv, self.home.log(part.name), environment(plan.env), plan.cwd or self.home.path
+            )
             running = Running(started.pid, started.created, plan.fingerprint())
             self._note_part(part.name, running)
             self._await_health(part, site, started)
@@ -214,19 +223,31 @@ class Stack:
             return []
         tell, stopped = progress or (lambda _: None), list[str]()
         with self.home.locked():
-            site, running = self._known_site(), self._noted()
-            for part in reversed(PARTS):
-                note = running.get(part.name)
-                if note is None:
-                    continue
-                if note.started.process() is not None:
-                    gently = stop(note.started, part.ask, part.patience_s)
-                    tell(f"{part.name:<12}stopped" + ("" if gently else " by force"))
+            site = self._known_site()
+
+            def stop_one(part: Part) -> None:
+                if self._stop(part, site, tell):
                     stopped.append(part.name)
-                with suppress(OSError):
-                    part.after_stop(site)
-                self._note_part(part.name, None)
+
+            for together in (RAY,), APPS, SERVERS:  # who uses others goes before them
+                with ThreadPoolExecutor(len(together)) as pool:
+                    list(pool.map(stop_one, together))
+            self.home.drop_short_folder()
         return stopped
+
+    def _stop(self, part: Part, site: Site, tell: Progress) -> bool:
+        """Stop a part that was noted; whether it was running."""
+        note = self._noted().get(part.name)
+        if note is None:
+            return False
+        was_running = self._alive(note)
+        if was_running:
+            gently = stop(note.started, part.ask, part.patience_s)
+            tell(f"{part.name:<12}stopped" + ("" if gently else " by force"))
+        with suppress(OSError):
+            part.after_stop(site)
+        self._note_part(part.name, None)
+        return was_running
 
     def status(self) -> list[PartStatus]:
         """Every part, asked now. Raises LocalStackError `stack-unknown` where no stack was ever started."""

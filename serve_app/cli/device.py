@@ -22,7 +22,7 @@ from serve_app.cli.output import FAILED, console, errors, print_json
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The device's folder.")]
 Which = Annotated[
-    str | None, typer.Argument(metavar="[BUNDLE|PACKAGE]", help="Its id; may be left out if there is one course.")
+    str | None, typer.Argument(metavar="BUNDLE|PACKAGE", help="Its id; may be left out if there is one course.")
 ]
 device_app = typer.Typer(help="Be a device: register, download, open offline.", no_args_is_help=True)
 

@@ -1,0 +1,28 @@
+"""The stack that measurements run on: the servers alone, or with Ray and the pools."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cluster.connections import Connections
+from cluster.local.stack import Stack
+from cluster.settings import Settings
+from tasks import tenants
+from tasks.bootstrap import prepare
+
+
+def up(home: Path, *, ray: bool) -> Settings:
+    """Start what is missing; a stack that runs is kept."""
+    info = Stack(home).up(lambda line: sys.stderr.write(f"  {line}\n") and None, ray=ray, before_ray=prepare)
+    return info.settings
+
+
+async def new_tenant(connections: Connections) -> str:
+    """A tenant of its own for a measurement, so that nothing is cached."""
+    name = f"bench-{uuid.uuid4().hex[:8]}"
+    region = connections.settings.region
+    await tenants.create(connections, name, region=region, policy="device", actor="bench", now=datetime.now(UTC))
+    return name

@@ -1,0 +1,267 @@
+"""The demo's story, in the order of the way of the data. Every step ends with a check of its own (`checks.py`)."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from cluster.local import publishing
+from cluster.local.identity import mint_token
+from cluster.local.stack import Stack, StackInfo
+from content.canonical import derive_id
+from content.errors import ContentError
+from serve_app.client import BundleRow, Client
+from serve_app.demo import checks, refusals, waiting
+from serve_app.demo.course import RunCourse, make_run_course
+from serve_app.demo.report import Result
+from serve_app.demo.steps import Recorder, Step, require
+from serve_app.device import register as registration
+from serve_app.device import sync as syncing
+from serve_app.device.bars import BarWatch, bytes_progress
+from serve_app.device.download import Watch, edge_client
+from serve_app.device.folder import DeviceFolder
+from serve_app.device.reading import open_offline, verify
+from serve_app.device.unpack import unpack
+from tasks.bootstrap import FIRST_TENANT, prepare
+
+PROFILES = ("phone", "tablet")
+
+
+def run(home: Path, console: Console, result: Result) -> None:
+    """Run the demo on the stack in `home`, starting it if need be. `result` is filled as it goes.
+
+    Raises what the failed step raised.
+    """
+    recorder = Recorder(console, result.steps)
+    with recorder.step("local stack") as step:
+        info = Stack(home).up(lambda line: console.print(f"  {line}", style="dim", highlight=False), before_ray=prepare)
+        step.notes = "was up" if len(info.kept) >= len(info.start_s) - 2 else f"started {len(info.start_s)} parts"
+    result.addresses = {**info.addresses, "api_docs": f"{info.settings.api_url}/docs"}
+    token = mint_token(home, FIRST_TENANT, ["content:read"], "demo")
+    with Client(info.settings.api_url, token=token) as api:
+        _Story(home, info, api, recorder, console, result).tell()
+
+
+class _Story:
+    """One run, with ids of its own."""
+
+    def __init__(
+        self, home: Path, info: StackInfo, api: Client, recorder: Recorder, console: Console, result: Result
+    ) -> None:
+        self._home, self._settings, self._api = home, info.settings, api
+        self._recorder, self._console, self._result = recorder, console, result
+        self._run = secrets.token_hex(3)
+        self._learner, self._enrolment = f"learner-{self._run}", f"enrolment-{self._run}"
+        self._folder = info.home / "demo" / self._run
+        self._devices: dict[str, DeviceFolder] = {}
+
+    def tell(self) -> None:
+        self._folder.mkdir(parents=True)
+        course = make_run_course(self._folder / "originals", self._run)
+        self._package = self._result.package_id = derive_id("pkg", FIRST_TENANT, course.course_id)
+        self._publish(course)
+        self._check_signature()
+        self._register()
+        first = self._enrol(course)
+        self._download(first)
+        self._open()
+        self._republish(course)
+        self._update()
+        self._refuse()
+
+    def _publish(self, course: RunCourse) -> None:
+        with self._recorder.step("publish and build") as step, waiting.bars(self._console) as progress:
+            self._send(course, 1)
+            version = self._built(1, progress, step)
+            report = version["report"]
+            step.notes = f"{report['made']} renditions made, {report['reused']} reused"
+
+    def _send(self, course: RunCourse, revision: int) -> None:
+        publishing.publish_draft(
+            self._home,
+            FIRST_TENANT,
+            course.draft if revision == 1 else course.changed_draft,
+            course.media if revision == 1 else course.changed_media,
+            course_id=course.course_id,
+            draft_id=course.draft_id,
+            revision=revision,
+        )
+
+    def _built(self, number: int, progress: Progress, step: Step) -> dict[str, Any]:
+        version = waiting.published(self._api, self._package, number, progress)
+        require(version["state"] == "published", "demo-build", f"Version {number} is {version['state']}.")
+        step.bytes = version["total_bytes"]
+        return version
+
+    def _check_signature(self) -> None:
+        with self._recorder.step("signature of the manifest") as step:
+            self._manifest = checks.signed_manifest(self._api, FIRST_TENANT, self._package, 1, _now())
+            step.bytes = len(self._api.manifest(self._package, 1))
+            step.notes = "tree head, proof, trust list"
+
+    def _register(self) -> None:
+        with self._recorder.step("register phone and tablet") as step:
+            token = mint_token(self._home, FIRST_TENANT, ["device:register"], self._learner)
+            for profile in PROFILES:
+                device = DeviceFolder.create(self._folder / profile, FIRST_TENANT)
+                with Client(self._settings.api_url, token=token) as api:
+                    row = registration.register(device, api, profile=profile, clock=_now)
+                require(row["device_id"] == device.identity.id, "demo-device", "Registered under another id.")
+                self._devices[profile] = device
+            step.notes = "two keys each; trust lists accepted"
+
+    @property
+    def _ids(self) -> list[str]:
+        return [device.identity.id for device in self._devices.values()]
+
+    def _enrol(self, course: RunCourse) -> dict[str, BundleRow]:
+        with self._recorder.step("enrol, two bundles") as step, waiting.bars(self._console) as progress:
+            publishing.enrol(
+                self._home,
+                FIRST_TENANT,
+                enrollment_id=self._enrolment,
+                learner_id=self._learner,
+                course_id=course.course_id,
+            )
+            rows = self._bundles(1, progress, step)
+        with self._recorder.step("sync-service heard of both") as step:
+            self._heard(rows)
+            step.notes = "one event per bundle"
+        return rows
+
+    def _bundles(self, version: int, progress: Progress, step: Step) -> dict[str, BundleRow]:
+        rows = waiting.bundles_ready(self._api, self._package, version, self._ids, progress)
+        self._result.bundle_ids += [rows[device]["bundle_id"] for device in self._ids]
+        step.bytes = sum(row["total_bytes"] or 0 for row in rows.values())
+        return rows
+
+    def _heard(self, rows: dict[str, BundleRow]) -> None:
+        wanted = {row["bundle_id"]: row for row in rows.values()}
+        heard = waiting.heard(self._settings.sync_url, self._ids, set(wanted))
+        for bundle_id, data in heard.items():
+            require(data["device_id"] == wanted[bundle_id]["device_id"], "demo-event", "An event names another device.")
+
+    def _download(self, rows: dict[str, BundleRow]) -> None:
+        with self._recorder.step("download both, one broken off") as step:
+            cut = _CutOnce(self._home / "edge-cut")
+            step.bytes = self._sync("phone", 1, cut) + self._sync("tablet", 1)
+            require(cut.path is not None, "demo-cut", "No download was broken off.")
+            path = f"/bundles/{FIRST_TENANT}/{cut.path}"
+            answers: list[int | None] = []
+
+            def complete() -> bool:
+                answers[:] = [checks.sent_once(self._home / "logs" / "edge-access.jsonl", path, cut.size)]
+                return answers[0] is not None
+
+            waiting.wait_for("the edge's log does not show every byte sent once", complete)
+            require((answers[0] or 0) > 1, "demo-cut", "The download was not broken off.")
+            step.notes = f"resumed at byte {cut.after:,}; no byte twice"
+
+    def _sync(self, profile: str, version: int, watch: Watch | None = None) -> int:
+        """Sync one device as `content-service device sync` does; returns the bytes that came over the network."""
+        device = self._devices[profile]
+        with (
+            device.locked(),
+            Client(self._settings.api_url, device=device.identity) as api,
+            edge_client() as edge,
+            bytes_progress(self._console) as progress,
+        ):
+            shown = BarWatch(progress, self._console)
+            if isinstance(watch, _CutOnce):
+                watch.shown = shown
+            report = syncing.sync(device, api, edge, clock=_now, watch=watch or shown)
+        if report.refused:
+            raise report.refused[0].error
+        (taken,) = report.taken
+        require(taken.new and taken.version == version, "demo-sync", f"The {profile} got version {taken.version}.")
+        require(
+            taken.fetched == taken.size, "demo-sync", f"The {profile} fetched {taken.fetched} bytes, not {taken.size}."
+        )
+        return taken.fetched
+
+    def _open(self) -> None:
+        with self._recorder.step("open both offline") as step:
+            for profile in PROFILES:
+                step.bytes += self._unpack(profile, profile, self._manifest)
+            self._result.opened = self._folder / "opened" / PROFILES[-1]
+            step.notes = f"languages {', '.join(each['tag'] for each in self._manifest['metadata']['languages'])}"
+
+    def _unpack(self, profile: str, name: str, manifest: dict[str, object]) -> int:
+        device, out = self._devices[profile], self._folder / "opened" / name
+        with device.locked(), open_offline(device, device.shelf.find(self._package), _now()) as bundle:
+            verify(bundle)
+            unpack(bundle, out)
+        return checks.opened_course(out, manifest, bundle.licence.manifest)
+
+    def _republish(self, course: RunCourse) -> None:
+        with self._recorder.step("change a picture, republish") as step, waiting.bars(self._console) as progress:
+            self._send(course, 2)
+            report = self._built(2, progress, step)["report"]
+            after = checks.signed_manifest(self._api, FIRST_TENANT, self._package, 2, _now())
+            before = {**self._manifest, "assets": dict(self._manifest["assets"])}
+            changed, others = checks.only_changed(before, after, course.changed_asset)
+            assert isinstance(report, dict)
+            counts = report["made"], report["reused"]
+            require(counts == (changed, others), "demo-reuse", f"Made {counts[0]}, reused {counts[1]}.")
+            self._manifest = after
+            step.notes = f"{changed} renditions made, {others} reused"
+
+    def _update(self) -> None:
+        with self._recorder.step("both devices update") as step:
+            with waiting.bars(self._console) as progress:
+                rows = self._bundles(2, progress, step)
+            self._heard(rows)
+            step.bytes = sum(self._sync(profile, 2) for profile in PROFILES)
+            self._unpack("phone", "phone-version-2", self._manifest)
+            held = [each.licence.version for device in self._devices.values() for each in device.shelf.all()]
+            require(held == [2, 2], "demo-update", f"The devices hold the versions {held}.")
+            step.notes = "version 2 verified, version 1 removed"
+
+    def _refuse(self) -> None:
+        phone, tablet = (self._devices[profile] for profile in PROFILES)
+        with self._recorder.step("tampered bundle") as step:
+            step.notes = _reason(refusals.tampered(phone, self._folder / "phone-tampered", _now()))
+        with self._recorder.step("another device's bundle") as step:
+            step.notes = _reason(refusals.anothers(phone, tablet, self._folder / "phone-foreign", _now()))
+        with self._recorder.step("expired URL") as step:
+            step.notes = _reason(refusals.expired_url(phone, self._settings, _now()))
+
+
+class _CutOnce:
+    """Has the edge break off the first part's download in its middle, just before it is asked for."""
+
+    def __init__(self, switch: Path) -> None:
+        self._switch = switch
+        self.shown: Watch | None = None
+        self.path: str | None = None
+        self.size = self.after = 0
+
+    def begin(self, path: str, size: int, have: int) -> None:
+        if self.shown:
+            self.shown.begin(path, size, have)
+        if self.path is None and path.endswith(".part"):
+            self.path, self.size, self.after = path, size, size // 2
+            fresh = self._switch.with_suffix(".new")
+            fresh.write_text(str(self.after))
+            fresh.replace(self._switch)
+
+    def advance(self, path: str, count: int) -> None:
+        if self.shown:
+            self.shown.advance(path, count)
+
+    def note(self, text: str) -> None:
+        if self.shown:
+            self.shown.note(text)
+
+
+def _reason(error: ContentError) -> str:
+    return f"refused: {error.code}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
