@@ -21,7 +21,4 @@ class Bundler(QueueReplica):
             return float(await bundle.depth(connection))
 
     async def handle(self, job: Job, work: Work) -> None:
-        # From here on a newly planned row must call a worker again: this one may already have looked.
-        async with self.connections.db.connection() as connection:
-            await queue.release(connection, job.id)
-        await bundle.drain(self.connections, work, f"queue/{job.id}")
+        await bundle.drain(self.connections, work, job.id)

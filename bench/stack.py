@@ -16,8 +16,11 @@ from tasks.bootstrap import prepare
 
 def up(home: Path, *, ray: bool) -> Settings:
     """Start what is missing; a stack that runs is kept."""
-    info = Stack(home).up(lambda line: sys.stderr.write(f"  {line}\n") and None, ray=ray, before_ray=prepare)
-    return info.settings
+    return Stack(home).up(_tell, ray=ray, before_ray=prepare).settings
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"  {line}\n")
 
 
 async def new_tenant(connections: Connections) -> str:

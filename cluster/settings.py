@@ -24,7 +24,9 @@ class Settings(BaseSettings):
 
     profile: Literal["production", "development"] = "development"
     region: str = "eu"
-    workspace: Path = Field(Path("/var/tmp/content"), description="per-job scratch folders are made and removed below it")
+    workspace: Path = Field(
+        Path("/var/tmp/content"), description="per-job scratch folders are made and removed below it"
+    )
     failpoints: Path | None = Field(None, description="tests only: folder of armed failpoints")
 
     # Postgres: one login per role (platform.md); a process is given only the ones it needs.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import rfc8785
 
@@ -21,7 +21,7 @@ DIGEST_PREFIX = "sha256:"
 def canonical(document: Any) -> bytes:
     """RFC 8785 bytes of a JSON value. Raises ContentError `not-canonical` for what JSON cannot hold."""
     try:
-        return rfc8785.dumps(cast("Any", document))
+        return rfc8785.dumps(document)
     except (rfc8785.CanonicalizationError, TypeError, ValueError) as error:
         raise ContentError("not-canonical", f"This value has no canonical JSON form: {error}.") from error
 

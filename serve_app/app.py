@@ -1,6 +1,6 @@
 """Where every deployment is bound: the API and the pools, with the numbers of the topology table.
 
-`python -m serve_app.app` connects to the Ray cluster of the settings, deploys all applications at once (one after the
+`python -m serve_app.app` (with `--wait`: once a line `go` is read) connects to the Ray cluster of the settings, deploys all applications at once (one after the
 other took 37 s where together takes 22) and returns when they run. In the development profile the minimums are 1 and
 replicas take no CPU, so that it all runs on two cores and the CPUs are left for the renditions.
 """
@@ -60,7 +60,7 @@ def worker(pool: Pool, settings: Settings) -> RunTarget:
             policy_kwargs={"per_replica": per_replica, "minimum": least, "maximum": pool.maximum},
         ),
     )
-    deployment = serve.deployment(
+    deployment: Any = serve.deployment(
         WORKERS[pool],
         name=pool.name,
         autoscaling_config=scaling,
@@ -106,5 +106,7 @@ def deploy(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
+    if "--wait" in sys.argv and sys.stdin.readline().strip() != "go":
+        sys.exit(2)  # whoever started this has gone
     deploy(Settings.load())
     sys.exit(0)

@@ -37,7 +37,13 @@ def _row(pool: Pool, settings: Settings, depth: int | None, replicas: dict[str, 
     else:
         why = f"{depth} {UNITS[pool.name]} / {pool.per_replica}, at most {pool.maximum}"
     shown = (replicas or {}).get(pool.name, "?")
-    return {"pool": pool.name, "depth": "-" if depth is None else depth, "replicas": shown, "wanted": wanted, "why": why}
+    return {
+        "pool": pool.name,
+        "depth": "-" if depth is None else depth,
+        "replicas": shown,
+        "wanted": wanted,
+        "why": why,
+    }
 
 
 async def _depths(settings: Settings) -> dict[str, int]:

@@ -47,6 +47,10 @@ EPOCH = 1
 log = structlog.get_logger()
 
 
+REMEMBERED = 64
+_contents: dict[tuple[str, str, int, str], Contents] = {}
+
+
 @dataclass(frozen=True)
 class Contents:
     """What every bundle of a group holds."""
@@ -59,30 +63,34 @@ class Contents:
         return sum(source.size for source in self.sources)
 
 
-async def drain(connections: Connections, work: Work, entry: str) -> None:
-    """Serve one batch of the group that `work` names, then call a worker again at the back while rows remain.
+async def drain(connections: Connections, work: Work, entry: int) -> None:
+    """Serve one batch of the group that `work` names, then call workers again, at the back, while rows remain.
 
-    Raises what the store or the key service raises, with the rows given back; errors that cannot be helped end the rows.
+    `entry` is the queue entry; taken over after a crash, it finds the rows it had claimed. Raises what the store or the
+    key service raises, with the rows given back; errors that cannot be helped end the rows.
     """
-    group, slot = Group.parse(work.subject)
+    group, _ = Group.parse(work.subject)
     try:
         contents = await read_contents(connections, work.tenant, group)
-        served = await _batch(connections, work.tenant, group, contents, entry)
+        await _batch(connections, work.tenant, group, contents, f"queue/{entry}")
     except ContentError as error:
         if error.retryable:
             raise
         log.error("group failed", code=error.code, package=group.package_id, version=group.version)
         async with connections.db.tenant(work.tenant) as tx:
             await _fail_group(tx, group, jobs.problem_of(error))
-        return
-    if served:
-        async with connections.db.tenant(work.tenant) as tx:
-            if await claims.waiting(tx, group):
-                await planning.call(tx, work.tenant, group, [slot])
+    async with connections.db.tenant(work.tenant) as tx:
+        await planning.hang_up(tx, work.tenant, group, entry)
 
 
 async def read_contents(connections: Connections, tenant: str, group: Group) -> Contents:
-    """Manifest and, of each asset, the one rendition that this profile gets; by digest, each once."""
+    """Manifest and, of each asset, the one rendition that this profile gets; by digest, each once.
+
+    A published version never changes, so the last few are remembered: a batch then reads each file once, not twice.
+    """
+    known = _contents.get((tenant, group.package_id, group.version, group.profile))
+    if known is not None:
+        return known
     async with connections.db.tenant(tenant) as tx:
         row = await fetch_one(
             tx,
@@ -101,10 +109,14 @@ async def read_contents(connections: Connections, tenant: str, group: Group) -> 
         for file in manifest.files_for(group.profile)
     }
     first = Source(key, row["manifest_digest"], row["manifest_bytes"], "manifest")
-    return Contents(row["manifest_digest"], (first, *(chosen[name] for name in sorted(chosen))))
+    contents = Contents(row["manifest_digest"], (first, *(chosen[name] for name in sorted(chosen))))
+    if len(_contents) >= REMEMBERED:
+        _contents.clear()
+    _contents[tenant, group.package_id, group.version, group.profile] = contents
+    return contents
 
 
-async def _batch(connections: Connections, tenant: str, group: Group, contents: Contents, entry: str) -> int:
+async def _batch(connections: Connections, tenant: str, group: Group, contents: Contents, entry: str) -> None:
     settings = connections.settings
     attempt = secrets.token_hex(8)
     limit = min(
@@ -120,7 +132,7 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
         await claims.end(tx, overtaken, "superseded")
         wanted = [row for row in wanted if row["device_id"] in sequences]
     if not wanted:
-        return len(rows)
+        return
     try:
         async with _renewed(connections, tenant, attempt):
             keys = await content_keys(connections, tenant, group.package_id, [row["device_id"] for row in wanted])
@@ -137,7 +149,6 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
                 await claims.give_back(tx, [row["bundle_id"] for row in wanted])
         raise
     await asyncio.to_thread(failpoints.hit, "bundle.after_commit", settings)
-    return len(rows)
 
 
 async def _sort_out(tx: Transaction, group: Group, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -148,17 +148,6 @@ async def commit_sequences(tx: Transaction, group: Group, ns: dict[str, int]) ->
     return done, {row["device_id"] for row in newest if row["committed_version"] > group.version}
 
 
-async def waiting(tx: Transaction, group: Group) -> bool:
-    """Whether rows of the group wait for somebody."""
-    row = await fetch_one(
-        tx,
-        """select 1 as x from bundles where package_id = %s and version = %s and profile = %s and lane = %s
-           and (state = 'planned' or (state = 'claimed' and claimed_until < now())) limit 1""",
-        [group.package_id, group.version, group.profile, group.lane],
-    )
-    return row is not None
-
-
 async def depth(connection: Transaction) -> int:
     """Bundles that wait or are being served, over all tenants (role ops)."""
     row = await fetch_one(connection, "select count(*) as n from bundles where state in ('planned', 'claimed')")

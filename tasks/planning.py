@@ -8,13 +8,14 @@ groups take turns in the queue, so a rebundle of 100,000 never stands before som
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cluster import queue
-from cluster.database import Transaction, fetch_all
+from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
 from cluster.topology import BUNDLER
 from content.canonical import derive_id
@@ -94,9 +95,35 @@ async def _plan(tx: Transaction, tenant: str, chosen: str, value: str, lane: str
 
 
 async def call(tx: Transaction, tenant: str, group: Group, of: Sequence[int]) -> None:
-    """Put a group's drain jobs into the queue, at the back; a slot that waits already is not put twice."""
+    """Put a group's drain jobs into the queue, at the back; a slot that waits or works already is not put twice.
+
+    A slot at work will look again before it gives up its key (`hang_up`), and waits for this transaction to do so.
+    """
+    await tx.execute(b"select pg_advisory_xact_lock_shared(%s)", [_lock(tenant, group)])
     work = [Work(tenant, group.subject(slot)) for slot in of]
     await queue.enqueue(tx, queue.BUNDLE, work, lane=group.lane)
+
+
+async def hang_up(tx: Transaction, tenant: str, group: Group, entry: int) -> None:
+    """The end of a drain job: give up its key and, if rows wait, call as many slots as they need.
+
+    The exclusive lock lets every transaction that is planning rows of this group end first: it skipped its call
+    because of our key, so its rows must be seen here. Later ones find the key free.
+    """
+    await tx.execute(b"select pg_advisory_xact_lock(%s)", [_lock(tenant, group)])
+    await queue.release(tx, entry)
+    row = await fetch_one(
+        tx,
+        """select count(*) as n from bundles where package_id = %s and version = %s and profile = %s and lane = %s
+           and (state = 'planned' or (state = 'claimed' and claimed_until < now()))""",
+        [group.package_id, group.version, group.profile, group.lane],
+    )
+    if row and row["n"]:
+        await call(tx, tenant, group, range(slots(row["n"])))
+
+
+def _lock(tenant: str, group: Group) -> int:
+    return int.from_bytes(hashlib.sha256(f"{tenant}/{group.subject(0)}".encode()).digest()[:8], "big", signed=True)
 
 
 def bundle_id(row: dict[str, object]) -> str:

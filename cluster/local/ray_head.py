@@ -13,11 +13,12 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from cluster.local.errors import part_failed
-from cluster.local.part import Part, Plan, Site, binary, environment, http_problem
+from cluster.local.part import Part, Plan, Site, binary, http_problem
 
 OBJECT_STORE_BYTES = 200_000_000
 SERVE_DEADLINE_S = 180.0
@@ -71,6 +72,8 @@ def ray_environment(site: Site) -> dict[str, str]:
         "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
         "AUTOSCALER_METRIC_PORT": str(site.ports["ray_autoscaler_metrics"]),
         "DASHBOARD_METRIC_PORT": str(site.ports["ray_dashboard_metrics"]),
+        # On one node replicas can move nowhere: long enough to hand their jobs back, not the default 30 s.
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "8",
         "OMP_NUM_THREADS": "1",
     }
 
@@ -80,25 +83,42 @@ def serving(site: Site) -> bool:
     return http_problem(site.url("api"), "/livez") is None
 
 
-def deploy(site: Site) -> float:
-    """Deploy the Serve applications and wait for them; returns the seconds it took. Raises LocalStackError."""
-    began, log = time.monotonic(), site.home.log("serve")
-    with log.open("wb") as output:
-        argv = [sys.executable, "-P", "-m", "serve_app.app"]
-        try:
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment(ray_environment(site)),
-                cwd=site.home.path, timeout=SERVE_DEADLINE_S, check=False,
+class Deployer:
+    """`python -m serve_app.app --wait`: imports at once, deploys when told to. Ended by the `with` that made it."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def __enter__(self) -> Self:
+        with self._site.home.log("serve").open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "serve_app.app", "--wait"], stdin=subprocess.PIPE, stdout=output,
+                stderr=subprocess.STDOUT, env=ray_environment(self._site), cwd=self._site.home.path,
             )  # fmt: skip
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+
+    def deploy(self) -> float:
+        """Deploy and wait until the applications run; returns the seconds it took. Raises LocalStackError."""
+        began = time.monotonic()
+        try:
+            self._process.communicate(b"go\n", timeout=SERVE_DEADLINE_S)
         except subprocess.TimeoutExpired as error:
             raise part_failed(
                 "serve",
                 f"the applications were not running after {SERVE_DEADLINE_S:.0f} s.",
-                site.home.log_end("serve"),
+                self._site.home.log_end("serve"),
             ) from error
-    if done.returncode:
-        raise part_failed("serve", f"deploying ended with exit code {done.returncode}.", site.home.log_end("serve"))
-    return time.monotonic() - began
+        if code := self._process.returncode:
+            raise part_failed("serve", f"deploying ended with exit code {code}.", self._site.home.log_end("serve"))
+        return time.monotonic() - began
 
 
 def _folder(site: Site) -> Path:

@@ -12,9 +12,9 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,18 +112,16 @@ class Stack:
                 tell(f"note: {warning}")
             site = self._site(overrides or {})
             kept = [part.name for part in (*BASE, *([RAY] if ray else ())) if self._is_kept(part, site)]
-            self._start_together([part for part in BASE if part.name not in kept], site, tell)
             settings = configuration.load_settings(self.home.path)
-            start_s = {name: running.start_s for name, running in self._noted().items()}
-            if before_ray is not None:
-                moment = time.monotonic()
-                before_ray(settings)
-                start_s["set-up"] = time.monotonic() - moment
-                tell(f"{'set-up':<12}{start_s['set-up']:5.1f} s")
-            if ray:
-                if RAY.name not in kept:
-                    self._start_together([RAY], site, tell)
-                start_s |= {RAY.name: self._noted()[RAY.name].start_s} | self._serve(site, tell)
+            # Ray takes longest to start and needs none of the others; the deployer meanwhile imports what it binds.
+            with ThreadPoolExecutor(1) as beside, self._deployer(site, ray and RAY.name not in kept) as deployer:
+                coming = beside.submit(self._start_together, [RAY] if ray and RAY.name not in kept else [], site, tell)
+                self._start_together([part for part in BASE if part.name not in kept], site, tell)
+                set_up_s = self._set_up(settings, before_ray, tell)
+                coming.result()
+                start_s = {name: running.start_s for name, running in self._noted().items()} | set_up_s
+                if ray:
+                    start_s |= self._serve(site, tell, deployer)
         return StackInfo(
             self.home.path, settings, self._addresses(site, ray=ray), start_s, time.monotonic() - began, tuple(kept), tuple(warnings)
         )  # fmt: skip
@@ -207,10 +205,33 @@ class Stack:
                 )
             time.sleep(0.03)
 
-    def _serve(self, site: Site, tell: Progress) -> dict[str, float]:
+    def _set_up(
+        self, settings: Settings, before_ray: Callable[[Settings], None] | None, tell: Progress
+    ) -> dict[str, float]:
+        if before_ray is None:
+            return {}
+        began = time.monotonic()
+        before_ray(settings)
+        seconds = round(time.monotonic() - began, 2)
+        tell(f"{'set-up':<12}{seconds:5.1f} s")
+        return {"set-up": seconds}
+
+    @contextmanager
+    def _deployer(self, site: Site, wanted: bool) -> Generator[ray_head.Deployer | None]:
+        if not wanted:
+            yield None
+            return
+        with ray_head.Deployer(site) as deployer:
+            yield deployer
+
+    def _serve(self, site: Site, tell: Progress, deployer: ray_head.Deployer | None) -> dict[str, float]:
         if ray_head.serving(site):
             return {"serve": float(read_json(self.home.state).get("serve_s", 0.0))}
-        seconds = round(ray_head.deploy(site), 2)
+        if deployer is None:
+            with ray_head.Deployer(site) as late:
+                seconds = round(late.deploy(), 2)
+        else:
+            seconds = round(deployer.deploy(), 2)
         self._note(serve_s=seconds)
         tell(f"{'serve':<12}{seconds:5.1f} s   {site.url('api')}")
         return {"serve": seconds}

@@ -151,4 +151,6 @@ def _show_tenant(answer: dict[str, Any], as_json: bool) -> None:
         return
     console.print(f"{answer['tenant']}  region {answer['region']}  policy {answer['policy']}")
     for key in answer["keys"]:
-        console.print(f"  {key['purpose']:<8} {key['kid']}  {key['status']} until {key['not_after'][:10]}", highlight=False)
+        console.print(
+            f"  {key['purpose']:<8} {key['kid']}  {key['status']} until {key['not_after'][:10]}", highlight=False
+        )

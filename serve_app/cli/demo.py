@@ -29,19 +29,19 @@ def demo(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     from serve_app.demo.report import Result, print_report
     from serve_app.demo.scenario import run
 
-    result, failure = Result(), None
+    result = Result()
     shown = errors if as_json else console
     try:
         run(home, shown, result)
     except ContentError as error:
-        failure = error
+        result.error = error
     except Exception as error:  # noqa: BLE001 - a step that fails in any way is told, with where to look
-        failure = ContentError("demo-failed", f"{type(error).__name__}: {error}", WHERE)
+        result.error = ContentError("demo-failed", f"{type(error).__name__}: {error}", WHERE)
     if as_json:
         print_json(result.as_dict())
     else:
         print_report(result, console)
-    if failure is not None:
+    if (failure := result.error) is not None:
         errors.print(f"\n[bold red]{failure.code}[/]: {escape(failure.message)}", highlight=False, soft_wrap=True)
         errors.print(f"  → {escape(failure.remedy or WHERE)}", highlight=False, soft_wrap=True)
         if log_end := getattr(failure, "log_end", ""):

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from content.errors import ContentError
 from serve_app.demo.steps import Step
 
 MIB = 1 << 20
@@ -25,14 +26,17 @@ class Result:
     steps: list[Step] = field(default_factory=list[Step])
     addresses: Mapping[str, str] = field(default_factory=dict[str, str])
     opened: Path | None = None
+    error: ContentError | None = None
 
     @property
     def ok(self) -> bool:
-        return bool(self.steps) and all(step.ok for step in self.steps)
+        return self.error is None and bool(self.steps) and all(step.ok for step in self.steps)
 
     def as_dict(self) -> dict[str, Any]:
+        error = self.error and {"code": self.error.code, "message": self.error.message, "remedy": self.error.remedy}
         return {
             "ok": self.ok,
+            "error": error,
             "package_id": self.package_id,
             "bundle_ids": self.bundle_ids,
             "steps": [asdict(step) for step in self.steps],

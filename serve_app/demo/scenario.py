@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from cluster.local import publishing
 from cluster.local.identity import mint_token
-from cluster.local.stack import Stack, StackInfo
+from cluster.local.stack import PARTS, Stack, StackInfo
 from content.canonical import derive_id
 from content.errors import ContentError
 from serve_app.client import BundleRow, Client
@@ -40,7 +40,8 @@ def run(home: Path, console: Console, result: Result) -> None:
     recorder = Recorder(console, result.steps)
     with recorder.step("local stack") as step:
         info = Stack(home).up(lambda line: console.print(f"  {line}", style="dim", highlight=False), before_ray=prepare)
-        step.notes = "was up" if len(info.kept) >= len(info.start_s) - 2 else f"started {len(info.start_s)} parts"
+        missing = len(PARTS) - len(info.kept)
+        step.notes = f"started {missing} parts" if missing else "was up"
     result.addresses = {**info.addresses, "api_docs": f"{info.settings.api_url}/docs"}
     token = mint_token(home, FIRST_TENANT, ["content:read"], "demo")
     with Client(info.settings.api_url, token=token) as api:
@@ -61,10 +62,7 @@ class _Story:
         self._devices: dict[str, DeviceFolder] = {}
 
     def tell(self) -> None:
-        self._folder.mkdir(parents=True)
-        course = make_run_course(self._folder / "originals", self._run)
-        self._package = self._result.package_id = derive_id("pkg", FIRST_TENANT, course.course_id)
-        self._publish(course)
+        course = self._publish()
         self._check_signature()
         self._register()
         first = self._enrol(course)
@@ -74,12 +72,16 @@ class _Story:
         self._update()
         self._refuse()
 
-    def _publish(self, course: RunCourse) -> None:
+    def _publish(self) -> RunCourse:
         with self._recorder.step("publish and build") as step, waiting.bars(self._console) as progress:
+            self._folder.mkdir(parents=True)
+            course = make_run_course(self._folder / "originals", self._run)
+            self._package = self._result.package_id = derive_id("pkg", FIRST_TENANT, course.course_id)
             self._send(course, 1)
             version = self._built(1, progress, step)
             report = version["report"]
             step.notes = f"{report['made']} renditions made, {report['reused']} reused"
+        return course
 
     def _send(self, course: RunCourse, revision: int) -> None:
         publishing.publish_draft(
@@ -99,7 +101,7 @@ class _Story:
         return version
 
     def _check_signature(self) -> None:
-        with self._recorder.step("signature of the manifest") as step:
+        with self._recorder.step("manifest's signature") as step:
             self._manifest = checks.signed_manifest(self._api, FIRST_TENANT, self._package, 1, _now())
             step.bytes = len(self._api.manifest(self._package, 1))
             step.notes = "tree head, proof, trust list"
@@ -113,7 +115,7 @@ class _Story:
                     row = registration.register(device, api, profile=profile, clock=_now)
                 require(row["device_id"] == device.identity.id, "demo-device", "Registered under another id.")
                 self._devices[profile] = device
-            step.notes = "two keys each; trust lists accepted"
+            step.notes = "keys, challenge, trust lists"
 
     @property
     def _ids(self) -> list[str]:
@@ -129,9 +131,12 @@ class _Story:
                 course_id=course.course_id,
             )
             rows = self._bundles(1, progress, step)
-        with self._recorder.step("sync-service heard of both") as step:
+            sizes = [rows[device]["total_bytes"] or 0 for device in self._ids]
+            require(sizes[0] < sizes[1], "demo-profiles", "The phone's bundle is not smaller than the tablet's.")
+            step.notes = f"phone {sizes[0]:,}, tablet {sizes[1]:,} bytes"
+        with self._recorder.step("sync-service heard") as step:
             self._heard(rows)
-            step.notes = "one event per bundle"
+            step.notes = "of both, one event each"
         return rows
 
     def _bundles(self, version: int, progress: Progress, step: Step) -> dict[str, BundleRow]:
@@ -147,7 +152,7 @@ class _Story:
             require(data["device_id"] == wanted[bundle_id]["device_id"], "demo-event", "An event names another device.")
 
     def _download(self, rows: dict[str, BundleRow]) -> None:
-        with self._recorder.step("download both, one broken off") as step:
+        with self._recorder.step("download both") as step:
             cut = _CutOnce(self._home / "edge-cut")
             step.bytes = self._sync("phone", 1, cut) + self._sync("tablet", 1)
             require(cut.path is not None, "demo-cut", "No download was broken off.")
@@ -160,7 +165,7 @@ class _Story:
 
             waiting.wait_for("the edge's log does not show every byte sent once", complete)
             require((answers[0] or 0) > 1, "demo-cut", "The download was not broken off.")
-            step.notes = f"resumed at byte {cut.after:,}; no byte twice"
+            step.notes = f"broken off at {cut.after:,}, no byte twice"
 
     def _sync(self, profile: str, version: int, watch: Watch | None = None) -> int:
         """Sync one device as `content-service device sync` does; returns the bytes that came over the network."""
@@ -220,7 +225,7 @@ class _Story:
             self._unpack("phone", "phone-version-2", self._manifest)
             held = [each.licence.version for device in self._devices.values() for each in device.shelf.all()]
             require(held == [2, 2], "demo-update", f"The devices hold the versions {held}.")
-            step.notes = "version 2 verified, version 1 removed"
+            step.notes = "version 2 verified, 1 removed"
 
     def _refuse(self) -> None:
         phone, tablet = (self._devices[profile] for profile in PROFILES)

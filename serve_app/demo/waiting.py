@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from content.errors import ContentError
@@ -17,10 +18,11 @@ BUILD_S, BUNDLE_S, HEARD_S = 300.0, 120.0, 60.0
 HEARD = "content.play_package.bundle.published.v1"
 
 
-def bars(console: Any) -> Progress:
+def bars(console: Console) -> Progress:
     """Shares done, in 80 columns; gone when it is done."""
     columns = TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.percentage:>3.0f} %")
-    return Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
+    quiet = not console.is_terminal  # else it leaves empty lines in a log
+    return Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=quiet)
 
 
 def until(what: str, deadline_s: float, where: str) -> Iterator[None]:

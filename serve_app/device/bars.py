@@ -24,6 +24,7 @@ def bytes_progress(console: Console) -> Progress:
         TimeRemainingColumn(compact=True),
         console=console,
         transient=True,
+        disable=not console.is_terminal,  # else it leaves empty lines in a log
     )
 
 
@@ -35,7 +36,7 @@ class BarWatch:
         self._tasks: dict[str, TaskID] = {}
 
     def begin(self, path: str, size: int, have: int) -> None:
-        short = f"{path[:9]}…/{path.rpartition('/')[2]}"
+        short = f"{path[:8]}…/{path.rpartition('/')[2]}"
         self._tasks[path] = self._progress.add_task(short, total=size, completed=have)
 
     def advance(self, path: str, count: int) -> None:

@@ -79,6 +79,7 @@ def fetch(
     if target.exists() and target.stat().st_size == size:
         return 0
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = f"{path[:8]}…/{target.name}"
     partial = target.with_name(f"{target.name}.partial")
     with partial.open("ab", buffering=0) as file:
         if file.tell() > size:  # of another file, or damaged
@@ -93,7 +94,7 @@ def fetch(
                 if error.code not in STALE_URL or renewals == ATTEMPTS:
                     raise
                 renewals += 1
-                watch.note(f"{path}: the URL has expired; asking for a fresh one")
+                watch.note(f"{name}: the URL has expired; asking for a fresh one")
                 urls.renew()
             except (httpx.TransportError, _Interrupted) as error:
                 failures = 1 if file.tell() > have else failures + 1
@@ -102,7 +103,7 @@ def fetch(
                     raise ContentError(
                         "download-broken", message, "Sync again: it goes on from there.", True
                     ) from error
-                watch.note(f"{path}: broken after {file.tell():,} of {size:,} bytes; going on from there")
+                watch.note(f"{name}: broken off at {file.tell():,} of {size:,} bytes; going on")
                 pause(min(FIRST_PAUSE_S * 2 ** (failures - 1), LONGEST_PAUSE_S))
         os.fsync(file.fileno())
     partial.replace(target)

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from content.canonical import rfc3339
 from content.devices.registration import make_registration
+from content.trust.chain import follow_chain
 from serve_app.client import Client, DeviceRow
 from serve_app.device.folder import DeviceFolder, Registered
 
@@ -28,5 +29,8 @@ def register(
     row = api.register(asked["nonce"], answer, profile)
     registered = Registered(api.url, row["learner_id"], profile, rfc3339(clock()), pinned_root)
     folder.save_registered(registered)
-    folder.accept(api.trust_lists(identity.tenant), clock())
+    lists = api.trust_lists(identity.tenant)
+    if pinned_root is not None:  # also for a device that trusted other lists before: the chain from its beginning
+        follow_chain(lists["chain"], pinned_root=pinned_root, known=None, iss=identity.tenant)
+    folder.accept(lists, clock())
     return row

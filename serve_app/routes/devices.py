@@ -170,7 +170,9 @@ async def _require_room(tx: Transaction, learner_id: str, device_id: str) -> Non
         raise not_found("tenant")
     if row["most"] is not None and row["others"] >= row["most"]:
         raise ContentError(
-            "device-limit", f"The learner has {row['others']} devices already.", "Remove one, or raise the tenant's limit."
+            "device-limit",
+            f"The learner has {row['others']} devices already.",
+            "Remove one, or raise the tenant's limit.",
         )
 
 

@@ -192,6 +192,8 @@ def test_a_port_that_somebody_took_is_chosen_anew(tmp_path: Path) -> None:
         name: port for name, port in site.ports.items() if name != "nats"
     }
     assert str(again.ports["nats"]) in load_settings(stack.home.path).nats_url
+    stack.down()
+    assert not stack.home.short.exists()
 
 
 def test_a_part_that_cannot_start_is_named_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

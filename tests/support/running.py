@@ -1,0 +1,144 @@
+"""A stack that is up, as a test sees it: its address and database from outside, its processes, its parts one by one.
+
+`CONTENT_TEST_HOME` names the home of a stack to use again and to leave running: a minute saved while tests are written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from cluster.local.home import Home, read_json, tail
+from cluster.local.postgres import DATABASE
+from cluster.local.processes import members, stop
+from cluster.local.stack import PARTS, Running as Note, Stack
+from cluster.objects import Objects
+from cluster.settings import Settings
+from tasks.bootstrap import prepare
+from tests.support.failpoints import Failpoints
+from tests.support.waiting import until
+
+LEASE_S = 6.0
+"""Short, so that what a killed worker held is taken over soon; a heartbeat comes every half of it."""
+KINDS = ("assets/", "packages/", "bundles/")
+
+
+@contextmanager
+def started(factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Up at the beginning, down at the end whatever happens."""
+    kept = os.environ.get("CONTENT_TEST_HOME")
+    home = Path(kept) if kept else factory.mktemp("running") / "home"
+    folder = home / "failpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    stack = Stack(home)
+    overrides = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0}
+    try:
+        info = stack.up(before_ray=prepare, overrides=overrides)
+        yield Running(stack, info.settings, Failpoints(folder), factory.mktemp("media"))
+    finally:
+        if not kept:
+            stack.down()
+
+
+class Running:
+    """The stack of this run."""
+
+    def __init__(self, stack: Stack, settings: Settings, failpoints: Failpoints, media: Path) -> None:
+        self.stack, self.settings, self.failpoints, self.media = stack, settings, failpoints, media
+        self.home: Home = stack.home
+        self.objects = Objects(settings)
+        self._secrets: dict[str, str] = read_json(self.home.keys / "secrets.json")
+
+    # -- what lasts ---------------------------------------------------------------------------------------------------
+
+    def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
+        """Rows as the superuser sees them: of every tenant, whatever the policies say."""
+        port = read_json(self.home.state)["ports"]["postgres"]
+        with psycopg.connect(
+            host="127.0.0.1", port=port, user="postgres", password=self._secrets["postgres"], dbname=DATABASE,
+            row_factory=dict_row, autocommit=True,
+        ) as connection:  # fmt: skip
+            return connection.execute(sql.encode(), parameters or None).fetchall()
+
+    def keys(self) -> set[str]:
+        """Every key in the bucket below the prefixes that the service uses."""
+        return {key for kind in KINDS for key, _ in self.objects.keys(kind)}
+
+    def heard(self, tenant: str, subject: str | None = None) -> list[dict[str, Any]]:
+        """The events that sync-service heard of a tenant, each once, in the order in which they came first."""
+        answer = httpx.get(f"{self.settings.sync_url}/v1/events", trust_env=False, timeout=10).raise_for_status()
+        events = [entry["event"] for entry in answer.json()["events"]]
+        return [e for e in events if e["data"]["tenant_id"] == tenant and subject in (None, e["type"])]
+
+    # -- processes ----------------------------------------------------------------------------------------------------
+
+    def replicas(self, pool: str) -> set[int]:
+        """The pids of a pool's replicas."""
+        note = self._noted().get("ray")
+        if note is None:
+            return set()
+        return {process.pid for process in members(note.started) if f"ServeReplica:{pool}:" in _title(process)}
+
+    def leftovers(self) -> list[str]:
+        """What nobody works on any more but is still there: folders of jobs, and encoders of this stack."""
+        folders = [str(path) for path in self.home.work.iterdir()] if self.home.work.is_dir() else []
+        encoders = [
+            f"{process.pid}: {_title(process)[:200]}"
+            for process in psutil.process_iter()
+            if f"file:{self.home.work}/" in _title(process)
+        ]
+        return folders + encoders
+
+    def stop_part(self, name: str) -> None:
+        """End one server of the stack and nothing else."""
+        part = next(part for part in PARTS if part.name == name)
+        stop(self._noted()[name].started, part.ask, part.patience_s)
+
+    def start_part(self) -> None:
+        """Start again what was stopped: the same ports, the data that was there. Everything else goes on running."""
+        before = {name: note.pid for name, note in self._noted().items()}
+        info = self.stack.up()
+        assert info.settings == self.settings, "a part came back elsewhere"
+        moved = [name for name in info.kept if self._noted()[name].pid != before[name]]
+        assert "ray" in info.kept and not moved
+
+    def workers_ready(self, deadline_s: float = 90.0) -> None:
+        """Wait until every pool has a replica that works: its listener or its lock is in the database."""
+        pools = ("content-builder", "content-bundler", "content-outbox-relay")
+        until("a replica in every pool", lambda: all(self.replicas(pool) for pool in pools), deadline_s)
+
+    def _noted(self) -> dict[str, Note]:
+        parts = read_json(self.home.state).get("parts", {})
+        return {name: Note(**note) for name, note in parts.items()}
+
+    # -- logs ---------------------------------------------------------------------------------------------------------
+
+    def log_ends(self, lines: int = 25, newest: int = 6) -> Iterator[tuple[str, str]]:
+        """The ends of the logs that were written last: what Ray's workers said first, then the parts."""
+        session = self.home.short / "ray" / "session_latest" / "logs"
+        found = [*session.glob("worker-*.out"), *session.glob("worker-*.err"), *session.glob("serve/replica_*.log")]
+        fresh = [path for path in found if path.stat().st_size and time.time() - path.stat().st_mtime < 300]
+        for path in sorted(fresh, key=lambda path: path.stat().st_mtime)[-newest:]:
+            yield path.name, tail(path, lines)
+        for part in ("neighbours", "postgres"):
+            yield part, tail(self.home.log(part), 10)
+        jobs = self.rows("select job_id, state, attempt, starts, message, problem from jobs where state <> 'succeeded'")
+        yield "jobs", json.dumps(jobs, default=str, indent=1)
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""

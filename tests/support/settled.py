@@ -1,0 +1,103 @@
+"""The last look after every test on the stack: all is done, once, told once and in order, and nothing is left over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from typing import Any
+
+from cluster import places
+from cluster.connections import Connections
+from tasks import gc
+from tests.support.running import Running
+from tests.support.tenants import BUNDLE_EVENT, PACKAGE_EVENT, Tenant
+from tests.support.waiting import until
+
+
+def assert_settled(tenant: Tenant, deadline_s: float = 60.0) -> None:
+    """Wait until the tenant's work is over, then hold the stack to what every fault must end with."""
+    running = tenant.running
+    until("nothing left to do", lambda: not unfinished(tenant), deadline_s, lambda: unfinished(tenant))
+    _assert_one_result_and_one_event(tenant)
+    until("no folder or encoder left", lambda: not running.leftovers(), 20.0, running.leftovers)
+    assert_every_key_has_its_row(running)
+
+
+def unfinished(tenant: Tenant) -> list[dict[str, Any]]:
+    """Jobs, bundles, queue entries and events of the tenant that are not at an end."""
+    name, running = tenant.name, tenant.running
+    return [
+        *running.rows("select job_id, state, message from jobs where tenant = %s and state in ('queued', 'running')", name),
+        *running.rows("select bundle_id, state from bundles where tenant = %s and state in ('planned', 'claimed')", name),
+        *running.rows("select package_id, version from package_versions where tenant = %s and state = 'planned'", name),
+        *running.rows("select id, type, key from outbox where tenant = %s and published_at is null", name),
+        *running.rows(
+            "select id, entrypoint, status::text from pgqueuer where convert_from(payload, 'UTF8')::jsonb->>'tenant' = %s",
+            name,
+        ),
+    ]  # fmt: skip
+
+
+def _assert_one_result_and_one_event(tenant: Tenant) -> None:
+    name, running = tenant.name, tenant.running
+    ready = {row["bundle_id"] for row in running.rows("select bundle_id from bundles where tenant = %s and state = 'ready'", name)}  # fmt: skip
+    licensed = running.rows("select bundle_id, issue from licences where tenant = %s", name)
+    assert sorted(row["bundle_id"] for row in licensed) == sorted(ready), "not one licence for each ready bundle"
+    published = {
+        (row["package_id"], row["version"])
+        for row in running.rows(
+            "select package_id, version from package_versions where tenant = %s and state = 'published'", name
+        )
+    }
+    sent = running.rows("select id::text from outbox where tenant = %s", name)
+    until("every event heard", lambda: len(running.heard(name)) >= len(sent), 30.0, lambda: running.heard(name))
+    events = running.heard(name)
+    assert Counter(event["id"] for event in events) == Counter(row["id"] for row in sent)
+    told = Counter(event["data"]["bundle_id"] for event in events if event["type"] == BUNDLE_EVENT)
+    assert told == Counter(ready), "not one event for each ready bundle"
+    told_versions = Counter((e["data"]["package_id"], e["data"]["version"]) for e in events if e["type"] == PACKAGE_EVENT)  # fmt: skip
+    assert told_versions == Counter(published), "not one event for each published version"
+    _assert_in_order(events)
+
+
+def _assert_in_order(events: list[dict[str, Any]]) -> None:
+    """Per key: the numbers of the events rise by one; per device and package: so do the licences' sequences."""
+    by_key: dict[str, list[int]] = defaultdict(list)
+    by_device: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
+    for event in events:
+        data = event["data"]
+        by_key[data["device_id"] if event["type"] == BUNDLE_EVENT else data["package_id"]].append(int(event["sequence"]))
+        if event["type"] == BUNDLE_EVENT:
+            by_device[data["device_id"], data["package_id"]].append(data["sequence"])
+    for key, numbers in by_key.items():
+        assert numbers == list(range(1, len(numbers) + 1)), f"events of {key} came as {numbers}"
+    for key, sequences in by_device.items():
+        assert sequences == sorted(sequences), f"bundles of {key} came as {sequences}"
+        assert len({tuple(sequence) for sequence in sequences}) == len(sequences)
+
+
+def assert_every_key_has_its_row(running: Running) -> None:
+    """Collect without a time of grace, then compare the bucket with the rows by queries of our own."""
+    report = asyncio.run(_collect(running))
+    assert report.missing == (), "a row has lost its key"
+    assert running.keys() == _named(running)
+    assert running.objects.uploads("bundles/") == []
+
+
+async def _collect(running: Running) -> gc.Report:
+    connections = await Connections.open(running.settings, "ops", size=2)
+    try:
+        return await gc.collect(connections, grace_s=0)
+    finally:
+        await connections.close()
+
+
+def _named(running: Running) -> set[str]:
+    """Every key that some row names."""
+    bundles = "select tenant, index_path as path from bundles where index_path is not null union all select tenant, path from parts"  # fmt: skip
+    versions = "select tenant, package_id, version, manifest_digest as digest from package_versions where manifest_digest is not null"  # fmt: skip
+    return {
+        *(places.asset(row["tenant"], row["digest"]) for row in running.rows("select tenant, digest from assets")),
+        *(places.manifest(*row.values()) for row in running.rows(versions)),
+        *(places.bundles(row["tenant"]) + row["path"] for row in running.rows(bundles)),
+    }

@@ -1,0 +1,30 @@
+"""Waiting for a condition with a deadline; nothing here sleeps in the hope that something has happened by then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+EVERY_S = 0.1
+
+
+def until(what: str, ask: Callable[[], T | None], deadline_s: float = 60.0, state: Callable[[], object] = str) -> T:
+    """The first answer of `ask` that is true. After the deadline an AssertionError says `what` and the last `state`."""
+    end = time.monotonic() + deadline_s
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"after {deadline_s:.0f} s: not {what}; last seen: {answer!r} {state()!r}")
+        time.sleep(EVERY_S)
+
+
+def always(what: str, holds: Callable[[], bool], for_s: float) -> None:
+    """Fail as soon as `holds` is false within so many seconds."""
+    end = time.monotonic() + for_s
+    while time.monotonic() < end:
+        assert holds(), f"no longer {what}"
+        time.sleep(EVERY_S)
