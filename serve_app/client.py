@@ -169,9 +169,7 @@ class Client:
         url = f"{self.url}{path}"
         parameters = {name: value for name, value in (query or {}).items() if value is not None}
         try:
-            response = self._http.request(
-                method, url, params=parameters or None, json=body, headers=self._credentials(method, url)
-            )
+            response = self._send(method, url, parameters, body)
         except httpx.HTTPError as error:
             raise ContentError(
                 "api-unreachable",
@@ -182,6 +180,20 @@ class Client:
         if response.status_code >= 400:
             raise problem_of(response)
         return response
+
+    def _send(
+        self, method: str, url: str, parameters: Mapping[str, str | int], body: Mapping[str, Any] | None
+    ) -> httpx.Response:
+        def once() -> httpx.Response:
+            credentials = self._credentials(method, url)
+            return self._http.request(method, url, params=parameters or None, json=body, headers=credentials)
+
+        try:
+            return once()
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            if method != "GET":
+                raise
+            return once()  # a kept connection that the server closed meanwhile; with a proof of its own
 
     def _credentials(self, method: str, url: str) -> dict[str, str]:
         if self._token is not None:

@@ -18,6 +18,7 @@ from content.errors import ContentError
 from serve_app.client import BundleRow, Client
 from serve_app.demo import checks, refusals, waiting
 from serve_app.demo.course import RunCourse, make_run_course
+from serve_app.demo.cut import CutOnce
 from serve_app.demo.report import Result
 from serve_app.demo.steps import Recorder, Step, require
 from serve_app.device import register as registration
@@ -65,8 +66,8 @@ class _Story:
         course = self._publish()
         self._check_signature()
         self._register()
-        first = self._enrol(course)
-        self._download(first)
+        self._enrol(course)
+        self._download()
         self._open()
         self._republish(course)
         self._update()
@@ -121,7 +122,7 @@ class _Story:
     def _ids(self) -> list[str]:
         return [device.identity.id for device in self._devices.values()]
 
-    def _enrol(self, course: RunCourse) -> dict[str, BundleRow]:
+    def _enrol(self, course: RunCourse) -> None:
         with self._recorder.step("enrol, two bundles") as step, waiting.bars(self._console) as progress:
             publishing.enrol(
                 self._home,
@@ -137,7 +138,6 @@ class _Story:
         with self._recorder.step("sync-service heard") as step:
             self._heard(rows)
             step.notes = "of both, one event each"
-        return rows
 
     def _bundles(self, version: int, progress: Progress, step: Step) -> dict[str, BundleRow]:
         rows = waiting.bundles_ready(self._api, self._package, version, self._ids, progress)
@@ -151,10 +151,13 @@ class _Story:
         for bundle_id, data in heard.items():
             require(data["device_id"] == wanted[bundle_id]["device_id"], "demo-event", "An event names another device.")
 
-    def _download(self, rows: dict[str, BundleRow]) -> None:
+    def _download(self) -> None:
         with self._recorder.step("download both") as step:
-            cut = _CutOnce(self._home / "edge-cut")
-            step.bytes = self._sync("phone", 1, cut) + self._sync("tablet", 1)
+            cut = CutOnce(self._home / "edge-cut")
+            try:
+                step.bytes = self._sync("phone", 1, cut) + self._sync("tablet", 1)
+            finally:
+                cut.disarm()
             require(cut.path is not None, "demo-cut", "No download was broken off.")
             path = f"/bundles/{FIRST_TENANT}/{cut.path}"
             answers: list[int | None] = []
@@ -177,7 +180,7 @@ class _Story:
             bytes_progress(self._console) as progress,
         ):
             shown = BarWatch(progress, self._console)
-            if isinstance(watch, _CutOnce):
+            if isinstance(watch, CutOnce):
                 watch.shown = shown
             report = syncing.sync(device, api, edge, clock=_now, watch=watch or shown)
         if report.refused:
@@ -235,33 +238,6 @@ class _Story:
             step.notes = _reason(refusals.anothers(phone, tablet, self._folder / "phone-foreign", _now()))
         with self._recorder.step("expired URL") as step:
             step.notes = _reason(refusals.expired_url(phone, self._settings, _now()))
-
-
-class _CutOnce:
-    """Has the edge break off the first part's download in its middle, just before it is asked for."""
-
-    def __init__(self, switch: Path) -> None:
-        self._switch = switch
-        self.shown: Watch | None = None
-        self.path: str | None = None
-        self.size = self.after = 0
-
-    def begin(self, path: str, size: int, have: int) -> None:
-        if self.shown:
-            self.shown.begin(path, size, have)
-        if self.path is None and path.endswith(".part"):
-            self.path, self.size, self.after = path, size, size // 2
-            fresh = self._switch.with_suffix(".new")
-            fresh.write_text(str(self.after))
-            fresh.replace(self._switch)
-
-    def advance(self, path: str, count: int) -> None:
-        if self.shown:
-            self.shown.advance(path, count)
-
-    def note(self, text: str) -> None:
-        if self.shown:
-            self.shown.note(text)
 
 
 def _reason(error: ContentError) -> str:

@@ -41,7 +41,7 @@ class Recorder:
             yield step
             step.ok = True
         except ContentError as error:
-            step.code, step.notes = error.code, str(error)
+            step.code, step.notes = error.code, error.message
             raise
         except Exception as error:
             step.code, step.notes = type(error).__name__, str(error)

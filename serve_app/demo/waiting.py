@@ -44,7 +44,7 @@ def published(api: Client, package_id: str, version: int, progress: Progress) ->
         if job is None:
             continue
         job_id = job["job_id"]
-        progress.update(task, completed=job["progress"], description=f"build: {job['message'][:34]}")
+        progress.update(task, completed=job["progress"], description=f"build: {(job['message'] or job['state'])[:34]}")
         if job["state"] in ("failed", "cancelled"):
             problem = job["problem"] or {}
             raise ContentError(

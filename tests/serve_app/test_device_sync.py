@@ -267,3 +267,20 @@ def test_problems_of_the_api_keep_their_code_and_remedy() -> None:
             with pytest.raises(ContentError) as refused:
                 api.get(path)
             assert (refused.value.code, refused.value.remedy) == (code, remedy)
+
+
+def test_a_get_is_asked_again_with_a_new_proof_when_a_kept_connection_was_closed() -> None:
+    proofs: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        proofs.append(request.headers["dpop"])
+        if len(proofs) % 2:
+            raise httpx.RemoteProtocolError("Server disconnected")
+        return httpx.Response(200, json={})
+
+    with Client(API, device=w.PHONE, transport=httpx.MockTransport(answer)) as api:
+        assert api.get("/x") == {}
+        assert len(set(proofs)) == 2
+        with pytest.raises(ContentError) as refused:  # a POST may have been done: never twice by itself
+            api.post("/x", {})
+    assert (refused.value.code, len(proofs)) == ("api-unreachable", 3)

@@ -1,0 +1,122 @@
+"""Taking one bundle: licence and index first, then the parts, then every segment checked, then the swap.
+
+Before: `sync.py` chose the offer. After: the bundle is on the shelf and the state knows it, or nothing has changed but
+the bytes that came, which the next sync goes on from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+
+from content.bundles.errors import BundleRefused
+from content.bundles.index import MAX_BYTES as MAX_INDEX_BYTES
+from content.bundles.index import IndexFile
+from content.bundles.licence import Licence
+from content.bundles.open import OpenBundle, ReadRange
+from content.errors import ContentError
+from serve_app.client import BundleOffer, Client
+from serve_app.device.download import Watch, fetch
+from serve_app.device.folder import DeviceFolder
+from serve_app.device.reading import open_checked, verify
+
+DAMAGED = {"segment-size", "segment-digest", "segment-tag", "stream-header", "plaintext-digest"}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A bundle that is on the device now. `fetched` bytes of `size` came over the network in this sync."""
+
+    bundle_id: str
+    package_id: str
+    version: int
+    new: bool
+    fetched: int
+    size: int
+
+
+class Taking:
+    """One bundle on its way to the device."""
+
+    def __init__(
+        self,
+        folder: DeviceFolder,
+        api: Client,
+        edge: httpx.Client,
+        offer: BundleOffer,
+        clock: Callable[[], datetime],
+        watch: Watch,
+    ) -> None:
+        self._folder, self._api, self._edge, self._offer = folder, api, edge, offer
+        self._clock, self._watch = clock, watch
+        self._shelf = folder.shelf
+
+    def take(self) -> Taken:
+        licence_bytes = self._offer["licence"].encode()
+        licence = Licence.parse(licence_bytes)
+        if licence.bundle_id != self._offer["bundle_id"] or licence.index.size > MAX_INDEX_BYTES:
+            raise ContentError("offer-mismatch", "The API offered something else than this bundle.", "Report this.")
+        known = self._is_here(licence_bytes, licence.bundle_id)
+        fetched = self._get(licence.index.path, licence.index.size)
+        index = self._shelf.blob(licence.index.path).read_bytes()
+        with self._shelf.reader() as read:
+            bundle = self._open(licence, licence_bytes, index, read)
+            for part in bundle.index.parts:
+                fetched += self._get(part.path, part.size)
+            if fetched or not known:
+                self._verify(bundle)
+        if not known:
+            self._shelf.install(licence_bytes, self._offer["signature"])
+        self._folder.save_state(bundle.state)
+        size = licence.index.size + sum(part.size for part in bundle.index.parts)
+        return Taken(licence.bundle_id, licence.package_id, licence.version, not known, fetched, size)
+
+    def _is_here(self, licence_bytes: bytes, bundle_id: str) -> bool:
+        with contextlib.suppress(ContentError):
+            return self._shelf.load(bundle_id).licence_bytes == licence_bytes
+        return False
+
+    def _open(self, licence: Licence, licence_bytes: bytes, index: bytes, read: ReadRange) -> OpenBundle:
+        try:
+            return open_checked(self._folder, licence_bytes, self._offer["signature"], index, read, self._clock())
+        except BundleRefused as error:
+            if error.code == "index-digest":
+                self._drop(licence.index.path)
+            raise
+
+    def _verify(self, bundle: OpenBundle) -> None:
+        """Every segment; a part that was damaged on the way is dropped, so that the next sync fetches it again."""
+        whole = 0
+
+        def count(_: IndexFile) -> None:
+            nonlocal whole
+            whole += 1
+
+        try:
+            verify(bundle, count)
+        except BundleRefused as error:
+            if error.code in DAMAGED and whole < len(bundle.index.files):
+                self._drop(bundle.index.parts[bundle.index.files[whole].part].path)
+            raise
+
+    def _get(self, path: str, size: int) -> int:
+        return fetch(self._edge, self, path, size, self._shelf.blob(path), self._watch)
+
+    def of(self, path: str) -> str:
+        """The signed URL of a blob (`download.Urls`)."""
+        for place in (self._offer["index"], *self._offer["parts"]):
+            if place["path"] == path:
+                return place["url"]
+        raise ContentError("part-not-offered", f"The API offers no address for {path}.", "Sync again.")
+
+    def renew(self) -> None:
+        """Fresh URLs of the same bundle (`download.Urls`)."""
+        fresh = self._api.bundle(self._offer["bundle_id"])
+        self._offer["index"], self._offer["parts"] = fresh["index"], fresh["parts"]
+
+    def _drop(self, path: str) -> None:
+        self._shelf.blob(path).unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""A process is killed (SIGKILL) at a named point; the work is done once all the same, and nothing is left over."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+
+from tests.support.courses import Course
+from tests.support.settled import assert_settled
+from tests.support.tenants import Tenant
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.timeout(300)
+
+BUILDER, BUNDLER, RELAY = "content-builder", "content-bundler", "content-outbox-relay"
+LEARNER = "learner-1"
+
+
+def small(tenant: Tenant) -> Course:
+    return tenant.course().text().picture("square", seed=1)
+
+
+def test_builder_killed_mid_transcode(tenant: Tenant) -> None:
+    before = tenant.running.replicas(BUILDER)
+    course = small(tenant).film("film", seconds=8, size="640x480")
+    tenant.running.failpoints.arm("build.mid_transcode", "kill")
+    tenant.publish(course)
+    tenant.running.failpoints.reached("build.mid_transcode")
+    until("the replica gone", lambda: not before & tenant.running.replicas(BUILDER), 20)
+    tenant.built(course, deadline_s=120)
+    (job,) = tenant.api.items("/v1/jobs")
+    assert (job["state"], job["attempt"]) == ("succeeded", 2)
+    tenant.manifest(course)
+    assert_settled(tenant)
+
+
+def test_builder_killed_after_its_commit(tenant: Tenant) -> None:
+    """The result stands; the queue's entry, taken over later, finds the job ended and makes nothing."""
+    before = tenant.running.replicas(BUILDER)
+    course = small(tenant)
+    tenant.running.failpoints.arm("build.after_commit", "kill")
+    tenant.publish(course)
+    tenant.running.failpoints.reached("build.after_commit")
+    until("the replica gone", lambda: not before & tenant.running.replicas(BUILDER), 20)
+    assert_settled(tenant)
+    (job,) = tenant.api.items("/v1/jobs")
+    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+
+
+@pytest.mark.parametrize("point", ["bundle.before_seal", "bundle.after_upload", "bundle.after_commit"])
+def test_bundler_killed(tenant: Tenant, point: str) -> None:
+    """Before it seals, between its upload and its commit, between its commit and the queue's acknowledgement."""
+    before = tenant.running.replicas(BUNDLER)
+    course = small(tenant)
+    tenant.publish(course)
+    tenant.built(course)
+    devices = [tenant.device(LEARNER, "phone") for _ in range(2)]
+    tenant.running.failpoints.arm(point, "kill")
+    tenant.enrol(course, LEARNER)
+    tenant.running.failpoints.reached(point)
+    until("the replica gone", lambda: not before & tenant.running.replicas(BUNDLER), 20)
+    tenant.ready(course, 2, deadline_s=90)
+    assert_settled(tenant)
+    for device in devices:
+        (offer,) = device.offers()
+        device.read(device.open(offer))
+
+
+def test_relay_killed_between_publishing_and_marking(tenant: Tenant) -> None:
+    before = tenant.running.replicas(RELAY)
+    course = small(tenant)
+    tenant.running.failpoints.arm("relay.after_publish", "kill")
+    tenant.publish(course)
+    tenant.running.failpoints.reached("relay.after_publish", deadline_s=90)
+    until("the replica gone", lambda: not before & tenant.running.replicas(RELAY), 20)
+    until("the event marked", lambda: not tenant.running.rows("select 1 from outbox where tenant = %s and published_at is null", tenant.name), 60)  # fmt: skip
+    assert_settled(tenant)
+
+
+def test_relay_killed_between_taking_an_event_in_and_its_acknowledgement(tenant: Tenant) -> None:
+    """NATS brings the event again; the inbox knows it."""
+    before = tenant.running.replicas(RELAY)
+    course = small(tenant)
+    tenant.running.failpoints.arm("intake.before_ack", "kill")
+    event = tenant.publish(course)
+    tenant.running.failpoints.reached("intake.before_ack")
+    until("the replica gone", lambda: not before & tenant.running.replicas(RELAY), 20)
+    tenant.built(course)
+    later = course.changed("square", seed=2)  # comes after the one that is brought again
+    tenant.publish(later)
+    tenant.built(later, 2)
+    assert_settled(tenant)
+    assert len(list(tenant.api.items("/v1/jobs"))) == 2
+    assert tenant.running.rows("select event_id from inbox where event_id = %s", event) == [{"event_id": event}]
+
+
+def test_a_rendering_process_killed_on_its_own(tenant: Tenant) -> None:
+    """The node kills an encoder, say for want of memory: the build is tried again, and its replica stays."""
+    before = tenant.running.replicas(BUILDER)
+    course = small(tenant).film("film", seconds=8, size="640x480")
+    tenant.publish(course)
+
+    def encoder() -> int | None:
+        found = [line.split(":")[0] for line in tenant.running.leftovers() if "/ffmpeg" in line and "video" in line]
+        return int(found[0]) if found else None
+
+    psutil.Process(until("an encoder at work", encoder, 60)).kill()
+    tenant.built(course, deadline_s=120)
+    (job,) = tenant.api.items("/v1/jobs")
+    assert (job["state"], job["attempt"]) == ("succeeded", 2)
+    assert tenant.running.replicas(BUILDER) == before
+    assert_settled(tenant)
