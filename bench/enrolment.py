@@ -39,7 +39,8 @@ async def _measure(home: Path, settings: Settings) -> list[Result]:
         await _register(connections, tenant)
         gets = _gets(home)
         began = time.perf_counter()
-        publishing.publish_many(home, [_enrolment(tenant, course, number) for number in range(DEVICES)])
+        events = [_enrolment(tenant, course, number) for number in range(DEVICES)]
+        await asyncio.to_thread(publishing.publish_many, home, events)
         await _all_ready(connections, tenant)
         elapsed = time.perf_counter() - began
         signatures = await _signatures(connections, tenant)

@@ -26,6 +26,11 @@ def attempt(root: Path, job: str, number: int) -> Iterator[Path]:
         shutil.rmtree(base, ignore_errors=True)
 
 
+def forget(root: Path, job: str) -> None:
+    """Remove what a job left that has ended: its worker may have been killed between its commit and its cleaning up."""
+    shutil.rmtree(root / job, ignore_errors=True)
+
+
 def sweep(root: Path, older_than_s: float) -> int:
     """Remove folders of jobs that nobody touched for so long; returns how many."""
     removed = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import psutil
 import pytest
 
@@ -100,11 +102,15 @@ def test_a_rendering_process_killed_on_its_own(tenant: Tenant) -> None:
     course = small(tenant).film("film", seconds=8, size="640x480")
     tenant.publish(course)
 
-    def encoder() -> int | None:
-        found = [line.split(":")[0] for line in tenant.running.leftovers() if "/ffmpeg" in line and "video" in line]
-        return int(found[0]) if found else None
+    def killed() -> bool:
+        for process in tenant.running.encoders():
+            with suppress(psutil.NoSuchProcess):
+                if "libx264" in process.cmdline():
+                    process.kill()
+                    return True
+        return False
 
-    psutil.Process(until("an encoder at work", encoder, 60)).kill()
+    until("an encoder killed", killed, 60)
     tenant.built(course, deadline_s=120)
     (job,) = tenant.api.items("/v1/jobs")
     assert (job["state"], job["attempt"]) == ("succeeded", 2)

@@ -37,7 +37,17 @@ def film(folder: Path, seconds: int, size: str = "128x96") -> Path:
 def sound(folder: Path) -> Path:
     path = folder / "sound.wav"
     if not path.exists():
-        argv = [ffmpeg_path(), "-nostdin", "-loglevel", "error", "-y", "-f", "lavfi", "-i", "sine=frequency=330:duration=1"]
+        argv = [
+            ffmpeg_path(),
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-y",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=330:duration=1",
+        ]
         subprocess.run([*argv, str(path)], check=True, stdin=subprocess.DEVNULL)
     return path
 

@@ -90,15 +90,14 @@ class Running:
             return set()
         return {process.pid for process in members(note.started) if f"ServeReplica:{pool}:" in _title(process)}
 
+    def encoders(self) -> list[psutil.Process]:
+        """The ffmpeg processes that work on this stack's jobs."""
+        return [process for process in psutil.process_iter() if f"file:{self.home.work}/" in _title(process)]
+
     def leftovers(self) -> list[str]:
-        """What nobody works on any more but is still there: folders of jobs, and encoders of this stack."""
+        """What nobody works on any more but is still there: folders of jobs, and encoders."""
         folders = [str(path) for path in self.home.work.iterdir()] if self.home.work.is_dir() else []
-        encoders = [
-            f"{process.pid}: {_title(process)[:200]}"
-            for process in psutil.process_iter()
-            if f"file:{self.home.work}/" in _title(process)
-        ]
-        return folders + encoders
+        return folders + [f"{process.pid}: {_title(process)}" for process in self.encoders()]
 
     def stop_part(self, name: str) -> None:
         """End one server of the stack and nothing else."""

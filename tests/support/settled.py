@@ -66,7 +66,9 @@ def _assert_in_order(events: list[dict[str, Any]]) -> None:
     by_device: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
     for event in events:
         data = event["data"]
-        by_key[data["device_id"] if event["type"] == BUNDLE_EVENT else data["package_id"]].append(int(event["sequence"]))
+        by_key[data["device_id"] if event["type"] == BUNDLE_EVENT else data["package_id"]].append(
+            int(event["sequence"])
+        )
         if event["type"] == BUNDLE_EVENT:
             by_device[data["device_id"], data["package_id"]].append(data["sequence"])
     for key, numbers in by_key.items():

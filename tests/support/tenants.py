@@ -49,9 +49,7 @@ class Tenant:
     def enrol(self, course: Course, learner: str, enrolment: str | None = None) -> str:
         """Publish an enrolment; returns its id."""
         enrolment = enrolment or f"enr-{secrets.token_hex(4)}"
-        publishing.enrol(
-            self.home, self.name, enrollment_id=enrolment, learner_id=learner, course_id=course.course_id
-        )
+        publishing.enrol(self.home, self.name, enrollment_id=enrolment, learner_id=learner, course_id=course.course_id)
         return enrolment
 
     def device(self, learner: str, profile: str = "phone") -> Device:
