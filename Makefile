@@ -24,11 +24,11 @@ demo: install ## the main job, end to end, on real parts
 	@$(BIN)/content-service demo
 
 test: install ## the test suite
-	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors -n 2
+	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/docs -n 2
 	@$(BIN)/python -m pytest -q tests/stack tests/faults -m "not slow"
 
 test-all: install ## the test suite with the long tests
-	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors -n 2
+	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/docs -n 2
 	@$(BIN)/python -m pytest -q tests/stack tests/faults
 
 check: install ## format, lint, types, import rules

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from pgqueuer.errors import RetryRequested
@@ -13,7 +14,7 @@ from actors.pool import describe
 from actors.queue_pool import QueueReplica
 from cluster import queue
 from cluster.queue import Work
-from tasks import build, jobs, workspace
+from tasks import build, jobs
 from tasks.jobs import LONE_DEATHS, Retry
 
 log = structlog.get_logger()
@@ -31,28 +32,33 @@ class Builder(QueueReplica):
     async def handle(self, job: Job, work: Work) -> None:
         db = self.connections.db
         async with db.tenant(work.tenant) as tx:
-            begun = await jobs.begin(tx, work.subject)
-        if begun is None:
-            await asyncio.to_thread(workspace.forget, self.settings.workspace, work.subject)
-            return
-        deaths = begun["starts"] - 1
-        if deaths > LONE_DEATHS:
+            alone = await jobs.suspected(tx, work.subject)
+        # Counted inside the room: who waits there while a neighbour kills the worker has not begun.
+        async with self._room.enter(alone=alone):
             async with db.tenant(work.tenant) as tx:
-                await build.give_up(tx, begun, {"code": "worker-died", "title": "The worker died each time it tried."})
-            return
+                begun = await jobs.begin(tx, work.subject)
+            if begun is None:
+                return
+            if begun["starts"] - 1 > LONE_DEATHS:
+                async with db.tenant(work.tenant) as tx:
+                    await build.give_up(tx, begun, jobs.WORKER_DIED)
+                return
+            await self._build(work.tenant, begun)
+
+    async def _build(self, tenant: str, begun: dict[str, Any]) -> None:
+        db, job, attempt = self.connections.db, begun["job_id"], begun["attempt"]
         try:
-            async with self._room.enter(alone=deaths > 0):
-                await build.run(self.connections, begun)
+            await build.run(self.connections, begun)
         except asyncio.CancelledError:
-            async with db.tenant(work.tenant) as tx:
-                await jobs.put_back(tx, work.subject, "the worker left; it starts again elsewhere")
+            async with db.tenant(tenant) as tx:
+                await jobs.put_back(tx, job, attempt, "the worker left; it starts again elsewhere", tried=False)
             raise
-        except Exception as error:
-            log.warning("build failed", job=work.subject, attempt=begun["attempt"], **describe(error))
-            decision = jobs.decide(error, begun["attempt"], self.settings.job_max_attempts)
-            async with db.tenant(work.tenant) as tx:
+        except Exception as error:  # every failure is decided here
+            log.warning("build failed", job=job, attempt=attempt, **describe(error))
+            decision = jobs.decide(error, attempt, self.settings.job_max_attempts)
+            async with db.tenant(tenant) as tx:
                 if isinstance(decision, Retry):
-                    await jobs.put_back(tx, work.subject, decision.reason)
+                    await jobs.put_back(tx, job, attempt, decision.reason)
                 else:
                     await build.give_up(tx, begun, decision.problem)
             if isinstance(decision, Retry):

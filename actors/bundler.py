@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
 from pgqueuer.models import Job
 
+from actors.pool import describe, pause
 from actors.queue_pool import QueueReplica
 from cluster import queue
 from cluster.queue import Work
-from tasks import bundle
+from content.errors import ContentError
+from tasks import bundle, lists
+
+UPKEEP_S = 3600.0
+log = structlog.get_logger()
 
 
 class Bundler(QueueReplica):
@@ -15,10 +24,25 @@ class Bundler(QueueReplica):
 
     queue = queue.BUNDLE
 
+    async def start(self) -> None:
+        await super().start()
+        self._tasks.append(asyncio.create_task(self._upkeep()))
+
+    async def _upkeep(self) -> None:
+        """Fresh trust and revocation lists: this pool may use the keys."""
+        while not self.stopping.is_set():
+            try:
+                await lists.renew_all(self.connections, datetime.now(UTC))
+            except ContentError as error:
+                log.warning("upkeep put off", **describe(error))
+            await pause(self.stopping, UPKEEP_S)
+
     async def read_depth(self) -> float:
         """Bundles, not jobs: rows that wait and rows that are being served."""
         async with self.connections.ops.connection() as connection:
             return float(await bundle.depth(connection))
 
     async def handle(self, job: Job, work: Work) -> None:
-        await bundle.drain(self.connections, work, job.id)
+        # One batch at a time: what a batch does to its worker is then blamed on its own rows alone.
+        async with self._room.enter(alone=True):
+            await bundle.drain(self.connections, work, job.id)

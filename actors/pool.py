@@ -32,14 +32,14 @@ class Replica(ABC):
 
     def __init__(self, name: str) -> None:
         self.name, self.settings = name, Settings.load()
-        self.depth, self._beat = 0.0, time.monotonic()
+        self.depth = 0.0
+        self._beats: dict[str, float] = {}
         self.stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Connect and begin to work."""
         self.connections = await Connections.open(self.settings, self.role)
-        self.beat()
         self._tasks = [asyncio.create_task(self.work()), asyncio.create_task(self._watch())]
 
     @abstractmethod
@@ -50,15 +50,20 @@ class Replica(ABC):
     async def read_depth(self) -> float:
         """What waits and what runs in this pool, over all tenants."""
 
-    def beat(self) -> None:
-        """Progress was made, or there was nothing to do."""
-        self._beat = time.monotonic()
+    def beat(self, loop: str) -> None:
+        """This loop made progress, had nothing to do, or waits for a part that is away."""
+        self._beats[loop] = time.monotonic()
+
+    def moving(self) -> bool:
+        """Whether work that waits is being taken; asked every few seconds, with the depth just read."""
+        return True
 
     async def _watch(self) -> None:
         while not self.stopping.is_set():
             try:
                 self.depth = await self.read_depth()
-                self.beat()
+                if self.moving():
+                    self.beat("work")
             except ContentError as error:
                 log.warning("depth unknown", pool=self.name, code=error.code)
             await pause(self.stopping, WATCH_S)
@@ -77,8 +82,9 @@ class Replica(ABC):
             if task.done():
                 error = task.exception() if not task.cancelled() else None
                 raise RuntimeError(f"{self.name}: its loop ended: {error!r}")
-        if time.monotonic() - self._beat > STALLED_S:
-            raise RuntimeError(f"{self.name}: no progress for {STALLED_S:.0f} s")
+        for loop, beat in self._beats.items():
+            if time.monotonic() - beat > STALLED_S:
+                raise RuntimeError(f"{self.name}: no progress of {loop} for {STALLED_S:.0f} s")
 
     async def stop(self) -> None:
         """Leave in good order: finish for `drain_s`, then give back what is left."""

@@ -31,9 +31,12 @@ class QueueReplica(Replica):
     queue: str
     concurrency = 2
 
-    async def work(self) -> None:
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
         self._room = Room()
         self._running: set[asyncio.Task[None]] = set()
+
+    async def work(self) -> None:
         self._database = await asyncpg.connect(self.settings.postgres_worker.get_secret_value(), timeout=10)
         self._pgq = PgQueuer(AsyncpgDriver(self._database))
         self._pgq.entrypoint(self.queue, on_failure="hold", accepts_context=False)(self._take)
@@ -69,7 +72,10 @@ class QueueReplica(Replica):
             raise RetryRequested(timedelta(seconds=5), str(error)[:300]) from error
         finally:
             self._running.discard(inner)
-            self.beat()
+
+    def moving(self) -> bool:
+        """Stalled is a replica that works on nothing while something waits. (Work itself has limits of its own.)"""
+        return bool(self._running) or self.depth == 0
 
     @abstractmethod
     async def handle(self, job: Job, work: Work) -> None:

@@ -45,7 +45,7 @@ class OutboxRelay(Replica):
                 return await Events.connect(self.settings)
             except Exception as error:  # noqa: BLE001 - nats raises many kinds while the server starts
                 log.warning("NATS is away", **describe(error))
-                self.beat()
+                self.beat("connect")
                 await pause(self.stopping, AWAY_S)
 
     async def _repeat(self, step: Callable[[], Awaitable[int]], rest_s: float, always_rest: bool = False) -> None:
@@ -59,6 +59,6 @@ class OutboxRelay(Replica):
                 await pause(self.stopping, AWAY_S)
                 continue
             finally:
-                self.beat()
+                self.beat(step.__qualname__)
             if always_rest or not done:
                 await pause(self.stopping, rest_s)

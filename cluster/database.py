@@ -47,13 +47,18 @@ class Database:
     async def connection(self) -> AsyncIterator[Transaction]:
         """A connection without a tenant: sees no tenant's rows unless its role has a policy of its own.
 
-        Raises ContentError `database-unavailable` (retryable) when none can be had.
+        Raises ContentError `database-unavailable` (retryable) when none can be had, and `value-not-storable` for input
+        that Postgres does not take (a NUL in a text, a number out of range).
         """
         try:
             async with self._pool.connection() as connection:
                 yield connection
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise ContentError("database-unavailable", "The database does not answer.", "Try again.", True) from error
+        except psycopg.DataError as error:
+            raise ContentError(
+                "value-not-storable", "A value cannot be stored.", "Leave out control characters and huge numbers."
+            ) from error
 
     @asynccontextmanager
     async def tenant(self, tenant: str) -> AsyncIterator[Transaction]:

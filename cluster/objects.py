@@ -90,13 +90,21 @@ class Objects:
         with _translated(keys[0] if keys else ""):
             for start in range(0, len(keys), 1000):
                 batch = [{"Key": key} for key in keys[start : start + 1000]]
-                self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": batch, "Quiet": True})
+                answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": batch, "Quiet": True})
+                if failed := answer.get("Errors"):
+                    raise ContentError(
+                        "storage-unavailable", f"{len(failed)} objects were not deleted.", "Try again.", True
+                    )
 
     def uploads(self, prefix: str) -> list[tuple[str, str, float]]:
         """Multipart uploads that were begun and not ended: (key, upload id, begun)."""
         with _translated(prefix):
-            answer = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=prefix)
-            return [(u["Key"], u["UploadId"], u["Initiated"].timestamp()) for u in answer.get("Uploads", [])]
+            pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
+            return [
+                (entry["Key"], entry["UploadId"], entry["Initiated"].timestamp())
+                for page in pages
+                for entry in page.get("Uploads", [])
+            ]
 
     def begin(self, key: str) -> str:
         """Begin a multipart upload and return its id; end it with `finish` or `abort`."""

@@ -11,14 +11,18 @@ import uuid
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from cluster.database import Transaction
+from content.events import EVENT_TYPES, make
 
 PARTITIONS = 64
 """Keys are spread over so many partitions; a relay holds some of them. Fixed: changing it would reorder keys."""
+
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 EMIT = b"""
     with numbered as (
@@ -40,7 +44,9 @@ class Outgoing:
 
 
 async def emit(tx: Transaction, tenant: str, events: Sequence[Outgoing]) -> None:
-    """Write events to the outbox as part of `tx`."""
+    """Write events to the outbox as part of `tx`. Raises InvalidInput `event-invalid` for one no consumer would take."""
+    for event in events:
+        make(EVENT_TYPES[event.type], event_id="-", sequence=1, time=_ANY_TIME, data=event.data)
     rows = [
         {
             "tenant": tenant,

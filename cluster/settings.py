@@ -79,7 +79,6 @@ class Settings(BaseSettings):
     bundle_batch: int = Field(64, description="bundles per signature and per read of the assets")
     bundle_batch_bytes: int = 1024 * MIB
     relay_window: int = 256
-    relay_partitions: int = 8
     gc_grace_s: float = 24 * 3600.0
 
     # Licences and lists

@@ -41,5 +41,6 @@ POOLS = (API, BUILDER, BUNDLER, IMPORTER, EXPORTER, RELAY)
 API_CPU_TARGET = 0.6
 """One more API replica when the mean CPU is over this share of its request."""
 
-DEVELOPMENT_MINIMUM = 1
+DEVELOPMENT_MINIMUM, DEVELOPMENT_MAXIMUM = 1, 2
+"""What the development profile makes of the table, so that it all runs on two cores."""
 REGIONS = ("us", "eu", "me", "ap")

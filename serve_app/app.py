@@ -33,6 +33,10 @@ def minimum(pool: Pool, settings: Settings) -> int:
     return topology.DEVELOPMENT_MINIMUM if settings.profile == "development" else pool.minimum
 
 
+def maximum(pool: Pool, settings: Settings) -> int:
+    return min(pool.maximum, topology.DEVELOPMENT_MAXIMUM) if settings.profile == "development" else pool.maximum
+
+
 def actor_options(pool: Pool, settings: Settings) -> dict[str, Any]:
     """What a replica asks of its node: in production its pod's request and the one unit of its pool."""
     environment = {"env_vars": {"OMP_NUM_THREADS": "1"}}
@@ -52,12 +56,12 @@ def worker(pool: Pool, settings: Settings) -> RunTarget:
     per_replica = pool.per_replica or 1
     scaling = AutoscalingConfig(
         min_replicas=least,
-        max_replicas=pool.maximum if settings.profile == "production" else min(2, pool.maximum),
+        max_replicas=maximum(pool, settings),
         upscale_delay_s=0,
         downscale_delay_s=300 if settings.profile == "production" else 30,
         policy=AutoscalingPolicy(
             policy_function=DepthPolicy,
-            policy_kwargs={"per_replica": per_replica, "minimum": least, "maximum": pool.maximum},
+            policy_kwargs={"per_replica": per_replica, "minimum": least, "maximum": maximum(pool, settings)},
         ),
     )
     deployment: Any = serve.deployment(

@@ -29,13 +29,14 @@ def _row(pool: Pool, settings: Settings, depth: int | None, replicas: dict[str, 
     deployed = replicas is None or pool.name in replicas
     if not deployed:
         return {"pool": pool.name, "depth": "-", "replicas": "0", "wanted": 0, "why": "not part of this stack"}
-    wanted = pool.wanted(depth or 0, minimum=least)
+    most = topology.DEVELOPMENT_MAXIMUM if settings.profile == "development" else pool.maximum
+    wanted = min(pool.wanted(depth or 0, minimum=least), most)
     if depth is None:
         why = f"minimum {least}; one more over {topology.API_CPU_TARGET:.0%} of its CPU"
     elif wanted == least:
         why = f"minimum {least}; one more per {pool.per_replica} {UNITS[pool.name]}"
     else:
-        why = f"{depth} {UNITS[pool.name]} / {pool.per_replica}, at most {pool.maximum}"
+        why = f"{depth} {UNITS[pool.name]} / {pool.per_replica}, at most {most}"
     shown = (replicas or {}).get(pool.name, "?")
     return {
         "pool": pool.name,

@@ -27,6 +27,7 @@ STATUS = {
     "tenant-exists": 409,
     "policy-not-available": 422,
     "bundle-not-ready": 409,
+    "bundle-failed": 409,
     "bundle-superseded": 410,
     "nonce-unknown": 409,
     "device-taken": 409,

@@ -254,18 +254,19 @@ class Build:
             "bytes": manifest.size_bytes,
         }
         await emit(tx, self._tenant, [Outgoing("content.play_package.published.v1", manifest.package_id, data)])
-        await planning.for_package(tx, self._tenant, manifest.package_id)
+        await planning.for_package(tx, self._tenant, manifest.package_id, self._row["course_id"])
 
 
 async def give_up(tx: Transaction, job: Mapping[str, Any], problem: dict[str, Any]) -> None:
     """A build has failed for good: the version says so, and the package keeps the version before."""
+    if not await jobs.fail(tx, job["job_id"], job["attempt"], problem):
+        return
     subject = job["subject"]
     await tx.execute(
         b"""update package_versions set state = 'failed', report = %s
             where package_id = %s and version = %s and state = 'planned'""",
         [Jsonb({"problems": problem.get("problems", [problem])}), subject["package_id"], subject["version"]],
     )
-    await jobs.fail(tx, job["job_id"], problem)
 
 
 def _at(error: ContentError, ref: OriginalRef) -> ContentError:

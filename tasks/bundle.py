@@ -144,9 +144,11 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
             licences = await _licences(connections, tenant, group, contents, wanted, sequences, keys, sealed)
             await _commit(connections, tenant, group, contents, attempt, wanted, sequences, sealed, licences)
     except BaseException as error:
+        expected = isinstance(error, (ContentError, asyncio.CancelledError))
         if not isinstance(error, ContentError) or error.retryable:
             async with connections.db.tenant(tenant) as tx:
-                await claims.give_back(tx, [row["bundle_id"] for row in wanted])
+                # A bug leaves its mark: such rows go one at a time from now on, and end as failed if it stays.
+                await claims.give_back(tx, [row["bundle_id"] for row in wanted], blamed=not expected)
         raise
     await asyncio.to_thread(failpoints.hit, "bundle.after_commit", settings)
 
@@ -156,7 +158,7 @@ async def _sort_out(tx: Transaction, group: Group, rows: list[dict[str, Any]]) -
     gone = [r["bundle_id"] for r in rows if r["enrolment_state"] != "active" or r["device_state"] != "active"]
     await claims.end(tx, gone, "cancelled")
     deadly = [r["bundle_id"] for r in rows if claims.died_too_often(r)]
-    await claims.end(tx, deadly, "failed", {"code": "worker-died", "title": "The worker died each time it tried."})
+    await claims.end(tx, deadly, "failed", jobs.WORKER_DIED)
     return [row for row in rows if row["bundle_id"] not in {*gone, *deadly}]
 
 

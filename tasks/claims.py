@@ -90,13 +90,14 @@ async def renew(tx: Transaction, attempt: str, lease_s: float) -> None:
     )
 
 
-async def give_back(tx: Transaction, bundle_ids: Sequence[str]) -> None:
-    """Back to planned without blame: the ending was seen."""
+async def give_back(tx: Transaction, bundle_ids: Sequence[str], *, blamed: bool = False) -> None:
+    """Back to planned; without blame if what happened was no fault of theirs."""
     if bundle_ids:
         await tx.execute(
-            b"""update bundles set state = 'planned', attempts = 0, claimed_by = null, claimed_until = null
+            b"""update bundles set state = 'planned', attempts = case when %s then attempts else 0 end,
+                                   claimed_by = null, claimed_until = null
                 where bundle_id = any(%s) and state = 'claimed'""",
-            [list(bundle_ids)],
+            [blamed, list(bundle_ids)],
         )
 
 

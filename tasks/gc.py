@@ -49,8 +49,13 @@ async def collect(connections: Connections, *, grace_s: float | None = None, dry
         aborted = await asyncio.to_thread(_abort_uploads, connections, border)
         # The workspace of a job that runs is touched by its work; its lease is far shorter than a day.
     swept = 0 if dry_run else sweep(connections.settings.workspace, max(grace_s, connections.settings.lease_s))
-    missing = tuple(sorted(wanted - found.keys()))
+    # A blob and its row may both have come after the listing: ask for each before it is called missing.
+    missing = tuple([key for key in sorted(wanted - found.keys()) if await _absent(connections, key)])
     return Report(len(found), len(wanted), len(old), aborted, swept, len(orphans) - len(old), missing)
+
+
+async def _absent(connections: Connections, key: str) -> bool:
+    return await asyncio.to_thread(connections.objects.size, key) is None
 
 
 def _list(connections: Connections) -> dict[str, float]:

@@ -25,6 +25,7 @@ from content.events.types import CourseDraftPublishedData, EnrollmentCancelledDa
 from tasks import jobs, planning
 
 DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
+REASON_BYTES, DEAD_BYTES = 4 << 10, (1 << 20) - (16 << 10)
 log = structlog.get_logger()
 
 
@@ -57,13 +58,17 @@ class Intake:
         await message.ack()
 
     async def _bury(self, message: Msg, error: ContentError) -> None:
+        """To the dead letters, with the reason; a message near NATS's limit is cut to leave room for it."""
         log.warning("event refused", code=error.code, subject=message.subject)
-        reason = json.dumps(jobs.problem_of(error)).encode()[:4000]
-        headers = {"Content-Reason": error.code, "Content-Subject": message.subject}
-        body = json.dumps({"reason": json.loads(reason) if len(reason) < 4000 else error.code}).encode()
-        await self._events.publish(
-            f"dead.{message.subject}", message.data[: 1 << 20] or body, digest(message.data), headers
-        )
+        reason = json.dumps(jobs.problem_of(error))  # ASCII, so that it may stand in a header
+        headers = {
+            "Content-Reason": error.code,
+            "Content-Problem": reason if len(reason) <= REASON_BYTES else json.dumps({"code": error.code}),
+            "Content-Subject": message.subject,
+            "Content-Bytes": str(len(message.data)),
+        }
+        body = message.data[:DEAD_BYTES]
+        await self._events.publish(f"dead.{message.subject}", body, digest(message.data), headers)
 
 
 async def receive(connections: Connections, body: bytes) -> bool:
@@ -99,7 +104,10 @@ async def _plan(tx: Transaction, tenant: str, event: Envelope) -> None:
 
 
 async def draft_published(tx: Transaction, tenant: str, data: CourseDraftPublishedData) -> str | None:
-    """A version and its build job; None if this revision is older than one already taken in."""
+    """A version and its build job; None if this revision is older than one already taken in.
+
+    A revision whose build failed is built again when it is published again.
+    """
     package_id = derive_id("pkg", tenant, data.course_id)
     await tx.execute(
         b"insert into packages (tenant, package_id, course_id) values (%s, %s, %s) on conflict do nothing",
@@ -107,14 +115,35 @@ async def draft_published(tx: Transaction, tenant: str, data: CourseDraftPublish
     )
     # The package's row is locked while a version is numbered.
     await tx.execute(b"select 1 from packages where package_id = %s for update", [package_id])
+    version = await _failed_before(tx, package_id, data) or await _next_version(tx, tenant, package_id, data)
+    if version is None:
+        return None
+    subject: dict[str, Any] = {"package_id": package_id, "version": version}
+    job = jobs.job_id(tenant, "build", package_id, version)
+    if await jobs.create(tx, tenant, job, "build", subject):
+        await queue.enqueue(tx, queue.BUILD, [Work(tenant, job)])
+    return job
+
+
+async def _failed_before(tx: Transaction, package_id: str, data: CourseDraftPublishedData) -> int | None:
+    """The version of this very revision, planned anew, if its build had failed."""
+    row = await fetch_one(
+        tx,
+        """update package_versions set state = 'planned', report = null
+           where package_id = %s and draft_id = %s and revision = %s and state = 'failed' returning version""",
+        [package_id, data.draft_id, data.revision],
+    )
+    return row["version"] if row else None
+
+
+async def _next_version(tx: Transaction, tenant: str, package_id: str, data: CourseDraftPublishedData) -> int | None:
     newest = await fetch_one(
         tx,
         """select max(version) as version, max(revision) filter (where draft_id = %s) as revision
            from package_versions where package_id = %s""",
         [data.draft_id, package_id],
     )
-    assert newest is not None
-    if newest["revision"] is not None and newest["revision"] >= data.revision:
+    if newest is None or (newest["revision"] is not None and newest["revision"] >= data.revision):
         return None
     version = (newest["version"] or 0) + 1
     await tx.execute(
@@ -122,11 +151,7 @@ async def draft_published(tx: Transaction, tenant: str, data: CourseDraftPublish
             values (%s, %s, %s, %s, %s, %s)""",
         [tenant, package_id, version, data.draft_id, data.revision, data.published_at],
     )
-    subject: dict[str, Any] = {"package_id": package_id, "version": version}
-    job = jobs.job_id(tenant, "build", package_id, version)
-    if await jobs.create(tx, tenant, job, "build", subject):
-        await queue.enqueue(tx, queue.BUILD, [Work(tenant, job)])
-    return job
+    return version
 
 
 async def _enrolled(tx: Transaction, tenant: str, data: EnrollmentCreatedData) -> None:
@@ -135,19 +160,17 @@ async def _enrolled(tx: Transaction, tenant: str, data: EnrollmentCreatedData) -
             values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",
         [tenant, data.enrollment_id, data.learner_id, data.course_id, data.starts_at, data.ends_at],
     )
-    await planning.for_enrolment(tx, tenant, data.enrollment_id)
+    await planning.for_enrolment(tx, tenant, data.enrollment_id, data.course_id, data.learner_id)
 
 
 async def _cancelled(tx: Transaction, tenant: str, data: EnrollmentCancelledData) -> None:
     """Planned bundles of it are dropped; bundles that went out stay valid until their licence ends, since no revocation names them yet."""
-    row = await fetch_one(
-        tx,
-        "update enrolments set state = 'cancelled' where enrollment_id = %s returning enrollment_id",
-        [data.enrollment_id],
+    # If it overtook its `created`, it leaves a row that the late `created` cannot revive.
+    await tx.execute(
+        b"""insert into enrolments (tenant, enrollment_id, learner_id, course_id, state) values (%s, %s, '', '', 'cancelled')
+            on conflict (tenant, enrollment_id) do update set state = 'cancelled'""",
+        [tenant, data.enrollment_id],
     )
-    if row is None:
-        # It may have overtaken its `created`: given back until that came, so a late `created` cannot revive it.
-        raise ContentError("enrolment-unknown", f"There is no enrolment {data.enrollment_id} yet.", "", True)
     await tx.execute(
         b"update bundles set state = 'cancelled' where enrollment_id = %s and state in ('planned', 'claimed')",
         [data.enrollment_id],

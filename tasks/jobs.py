@@ -20,6 +20,9 @@ LONE_DEATHS = 3
 """Deaths of a job running alone on a replica after which it is given up (one more may have had another cause)."""
 
 
+WORKER_DIED = {"code": "worker-died", "title": "The worker died each time it tried.", "detail": ""}
+
+
 @dataclass(frozen=True)
 class Retry:
     """Try again after so many seconds."""
@@ -72,6 +75,12 @@ async def create(tx: Transaction, tenant: str, job: str, kind: str, subject: dic
     return row is not None
 
 
+async def suspected(tx: Transaction, job: str) -> bool:
+    """Whether an earlier start of this job has no ending that we saw."""
+    row = await fetch_one(tx, "select starts from jobs where job_id = %s", [job])
+    return row is not None and row["starts"] > 0
+
+
 async def begin(tx: Transaction, job: str) -> dict[str, Any] | None:
     """Count a start before the work begins. None if the job has ended (a late or doubled queue entry)."""
     return await fetch_one(
@@ -101,18 +110,23 @@ async def succeed(tx: Transaction, job: str, result: dict[str, Any]) -> None:
     )
 
 
-async def put_back(tx: Transaction, job: str, reason: str) -> None:
-    """Back to the queue after a failure or a drain; the start is given back, since its ending was seen."""
+async def put_back(tx: Transaction, job: str, attempt: int, reason: str, *, tried: bool = True) -> None:
+    """Back to the queue; the start is given back, since its ending was seen, and if the worker only left (`tried`
+    False) the attempt too. A late attempt, with another one running, changes nothing."""
     await tx.execute(
-        b"""update jobs set state = 'queued', starts = 0, message = %s, progress = 0, updated_at = now()
-            where job_id = %s and state = 'running'""",
-        [reason[:500], job],
+        b"""update jobs set state = 'queued', starts = 0, attempt = attempt - %s, message = %s, progress = 0,
+                            updated_at = now()
+            where job_id = %s and attempt = %s and state = 'running'""",
+        [0 if tried else 1, reason[:500], job, attempt],
     )
 
 
-async def fail(tx: Transaction, job: str, problem: dict[str, Any]) -> None:
-    await tx.execute(
-        b"""update jobs set state = 'failed', problem = %s, message = 'failed', starts = 0, updated_at = now()
-            where job_id = %s and state in ('queued', 'running')""",
-        [Jsonb(problem), job],
+async def fail(tx: Transaction, job: str, attempt: int, problem: dict[str, Any]) -> bool:
+    """End a job for good; False if this attempt is not the running one any more."""
+    row = await fetch_one(
+        tx,
+        """update jobs set state = 'failed', problem = %s, message = 'failed', starts = 0, updated_at = now()
+           where job_id = %s and attempt = %s and state in ('queued', 'running') returning job_id""",
+        [Jsonb(problem), job, attempt],
     )
+    return row is not None

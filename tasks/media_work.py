@@ -25,11 +25,13 @@ from cluster import places
 from cluster.neighbours import Neighbours
 from cluster.objects import Objects
 from cluster.settings import Settings
+from cluster.topology import BUILDER, GI
 from content.errors import ContentError
 from content.media import Kind, Probe, Recipe, Rendition, VideoRecipe
 from tasks.render import probe, render
 
 PROGRESS_S = 0.5
+TASK_MEMORY = GI
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,9 @@ def _last(shares: SimpleQueue[float]) -> float | None:
 
 
 def _store(objects: Objects, tenant: str, path: Path, rendition: Rendition) -> None:
-    key = places.asset(tenant, rendition.digest)
-    if objects.size(key) != rendition.size_bytes:
-        with path.open("rb") as body:
-            objects.put(key, body, rendition.media_type)
+    # Put even if it is there: an orphan of this digest could be garbage-collected before our row names it.
+    with path.open("rb") as body:
+        objects.put(places.asset(tenant, rendition.digest), body, rendition.media_type)
 
 
 class _fetched:
@@ -137,7 +138,7 @@ _make = ray.remote(max_retries=0, num_cpus=1)(make)
 async def look_on_ray(original: Original) -> tuple[str, int, Probe]:
     """`look` somewhere in the cluster."""
     try:
-        return await _look.remote(original)
+        return await _look.options(**_placement()).remote(original)
     except RayTaskError as error:
         raise _cause(error) from None
 
@@ -145,7 +146,7 @@ async def look_on_ray(original: Original) -> tuple[str, int, Probe]:
 async def make_on_ray(original: Original, recipe: Recipe) -> AsyncIterator[float | Rendition]:
     """`make` somewhere in the cluster; leaving early ends the work there."""
     cpus = recipe.threads if isinstance(recipe, VideoRecipe) else 1
-    generator: Any = _make.options(num_cpus=cpus, num_returns="streaming").remote(original, recipe)
+    generator: Any = _make.options(num_cpus=cpus, num_returns="streaming", **_placement()).remote(original, recipe)
     finished = False
     try:
         async for reference in generator:
@@ -158,6 +159,13 @@ async def make_on_ray(original: Original, recipe: Recipe) -> AsyncIterator[float
     finally:
         if not finished:
             await asyncio.to_thread(ray.cancel, generator, force=True)
+
+
+def _placement() -> dict[str, Any]:
+    """In production, on the pool's own nodes; a single machine has no labels to ask for."""
+    if Settings.load().profile == "development":
+        return {}
+    return {"label_selector": {"pool": BUILDER.name}, "memory": TASK_MEMORY}
 
 
 def _cause(error: RayTaskError) -> BaseException:

@@ -68,28 +68,44 @@ def slots(rows: int) -> int:
     return min(BUNDLER.maximum, math.ceil(rows / ROWS_PER_SLOT))
 
 
-async def for_enrolment(tx: Transaction, tenant: str, enrollment_id: str) -> int:
+async def for_enrolment(tx: Transaction, tenant: str, enrollment_id: str, course_id: str, learner_id: str) -> int:
+    """A learner may take a course: every device of theirs gets its newest version."""
+    await _meet(tx, f"{tenant}/course/{course_id}", shared=True)
+    await _meet(tx, f"{tenant}/learner/{learner_id}", shared=True)
     return await _plan(tx, tenant, "e.enrollment_id = %(value)s", enrollment_id, "interactive")
 
 
-async def for_device(tx: Transaction, tenant: str, device_id: str) -> int:
+async def for_device(tx: Transaction, tenant: str, device_id: str, learner_id: str) -> int:
+    """A device registered: it gets what its learner is enrolled in."""
+    await _meet(tx, f"{tenant}/learner/{learner_id}", shared=False)
     return await _plan(tx, tenant, "d.device_id = %(value)s", device_id, "interactive")
 
 
-async def for_package(tx: Transaction, tenant: str, package_id: str) -> int:
+async def for_package(tx: Transaction, tenant: str, package_id: str, course_id: str) -> int:
     """A new version: everybody who holds the package gets it. Returns the number of bundles planned."""
+    await _meet(tx, f"{tenant}/course/{course_id}", shared=False)
     return await _plan(tx, tenant, "p.package_id = %(value)s", package_id, "interactive")
+
+
+async def _meet(tx: Transaction, name: str, *, shared: bool) -> None:
+    """Let two callers that each bring one half of a bundle see each other: the second waits for the first's commit.
+
+    Without it an enrolment and a publication that overlap would each find the other half missing, and nobody would plan.
+    """
+    lock = b"select pg_advisory_xact_lock_shared(%s)" if shared else b"select pg_advisory_xact_lock(%s)"
+    await tx.execute(lock, [_number(name)])
 
 
 async def _plan(tx: Transaction, tenant: str, chosen: str, value: str, lane: str) -> int:
     wanted = await fetch_all(tx, WANTED.format(chosen=chosen), {"value": value})
     rows = [{**row, "tenant": tenant, "lane": lane, "bundle_id": bundle_id(row)} for row in wanted]
+    rows.sort(key=lambda row: row["bundle_id"])  # two plannings lock in one order
     if not rows:
         return 0
     async with tx.cursor() as cursor:
         await cursor.executemany(PLAN, rows)
     groups = Counter(Group(row["package_id"], row["version"], row["profile"], lane) for row in rows)
-    for group, count in groups.items():
+    for group, count in sorted(groups.items(), key=lambda entry: entry[0].subject(0)):
         await call(tx, tenant, group, range(slots(count)))
     return len(rows)
 
@@ -123,7 +139,12 @@ async def hang_up(tx: Transaction, tenant: str, group: Group, entry: int) -> Non
 
 
 def _lock(tenant: str, group: Group) -> int:
-    return int.from_bytes(hashlib.sha256(f"{tenant}/{group.subject(0)}".encode()).digest()[:8], "big", signed=True)
+    return _number(f"{tenant}/group/{group.subject(0)}")
+
+
+def _number(name: str) -> int:
+    """The advisory lock of a name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 def bundle_id(row: dict[str, object]) -> str:

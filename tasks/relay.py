@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import psycopg
+import structlog
 from psycopg.rows import DictRow, dict_row
 
 from cluster import failpoints
@@ -30,6 +32,7 @@ from content.events import EVENT_TYPES, make
 from content.events.envelope import to_bytes
 
 PARTITION_LOCK, PRESENCE_LOCK = 72_001, 72_002
+log = structlog.get_logger()
 
 WAITING = """
     select id, tenant, key, sequence, type, data, traceparent, created_at from outbox
@@ -48,6 +51,7 @@ class Relay:
     def __init__(self, settings: Settings, events: Events) -> None:
         self._settings, self._events = settings, events
         self._connection: Transaction | None = None
+        self._turn = asyncio.Lock()
         self._held: set[int] = set()
 
     async def step(self) -> int:
@@ -55,16 +59,12 @@ class Relay:
 
         Raises ContentError `events-unavailable` or `database-unavailable`; call again later.
         """
-        try:
-            connection = await self._ensure()
+        async with self._connected() as connection:
             rows = await fetch_all(connection, WAITING, [sorted(self._held), self._settings.relay_window * 4])
             sent, error = await self._publish(rows)
             if sent:
                 failpoints.hit("relay.after_publish", self._settings)
                 await connection.execute(MARK, [sent])
-        except psycopg.Error as lost:
-            await self.close()
-            raise ContentError("database-unavailable", "The relay lost its database.", "It reconnects.", True) from lost
         if error is not None:
             raise error
         return len(sent)
@@ -82,7 +82,11 @@ class Relay:
                     try:
                         await self._events.publish(row["type"], _envelope(row, self._settings.region), str(row["id"]))
                     except ContentError as error:
-                        return error
+                        if error.retryable:
+                            return error
+                        # Cannot happen: `emit` has made the same envelope. It holds back its own key, and is seen.
+                        log.error("event cannot be sent", id=str(row["id"]), code=error.code)
+                        return None
                 sent.append(row["id"])
             return None
 
@@ -91,48 +95,67 @@ class Relay:
 
     async def share(self) -> int:
         """Take or give back partitions until this relay holds its fair share; call every few seconds."""
-        connection = await self._ensure()
-        try:
-            row = await fetch_one(connection, PRESENT, [PRESENCE_LOCK])
-            fair = -(-PARTITIONS // max(1, int(row["n"]) if row else 1))
-            for partition in sorted(self._held)[fair:]:
-                await connection.execute(b"select pg_advisory_unlock(%s, %s)", [PARTITION_LOCK, partition])
-                self._held.discard(partition)
-            for partition in range(PARTITIONS):
-                if len(self._held) >= fair:
-                    break
-                if partition not in self._held:
-                    got = await fetch_one(
-                        connection, "select pg_try_advisory_lock(%s, %s) as got", [PARTITION_LOCK, partition]
-                    )
-                    if got and got["got"]:
-                        self._held.add(partition)
-        except psycopg.Error as lost:
-            await self.close()
-            raise ContentError("database-unavailable", "The relay lost its database.", "It reconnects.", True) from lost
+        async with self._connected() as connection:
+            await self._take_share(connection)
         return len(self._held)
 
-    async def _ensure(self) -> Transaction:
-        if self._connection is None or self._connection.closed:
-            self._held = set()
-            self._connection = await psycopg.AsyncConnection[DictRow].connect(
-                self._settings.postgres_relay.get_secret_value(),
-                autocommit=True,
-                row_factory=dict_row,
-                connect_timeout=5,
-                keepalives_idle=5,
-            )
-            me = uuid.uuid4().int & 0x7FFFFFFF
-            await self._connection.execute(b"select pg_advisory_lock_shared(%s, %s)", [PRESENCE_LOCK, me])
-            await self.share()
-        return self._connection
+    async def _take_share(self, connection: Transaction) -> None:
+        row = await fetch_one(connection, PRESENT, [PRESENCE_LOCK])
+        fair = -(-PARTITIONS // max(1, int(row["n"]) if row else 1))
+        for partition in sorted(self._held)[fair:]:
+            await connection.execute(b"select pg_advisory_unlock(%s, %s)", [PARTITION_LOCK, partition])
+            self._held.discard(partition)
+        for partition in range(PARTITIONS):
+            if len(self._held) >= fair:
+                break
+            if partition not in self._held:
+                got = await fetch_one(
+                    connection, "select pg_try_advisory_lock(%s, %s) as got", [PARTITION_LOCK, partition]
+                )
+                if got and got["got"]:
+                    self._held.add(partition)
 
-    async def close(self) -> None:
-        """Give up the connection and with it every partition."""
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Transaction]:
+        """The one connection, for one user at a time: no partition is given back while its rows are published.
+
+        Raises ContentError `database-unavailable` when it is lost; the locks are lost with it.
+        """
+        async with self._turn:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = await self._connect()
+                    await self._take_share(self._connection)
+                yield self._connection
+            except psycopg.Error as lost:
+                await self._drop()
+                raise ContentError(
+                    "database-unavailable", "The relay lost its database.", "It reconnects.", True
+                ) from lost
+
+    async def _connect(self) -> Transaction:
+        self._held = set()
+        connection = await psycopg.AsyncConnection[DictRow].connect(
+            self._settings.postgres_relay.get_secret_value(),
+            autocommit=True,
+            row_factory=dict_row,
+            connect_timeout=5,
+            keepalives_idle=5,
+        )
+        me = uuid.uuid4().int & 0x7FFFFFFF
+        await connection.execute(b"select pg_advisory_lock_shared(%s, %s)", [PRESENCE_LOCK, me])
+        return connection
+
+    async def _drop(self) -> None:
         self._held = set()
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+    async def close(self) -> None:
+        """Give up the connection and with it every partition."""
+        async with self._turn:
+            await self._drop()
 
 
 def _envelope(row: dict[str, Any], region: str) -> bytes:

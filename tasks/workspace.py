@@ -6,6 +6,7 @@ what jobs left that never came back.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,15 +16,19 @@ from pathlib import Path
 
 @contextmanager
 def attempt(root: Path, job: str, number: int) -> Iterator[Path]:
-    """A fresh folder for this attempt; the folders of earlier attempts of the job go first."""
+    """A fresh folder for this attempt; the folders of earlier attempts of the job go first, later ones stay."""
     base = root / job
-    shutil.rmtree(base, ignore_errors=True)
+    for left in base.iterdir() if base.is_dir() else ():
+        if not left.name.isdigit() or int(left.name) <= number:
+            shutil.rmtree(left, ignore_errors=True)
     folder = base / str(number)
     folder.mkdir(parents=True, mode=0o700)
     try:
         yield folder
     finally:
-        shutil.rmtree(base, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another attempt's folder is still there
+            base.rmdir()
 
 
 def forget(root: Path, job: str) -> None:

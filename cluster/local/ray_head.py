@@ -22,6 +22,7 @@ from cluster.local.part import Part, Plan, Site, binary, http_problem
 
 OBJECT_STORE_BYTES = 200_000_000
 SERVE_DEADLINE_S = 180.0
+WARM_MS, WARM_WORKERS = 600_000, 12
 
 
 class RayHead(Part):
@@ -74,6 +75,10 @@ def ray_environment(site: Site) -> dict[str, str]:
         "DASHBOARD_METRIC_PORT": str(site.ports["ray_dashboard_metrics"]),
         # On one node replicas can move nowhere: long enough to hand their jobs back, not the default 30 s.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "8",
+        # A worker that has rendered once has its imports loaded: keep some for minutes, or each small build begins
+        # with seconds of imports.
+        "RAY_idle_worker_killing_time_threshold_ms": str(WARM_MS),
+        "RAY_num_workers_soft_limit": str(WARM_WORKERS),
         "OMP_NUM_THREADS": "1",
     }
 

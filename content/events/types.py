@@ -18,9 +18,10 @@ DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 SEQUENCE_DIGITS = 20
 
 Tenant = Annotated[str, Field(pattern=TENANT_PATTERN)]
-Name = Annotated[str, Field(min_length=1, max_length=256)]
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""An id or name: printable, since Postgres and logs hold no control characters."""
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
-Version = Annotated[int, Field(ge=1)]
+Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Size = Annotated[int, Field(ge=0)]
 Moment = Annotated[
     AwareDatetime,

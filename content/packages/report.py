@@ -31,7 +31,7 @@ def build_problems(
     """The warnings of a build: the draft's, the originals' (`content.media.findings`), and what had to be left out."""
     problems = [*report.warnings, *media]
     if report.draft is not None and assistant is None:
-        message = "The assistant's settings could not be had; they are added in a later version."
+        message = "The assistant's settings could not be had: publish the course again to add them."
         problems += [
             Problem(pointer, "assistant-missing", message, "warning")
             for pointer, block in _blocks(report.draft)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from content.errors import ContentError, InvalidInput
 
@@ -21,12 +22,12 @@ def run(command: Callable[[], Any]) -> None:
     try:
         command()
     except ContentError as error:
-        errors.print(f"[bold red]{error.code}[/]: {error.message}", highlight=False)
+        errors.print(f"[bold red]{error.code}[/]: {escape(error.message)}", highlight=False)
         if isinstance(error, InvalidInput):
             for problem in error.problems:
-                errors.print(f"  {problem.pointer or '/'}: {problem.message}", highlight=False)
+                errors.print(escape(f"  {problem.pointer or '/'}: {problem.message}"), highlight=False)
         if error.remedy:
-            errors.print(f"  → {error.remedy}", highlight=False)
+            errors.print(f"  → {escape(error.remedy)}", highlight=False)
         sys.exit(FAILED)
     except KeyboardInterrupt:
         errors.print("stopped")

@@ -116,7 +116,7 @@ async def register(body: NewDevice, response: Response, caller: Authenticated, p
         )
         if row is None:
             raise ContentError("device-taken", "This device is registered otherwise.", "Make new keys.")
-        planned = await planning.for_device(tx, caller.tenant, found.device_id)
+        planned = await planning.for_device(tx, caller.tenant, found.device_id, caller.subject)
         trust = await fetch_all(tx, "select document from trust_lists order by version limit 1024")
     response.headers["Location"] = f"/v1/devices/{found.device_id}"
     return {**row, "bundles_planned": planned, "trust_chain": [entry["document"] for entry in trust]}

@@ -101,7 +101,8 @@ async def manifest(
     if row["manifest_digest"] is None:
         raise not_found("manifest: the version is not published")
     headers = {"ETag": f'"{row["manifest_digest"]}"', "Cache-Control": "private, max-age=60"}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
+    asked = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if asked & {headers["ETag"], "*"}:
         return Response(status_code=304, headers=headers)
     key = places.manifest(caller.tenant, package_id, version, row["manifest_digest"])
     body = await asyncio.to_thread(platform.objects.get, key)

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from cluster.local.publishing import control
 from content.bundles.errors import BundleRefused
+from content.bundles.licence import Licence
 from content.errors import ContentError
 from tests.support.courses import Course
 from tests.support.running import Running
 from tests.support.settled import assert_settled
 from tests.support.tenants import PACKAGE_EVENT, Tenant
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)  # the first test also starts the stack
 
@@ -90,7 +93,7 @@ def test_a_device_registered_after_the_enrolment_gets_its_bundle(tenant: Tenant)
     tenant.enrol(course, who)
     tenant.ready(course, 1)
     late = tenant.device(who, "desktop")
-    assert late.registered["bundles_planned"] == 1
+    assert late.registered.get("bundles_planned") == 1
     tenant.ready(course, 2)
     for device in (first, late):
         (offer,) = device.offers()
@@ -156,8 +159,6 @@ def test_a_revision_that_was_seen_is_not_built_again(tenant: Tenant) -> None:
 
 
 def test_without_ai_gateway_all_but_the_assistant_is_built(tenant: Tenant) -> None:
-    from cluster.local.publishing import control
-
     course = small(tenant).assistant()
     home = tenant.running.home.path
     control(home, "ai-gateway", "down")
@@ -217,26 +218,23 @@ def test_a_file_that_is_no_picture_is_named_with_its_place(tenant: Tenant) -> No
 
 
 def _failed(tenant: Tenant, course: Course) -> dict[str, Any]:
-    from tests.support.waiting import until
-
     found = until("the build at its end", lambda: tenant.version(course), 60, tenant.jobs)
     assert found["state"] == "failed"
     return found
 
 
 def _sequence(offer: Any) -> Any:
-    from content.bundles.licence import Licence
-
     return Licence.parse(offer["licence"].encode()).sequence
 
 
 def _package_events(tenant: Tenant) -> list[dict[str, Any]]:
-    from tests.support.waiting import until
+    def both() -> list[dict[str, Any]] | None:
+        events = tenant.running.heard(tenant.name, PACKAGE_EVENT)
+        return events if len(events) > 1 else None
 
-    return until("both versions heard of", lambda: (e := tenant.running.heard(tenant.name, PACKAGE_EVENT)) and len(e) > 1 and e)  # fmt: skip
+    return until("both versions heard of", both)
 
 
 def _without_revision(manifest: dict[str, Any]) -> dict[str, Any]:
     """What does not follow from the draft's own revision and time."""
-    kept = {name: value for name, value in manifest.items() if name not in ("version", "source", "inputs")}
-    return dict(kept)
+    return {name: value for name, value in manifest.items() if name not in ("version", "source", "inputs")}

@@ -22,7 +22,8 @@ from psycopg.rows import dict_row
 from cluster.local.home import Home, read_json, tail
 from cluster.local.postgres import DATABASE
 from cluster.local.processes import members, stop
-from cluster.local.stack import PARTS, Running as Note, Stack
+from cluster.local.stack import PARTS, Stack
+from cluster.local.stack import Running as Note
 from cluster.objects import Objects
 from cluster.settings import Settings
 from tasks.bootstrap import prepare
@@ -65,7 +66,7 @@ class Running:
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         """Rows as the superuser sees them: of every tenant, whatever the policies say."""
         port = read_json(self.home.state)["ports"]["postgres"]
-        with psycopg.connect(
+        with psycopg.Connection[dict[str, Any]].connect(
             host="127.0.0.1", port=port, user="postgres", password=self._secrets["postgres"], dbname=DATABASE,
             row_factory=dict_row, autocommit=True,
         ) as connection:  # fmt: skip
