@@ -14,7 +14,7 @@ from actors.pool import describe
 from actors.queue_pool import QueueReplica
 from cluster import queue
 from cluster.queue import Work
-from tasks import build, jobs
+from tasks import build, jobs, workspace
 from tasks.jobs import LONE_DEATHS, Retry
 
 log = structlog.get_logger()
@@ -38,6 +38,7 @@ class Builder(QueueReplica):
             async with db.tenant(work.tenant) as tx:
                 begun = await jobs.begin(tx, work.subject)
             if begun is None:
+                await asyncio.to_thread(workspace.forget, self.settings.workspace, work.subject)
                 return
             if begun["starts"] - 1 > LONE_DEATHS:
                 async with db.tenant(work.tenant) as tx:

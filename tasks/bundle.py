@@ -44,6 +44,7 @@ from tasks.signing import current_signer
 MEMORY = 192 * MIB
 """What the buffers of one batch may hold; with a large package this, not 64, is what limits a batch."""
 EPOCH = 1
+LINGERS = 6
 log = structlog.get_logger()
 
 
@@ -124,8 +125,8 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
         max(1, settings.bundle_batch_bytes // max(1, contents.size)),
         max(1, MEMORY // batch_memory(contents.size)),
     )
+    rows = await _gather(connections, tenant, group, entry=entry, attempt=attempt, limit=limit)
     async with connections.db.tenant(tenant) as tx:
-        rows = await claims.claim(tx, group, entry=entry, attempt=attempt, limit=limit, lease_s=settings.lease_s)
         wanted = await _sort_out(tx, group, rows)
         sequences = await claims.allocate(tx, group, [row["device_id"] for row in wanted])
         overtaken = [row["bundle_id"] for row in wanted if row["device_id"] not in sequences]
@@ -151,6 +152,33 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
                 await claims.give_back(tx, [row["bundle_id"] for row in wanted], blamed=not expected)
         raise
     await asyncio.to_thread(failpoints.hit, "bundle.after_commit", settings)
+
+
+async def _gather(
+    connections: Connections, tenant: str, group: Group, *, entry: str, attempt: str, limit: int
+) -> list[dict[str, Any]]:
+    """Claim a batch. While rows are still coming in, wait a moment for more: one signature then serves them all.
+
+    Costs a lone enrolment `FRESH_S` once; a spike fills its batches, and never waits longer than `LINGERS` times that.
+    """
+    rows: list[dict[str, Any]] = []
+    for _ in range(LINGERS):
+        async with connections.db.tenant(tenant) as tx:
+            more = await claims.claim(
+                tx,
+                group,
+                entry=entry,
+                attempt=attempt,
+                limit=limit - len(rows),
+                lease_s=connections.settings.lease_s,
+                taken=[row["device_id"] for row in rows],
+            )
+        rows += more
+        suspect = any(row["attempts"] > 1 for row in rows)  # it stays alone
+        if suspect or len(rows) >= limit or not any(row["fresh"] for row in more):
+            break
+        await asyncio.sleep(claims.FRESH_S)
+    return rows
 
 
 async def _sort_out(tx: Transaction, group: Group, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,19 +16,22 @@ from cluster.database import Transaction, fetch_all, fetch_one
 from tasks.jobs import LONE_DEATHS
 from tasks.planning import Group
 
+FRESH_S = 0.15
+"""Rows younger than this are likely to be followed by more: an enrolment spike arrives event by event."""
+
 CLAIM = """
     with chosen as (
         select bundle_id from bundles
         where package_id = %(package)s and version = %(version)s and profile = %(profile)s and lane = %(lane)s
           and (state = 'planned' or (state = 'claimed' and (claimed_until < now() or claimed_by = %(entry)s)))
-          and {suspects}
+          and {suspects} and not (device_id = any(%(taken)s))
         order by created_at, bundle_id limit %(limit)s for update skip locked)
     update bundles b set state = 'claimed', claimed_by = %(entry)s, attempts = attempts + 1, attempt = %(attempt)s,
                          claimed_until = now() + make_interval(secs => %(lease)s)
     from chosen c, devices d, enrolments e
     where b.bundle_id = c.bundle_id and d.device_id = b.device_id and e.enrollment_id = b.enrollment_id
     returning b.bundle_id, b.enrollment_id, b.learner_id, b.device_id, b.policy, b.attempts,
-              d.encryption_jwk, d.state as device_state, e.state as enrolment_state, e.starts_at, e.ends_at
+              b.created_at > now() - make_interval(secs => %(fresh)s) as fresh, d.encryption_jwk, d.state as device_state, e.state as enrolment_state, e.starts_at, e.ends_at
 """
 
 ALLOCATE = """
@@ -52,9 +55,19 @@ COMMIT_SEQUENCES = """
 
 
 async def claim(
-    tx: Transaction, group: Group, *, entry: str, attempt: str, limit: int, lease_s: float
+    tx: Transaction,
+    group: Group,
+    *,
+    entry: str,
+    attempt: str,
+    limit: int,
+    lease_s: float,
+    taken: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Up to `limit` rows of a group, at most one per device; a suspect comes alone. Empty when none waits."""
+    """Up to `limit` rows of a group, at most one per device and none of the devices `taken`; a suspect comes alone.
+
+    Empty when none waits. Rows come with `fresh`: whether one was planned within the last `FRESH_S`.
+    """
     parameters = {
         "package": group.package_id,
         "version": group.version,
@@ -64,9 +77,11 @@ async def claim(
         "attempt": attempt,
         "limit": limit,
         "lease": lease_s,
+        "taken": list(taken),
+        "fresh": FRESH_S,
     }
     rows = await fetch_all(tx, CLAIM.format(suspects="attempts = 0"), parameters)
-    if not rows:
+    if not rows and not taken:
         rows = await fetch_all(tx, CLAIM.format(suspects="attempts > 0"), {**parameters, "limit": 1})
     first: dict[str, dict[str, Any]] = {}
     for row in rows:

@@ -20,6 +20,7 @@ from tests.support.devices import Device
 from tests.support.settled import assert_settled
 from tests.support.tenants import BUNDLE_EVENT, PACKAGE_EVENT, Tenant
 from tests.support.waiting import until
+from tests.support.worker import drain_here
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -128,8 +129,9 @@ def test_two_enrolments_of_one_device_sealed_at_once(tenant: Tenant, course: Cou
     slow = tenant.enrol(course, LEARNER, "enr-slow")
     points.reached("bundle.after_upload")
     quick = tenant.enrol(course, LEARNER, "enr-quick")
-    first = until("the second ready", lambda: _ready_of(tenant, course), 60)
-    assert [row["enrollment_id"] for row in first] == [quick]
+    until("both planned", lambda: len(tenant.bundles(course)) == 2)
+    drain_here(tenant.running, tenant.name, tenant.package(course), 1)
+    assert [row["enrollment_id"] for row in _ready_of(tenant, course)] == [quick]
     points.release("bundle.after_upload")
     tenant.ready(course, 2)
     assert_settled(tenant)
@@ -149,6 +151,8 @@ def test_a_slow_bundle_of_an_old_version(tenant: Tenant, course: Course, point: 
     tenant.running.failpoints.reached(point)
     newer = course.changed("square", seed=2)
     tenant.publish(newer)
+    until("the newer one planned", lambda: tenant.bundles(newer, 2), 90)
+    drain_here(tenant.running, tenant.name, tenant.package(newer), 2)
     tenant.ready(newer, 1, number=2)
     tenant.running.failpoints.release(point)
     old = until("the old one at its end", lambda: _ended(tenant, course, 1), 60)
