@@ -25,7 +25,7 @@ from content.canonical import DIGEST_PREFIX, digest
 from content.errors import ContentError
 
 SEGMENT = 1 << 20
-UPLOADERS = 3
+UPLOADERS = 4
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,9 @@ def seal_batch(
                     raise ContentError("asset-changed", f"The stored asset {source.digest} is not what it was.")
                 for part in parts:
                     part.sealer.finish_file()
-            return [part.finish() for part in parts]
+            if whole > PIECE:
+                return [part.finish() for part in parts]
+            return list(uploads.map(_Part.finish, parts))  # nothing of these parts is in flight yet
         except BaseException:
             for part in parts:
                 part.abort()

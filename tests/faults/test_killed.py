@@ -36,6 +36,7 @@ def test_builder_killed_mid_transcode(tenant: Tenant) -> None:
     assert_settled(tenant)
 
 
+@pytest.mark.slow
 def test_builder_killed_after_its_commit(tenant: Tenant) -> None:
     """The result stands; the queue's entry, taken over later, finds the job ended and makes nothing."""
     before = tenant.running.replicas(BUILDER)
@@ -49,7 +50,10 @@ def test_builder_killed_after_its_commit(tenant: Tenant) -> None:
     assert (job["state"], job["attempt"]) == ("succeeded", 1)
 
 
-@pytest.mark.parametrize("point", ["bundle.before_seal", "bundle.after_upload", "bundle.after_commit"])
+@pytest.mark.parametrize(
+    "point",
+    [pytest.param("bundle.before_seal", marks=pytest.mark.slow), "bundle.after_upload", "bundle.after_commit"],
+)
 def test_bundler_killed(tenant: Tenant, point: str) -> None:
     """Before it seals, between its upload and its commit, between its commit and the queue's acknowledgement."""
     before = tenant.running.replicas(BUNDLER)
@@ -79,6 +83,7 @@ def test_relay_killed_between_publishing_and_marking(tenant: Tenant) -> None:
     assert_settled(tenant)
 
 
+@pytest.mark.slow
 def test_relay_killed_between_taking_an_event_in_and_its_acknowledgement(tenant: Tenant) -> None:
     """NATS brings the event again; the inbox knows it."""
     before = tenant.running.replicas(RELAY)
@@ -96,6 +101,7 @@ def test_relay_killed_between_taking_an_event_in_and_its_acknowledgement(tenant:
     assert tenant.running.rows("select event_id from inbox where event_id = %s", event) == [{"event_id": event}]
 
 
+@pytest.mark.slow
 def test_a_rendering_process_killed_on_its_own(tenant: Tenant) -> None:
     """The node kills an encoder, say for want of memory: the build is tried again, and its replica stays."""
     before = tenant.running.replicas(BUILDER)

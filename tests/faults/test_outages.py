@@ -87,6 +87,7 @@ def test_postgres_restarted_in_the_middle_of_a_build(tenant: Tenant) -> None:
     assert job["state"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_postgres_restarted_while_a_bundle_is_sealed(tenant: Tenant) -> None:
     running = tenant.running
     course = small(tenant)

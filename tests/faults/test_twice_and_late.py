@@ -142,7 +142,7 @@ def test_two_enrolments_of_one_device_sealed_at_once(tenant: Tenant, course: Cou
         device.read(device.open(offer))
 
 
-@pytest.mark.parametrize("point", ["bundle.before_seal", "bundle.after_upload"])
+@pytest.mark.parametrize("point", [pytest.param("bundle.before_seal", marks=pytest.mark.slow), "bundle.after_upload"])
 def test_a_slow_bundle_of_an_old_version(tenant: Tenant, course: Course, point: str) -> None:
     """It ends as superseded: no event of it, before or after, and the device opens the newer one."""
     device = tenant.device(LEARNER)
@@ -186,6 +186,7 @@ def test_a_slow_build_of_an_old_version(tenant: Tenant) -> None:
     assert device.read(device.open(offer))[0] == tenant.manifest(newer, 2)
 
 
+@pytest.mark.slow
 def test_the_version_that_a_package_shows_is_its_newest(tenant: Tenant, course: Course) -> None:
     """A device that registers while the next version is being built gets the one that is published."""
     tenant.enrol(course, LEARNER)
