@@ -36,10 +36,14 @@ class QueueReplica(Replica):
         self._room = Room()
         self._running: set[asyncio.Task[None]] = set()
 
-    async def work(self) -> None:
+    async def start(self) -> None:
+        """Connect to the queue first: only a replica that can work counts as running."""
         self._database = await asyncpg.connect(self.settings.postgres_worker.get_secret_value(), timeout=10)
         self._pgq = PgQueuer(AsyncpgDriver(self._database))
         self._pgq.entrypoint(self.queue, on_failure="hold", accepts_context=False)(self._take)
+        await super().start()
+
+    async def work(self) -> None:
         try:
             await self._pgq.qm.run(
                 batch_size=1,

@@ -7,6 +7,9 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# Its plugin imports it at the very end otherwise, and rewriting so large a module there fails on Python 3.11
+# ("AST constructor recursion depth mismatch") after tests that left garbage behind.
+import hypothesis  # noqa: F401
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.support.courses import Course
-from tests.support.settled import assert_settled
+from tests.support.settled import assert_settled, named_keys
 from tests.support.tenants import Tenant
 from tests.support.waiting import until
 
@@ -65,6 +65,8 @@ def test_bundler_killed(tenant: Tenant, point: str) -> None:
     tenant.enrol(course, LEARNER)
     tenant.running.failpoints.reached(point)
     until("the replica gone", lambda: not before & tenant.running.replicas(BUNDLER), 20)
+    orphans = tenant.running.keys() - named_keys(tenant.running)
+    assert len(orphans) == (4 if point == "bundle.after_upload" else 0)  # an index and a part for each device
     tenant.ready(course, 2, deadline_s=90)
     assert_settled(tenant)
     for device in devices:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.timeout(300)
 
 LEARNER = "learner-1"
 NATS_AWAY_S = 30.0
+QUEUE_POOLS, RELAY = ("content-builder", "content-bundler"), "content-outbox-relay"
 
 
 def small(tenant: Tenant) -> Course:
@@ -30,7 +31,7 @@ def test_nats_away_for_half_a_minute(tenant: Tenant) -> None:
     early = tenant.device(LEARNER, "phone")
     tenant.enrol(course, LEARNER)
     tenant.ready(course, 1)
-    relays = running.replicas("content-outbox-relay")
+    relays = running.replicas(RELAY)
 
     running.stop_part("nats")
     try:
@@ -49,7 +50,7 @@ def test_nats_away_for_half_a_minute(tenant: Tenant) -> None:
     finally:
         running.start_part()
     tenant.heard_of({row["bundle_id"] for row in rows}, deadline_s=60)
-    assert running.replicas("content-outbox-relay") == relays, "an outage of NATS is waited out"
+    assert running.replicas(RELAY) == relays, "an outage of NATS is waited out"
 
     later = course.changed("square", seed=2)  # and events are taken in again
     tenant.publish(later)
@@ -60,24 +61,33 @@ def test_nats_away_for_half_a_minute(tenant: Tenant) -> None:
         device.read(device.open(device.offers()[-1]))
 
 
-def test_postgres_restarted_in_the_middle_of_a_build(tenant: Tenant) -> None:
-    """Whoever lost its connection is replaced or connects again; the build that ran is taken over."""
+def restart_postgres(tenant: Tenant, let_go: str) -> None:
+    """Restart it while a worker is held at the point `let_go`; whoever lost its listener is another one afterwards."""
     running = tenant.running
-    pools = ("content-builder", "content-bundler")
-    before = {pool: running.replicas(pool) for pool in pools}
+    before = {pool: running.replicas(pool) for pool in QUEUE_POOLS}
+    relays = running.replicas(RELAY)
+    running.stop_part("postgres")
+    running.start_part()
+    running.failpoints.release(let_go)
+    for pool in QUEUE_POOLS:
+
+        def replaced(pool: str = pool) -> bool:
+            now = running.replicas(pool)
+            return bool(now) and not now & before[pool]
+
+        until(f"{pool} replaced", replaced, 120)
+    assert running.replicas(RELAY) == relays, "the relay connects again"
+
+
+def test_postgres_restarted_in_the_middle_of_a_build(tenant: Tenant) -> None:
+    """The workers that lost it are replaced; the build that ran is finished or taken over."""
     course = small(tenant).film("film", seconds=8, size="640x480")
     device = tenant.device(LEARNER)
     tenant.enrol(course, LEARNER)
-    running.failpoints.arm("build.mid_transcode", "pause")
+    tenant.running.failpoints.arm("build.mid_transcode", "pause")
     tenant.publish(course)
-    running.failpoints.reached("build.mid_transcode")
-
-    running.stop_part("postgres")
-    running.start_part()
-    running.failpoints.release("build.mid_transcode")
-
-    for pool in pools:  # a queue's listener cannot be mended: the worker is another one afterwards
-        until(f"{pool} replaced", lambda pool=pool: (now := running.replicas(pool)) and not now & before[pool], 120)
+    tenant.running.failpoints.reached("build.mid_transcode")
+    restart_postgres(tenant, "build.mid_transcode")
     tenant.built(course, deadline_s=120)
     tenant.ready(course, 1, deadline_s=90)
     assert_settled(tenant)
@@ -89,21 +99,14 @@ def test_postgres_restarted_in_the_middle_of_a_build(tenant: Tenant) -> None:
 
 @pytest.mark.slow
 def test_postgres_restarted_while_a_bundle_is_sealed(tenant: Tenant) -> None:
-    running = tenant.running
     course = small(tenant)
     tenant.publish(course)
     tenant.built(course)
     device = tenant.device(LEARNER)
-    running.failpoints.arm("bundle.after_upload", "pause")
+    tenant.running.failpoints.arm("bundle.after_upload", "pause")
     tenant.enrol(course, LEARNER)
-    running.failpoints.reached("bundle.after_upload")
-    before = running.replicas("content-bundler")
-
-    running.stop_part("postgres")
-    running.start_part()
-    running.failpoints.release("bundle.after_upload")
-
-    until("the bundler replaced", lambda: (now := running.replicas("content-bundler")) and not now & before, 120)
+    tenant.running.failpoints.reached("bundle.after_upload")
+    restart_postgres(tenant, "bundle.after_upload")
     tenant.ready(course, 1, deadline_s=90)
     assert_settled(tenant)
     (offer,) = device.offers()

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +133,11 @@ class Running:
             yield path.name, tail(path, lines)
         for part in ("neighbours", "postgres"):
             yield part, tail(self.home.log(part), 10)
-        jobs = self.rows("select job_id, state, attempt, starts, message, problem from jobs where state <> 'succeeded'")
-        yield "jobs", json.dumps(jobs, default=str, indent=1)
+        with suppress(psycopg.Error):  # it may be Postgres that is away
+            jobs = self.rows(
+                "select tenant, job_id, state, attempt, message, problem from jobs order by updated_at desc limit 5"
+            )
+            yield "jobs", json.dumps(jobs, default=str, indent=1)
 
 
 def _title(process: psutil.Process) -> str:

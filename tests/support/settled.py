@@ -82,7 +82,7 @@ def assert_every_key_has_its_row(running: Running) -> None:
     """Collect without a time of grace, then compare the bucket with the rows by queries of our own."""
     report = asyncio.run(_collect(running))
     assert report.missing == (), "a row has lost its key"
-    assert running.keys() == _named(running)
+    assert running.keys() == named_keys(running)
     assert running.objects.uploads("bundles/") == []
 
 
@@ -94,7 +94,7 @@ async def _collect(running: Running) -> gc.Report:
         await connections.close()
 
 
-def _named(running: Running) -> set[str]:
+def named_keys(running: Running) -> set[str]:
     """Every key that some row names."""
     bundles = "select tenant, index_path as path from bundles where index_path is not null union all select tenant, path from parts"  # fmt: skip
     versions = "select tenant, package_id, version, manifest_digest as digest from package_versions where manifest_digest is not null"  # fmt: skip
