@@ -17,6 +17,7 @@ from cluster.queue import Work
 from tasks import build, jobs, workspace
 from tasks.jobs import LONE_DEATHS, Retry
 
+STALE_S = 3600.0
 log = structlog.get_logger()
 
 
@@ -24,6 +25,11 @@ class Builder(QueueReplica):
     """Counts a start before the work begins, so that a job which kills its worker each time is found."""
 
     queue = queue.BUILD
+
+    async def start(self) -> None:
+        # What jobs left on this node that went on elsewhere; nobody else looks into a pod's scratch space.
+        await asyncio.to_thread(workspace.sweep, self.settings.workspace, max(STALE_S, self.settings.lease_s))
+        await super().start()
 
     async def read_depth(self) -> float:
         async with self.connections.ops.connection() as connection:
@@ -59,8 +65,9 @@ class Builder(QueueReplica):
             decision = jobs.decide(error, attempt, self.settings.job_max_attempts)
             async with db.tenant(tenant) as tx:
                 if isinstance(decision, Retry):
-                    await jobs.put_back(tx, job, attempt, decision.reason)
+                    again = await jobs.put_back(tx, job, attempt, decision.reason)
                 else:
+                    again = False
                     await build.give_up(tx, begun, decision.problem)
-            if isinstance(decision, Retry):
+            if isinstance(decision, Retry) and again:
                 raise RetryRequested(timedelta(seconds=decision.delay_s), decision.reason) from error

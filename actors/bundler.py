@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 import structlog
@@ -13,9 +14,9 @@ from actors.queue_pool import QueueReplica
 from cluster import queue
 from cluster.queue import Work
 from content.errors import ContentError
-from tasks import bundle, lists
+from tasks import bundle, lists, planning
 
-UPKEEP_S = 3600.0
+RENEW_S = 3600.0
 log = structlog.get_logger()
 
 
@@ -29,13 +30,17 @@ class Bundler(QueueReplica):
         self._tasks.append(asyncio.create_task(self._upkeep()))
 
     async def _upkeep(self) -> None:
-        """Fresh trust and revocation lists: this pool may use the keys."""
+        """Workers called to what was forgotten, and fresh trust and revocation lists: this pool may use the keys."""
+        renewed = 0.0
         while not self.stopping.is_set():
             try:
-                await lists.renew_all(self.connections, datetime.now(UTC))
+                await planning.call_forgotten(self.connections)
+                if time.monotonic() - renewed > RENEW_S or not renewed:
+                    await lists.renew_all(self.connections, datetime.now(UTC))
+                    renewed = time.monotonic()
             except ContentError as error:
                 log.warning("upkeep put off", **describe(error))
-            await pause(self.stopping, UPKEEP_S)
+            await pause(self.stopping, self.settings.lease_s)
 
     async def read_depth(self) -> float:
         """Bundles, not jobs: rows that wait and rows that are being served."""

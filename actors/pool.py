@@ -54,7 +54,7 @@ class Replica(ABC):
         """This loop made progress, had nothing to do, or waits for a part that is away."""
         self._beats[loop] = time.monotonic()
 
-    def moving(self) -> bool:
+    async def moving(self) -> bool:
         """Whether work that waits is being taken; asked every few seconds, with the depth just read."""
         return True
 
@@ -62,7 +62,7 @@ class Replica(ABC):
         while not self.stopping.is_set():
             try:
                 self.depth = await self.read_depth()
-                if self.moving():
+                if await self.moving():
                     self.beat("work")
             except ContentError as error:
                 log.warning("depth unknown", pool=self.name, code=error.code)

@@ -20,6 +20,7 @@ from pgqueuer.models import Job
 
 from actors.pool import Replica, describe
 from actors.room import Room
+from cluster import queue
 from cluster.queue import Work
 
 log = structlog.get_logger()
@@ -39,6 +40,9 @@ class QueueReplica(Replica):
     async def start(self) -> None:
         """Connect to the queue first: only a replica that can work counts as running."""
         self._database = await asyncpg.connect(self.settings.postgres_worker.get_secret_value(), timeout=10)
+        # Without its listener this replica takes nothing new: what it holds is given up, so that it is replaced now and
+        # not when an hour's work is done. Its entries go stale and are taken over.
+        self._database.add_termination_listener(lambda _: [task.cancel() for task in list(self._running)])
         self._pgq = PgQueuer(AsyncpgDriver(self._database))
         self._pgq.entrypoint(self.queue, on_failure="hold", accepts_context=False)(self._take)
         await super().start()
@@ -77,9 +81,12 @@ class QueueReplica(Replica):
         finally:
             self._running.discard(inner)
 
-    def moving(self) -> bool:
+    async def moving(self) -> bool:
         """Stalled is a replica that works on nothing while something waits. (Work itself has limits of its own.)"""
-        return bool(self._running) or self.depth == 0
+        if self._running:
+            return True
+        async with self.connections.ops.connection() as connection:
+            return not await queue.overdue(connection, self.queue)
 
     @abstractmethod
     async def handle(self, job: Job, work: Work) -> None:

@@ -20,6 +20,10 @@ from content.errors import ContentError
 Transaction = psycopg.AsyncConnection[DictRow]
 
 
+PATIENCE = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+"""A process that froze in a transaction must not stop the others: who waits for a lock gives up and comes again."""
+
+
 class Database:
     """A pool of connections of one role. Open it inside a running event loop."""
 
@@ -32,7 +36,7 @@ class Database:
             max_idle=60.0,
             open=False,
             connection_class=psycopg.AsyncConnection[DictRow],
-            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 5},
+            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 5, "options": PATIENCE},
             check=AsyncConnectionPool[Any].check_connection,
         )
 

@@ -7,6 +7,7 @@ short and `connected` is asked; a publish that timed out may still arrive, so it
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 import nats
@@ -77,6 +78,11 @@ class Puller:
     def __init__(self, subscription: JetStreamContext.PullSubscription, events: Events) -> None:
         self._subscription = subscription
         self._events = events
+
+    async def close(self) -> None:
+        """Let go of the subscription; the durable consumer stays."""
+        with contextlib.suppress(NatsError, OSError, TimeoutError):
+            await self._subscription.unsubscribe()
 
     async def fetch(self, count: int) -> list[Msg]:
         """Up to `count` messages; an empty list when there are none. Raises `events-unavailable` in an outage."""

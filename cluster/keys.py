@@ -119,11 +119,11 @@ class OpenBao:
                     response = self._http.request(method, path, json=body)
                 except httpx.HTTPError as error:
                     raise _Unavailable from error
-                if response.status_code >= 500:
+                if response.status_code == 429 or response.status_code >= 500:
                     raise _Unavailable
                 if response.status_code >= 400:
-                    reasons = "; ".join(response.json().get("errors") or [str(response.status_code)])
-                    raise ContentError("key-refused", f"The key service refused {path.split('/')[0]}: {reasons}.")
+                    action = path.split("/")[0]
+                    raise ContentError("key-refused", f"The key service refused {action}: {_reasons(response)}.")
                 return json.loads(response.content).get("data", {}) if response.content else {}
         raise _Unavailable  # not reached: the last attempt raises
 
@@ -136,6 +136,13 @@ class _Unavailable(ContentError):
 def connect(settings: Settings) -> OpenBao:
     """The key service of this process."""
     return OpenBao(settings)
+
+
+def _reasons(response: httpx.Response) -> str:
+    try:
+        return "; ".join(response.json()["errors"]) or str(response.status_code)
+    except (ValueError, KeyError, TypeError):
+        return str(response.status_code)
 
 
 def _context(tenant: str) -> str:

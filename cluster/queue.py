@@ -61,3 +61,14 @@ async def depth(tx: Transaction, queue: str) -> int:
 async def release(connection: Transaction, entry: int) -> None:
     """Give up the dedupe key of an entry that has begun, so that the same key can be called again from now on."""
     await connection.execute(b"update pgqueuer set dedupe_key = null where id = %s", [entry])
+
+
+async def overdue(connection: Transaction, queue: str) -> bool:
+    """Whether an entry that nobody holds has been due for some seconds."""
+    row = await fetch_one(
+        connection,
+        """select 1 as x from pgqueuer where entrypoint = %s and status = 'queued'
+           and execute_after < now() - interval '5 seconds' limit 1""",
+        [queue],
+    )
+    return row is not None

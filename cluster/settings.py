@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     edge_ttl_s: int = 3600
 
     api_url: str = ""
+    api_max_body_bytes: int = 64 * 1024
     jwt_issuer: str = "https://identity.local"
     jwt_audience: str = "content-service"
     jwt_jwks_file: Path | None = Field(None, description="public keys of the identity provider")

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from cluster.connections import Connections
 from cluster.settings import Settings
 from serve_app import problems
+from serve_app.body import BodyLimit
 from serve_app.routes import bundles, devices, health, jobs, packages, tenants
 
 DESCRIPTION = """Course drafts in; signed PlayPackages and per-device encrypted offline bundles out.
@@ -31,6 +32,7 @@ def create_app() -> FastAPI:
         title="content-service", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redirect_slashes=False
     )
     problems.install(app)
+    app.add_middleware(BodyLimit, most=Settings.load().api_max_body_bytes)
     for module in (health, tenants, packages, devices, bundles, jobs):
         app.include_router(module.router)
     return app

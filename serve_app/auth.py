@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,10 +43,15 @@ class Caller:
             raise ContentError("forbidden", f"This needs the scope {scope}.", "Ask for a token with that scope.")
 
 
-@cache
 def _keys(path: Path | None) -> KeySet:
+    """The provider's keys as they are now: a key that was withdrawn is refused as soon as the file says so."""
     if path is None:
         raise ContentError("token-invalid", "No identity provider is configured.", "Set CONTENT_JWT_JWKS_FILE.")
+    return _read_keys(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _read_keys(path: Path, changed_ns: int) -> KeySet:
     return KeySet.import_key_set(json.loads(path.read_text()))
 
 
@@ -65,6 +70,7 @@ def read_token(text: str, settings: Settings, now: datetime) -> Caller:
             set(token.header) <= KNOWN_HEADER
             and claims["iss"] == settings.jwt_issuer
             and settings.jwt_audience in (audience if isinstance(audience, list) else [audience])
+            and float(claims.get("nbf", 0)) - LEEWAY_S <= seconds
             and float(claims["iat"]) - LEEWAY_S <= seconds < float(claims["exp"]) + LEEWAY_S
             and float(claims["exp"]) - float(claims["iat"]) <= settings.jwt_max_age_s
         )

@@ -29,6 +29,8 @@ STATUS = {
     "bundle-not-ready": 409,
     "bundle-failed": 409,
     "bundle-superseded": 410,
+    "enrolment-cancelled": 410,
+    "body-too-large": 413,
     "nonce-unknown": 409,
     "device-taken": 409,
     "device-limit": 409,

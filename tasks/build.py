@@ -213,6 +213,11 @@ class Build:
         (signature,) = await asyncio.to_thread(lambda: sign_documents([body], signer, iss=self._tenant, iat=now))
         report = {**report, "reused": self._reused, "made": self._made}
         async with self._connections.db.tenant(self._tenant) as tx:
+            # Versions of a package are published one at a time: a slow old one must not be told of after a newer one.
+            await tx.execute(b"select 1 from packages where package_id = %s for no key update", [package_id])
+            if await self._overtaken(tx, report):
+                await jobs.succeed(tx, self._job, {"package_id": package_id, "version": version, "superseded": True})
+                return
             new = await fetch_one(
                 tx,
                 """update package_versions set state = 'published', manifest_digest = %s, manifest_bytes = %s,
@@ -234,6 +239,19 @@ class Build:
                 await self._record(tx, manifest)
             await jobs.succeed(tx, self._job, {"package_id": package_id, "version": version, "digest": manifest.digest})
         await asyncio.to_thread(failpoints.hit, "build.after_commit", self._connections.settings)
+
+    async def _overtaken(self, tx: Transaction, report: dict[str, Any]) -> bool:
+        """Whether a newer version was published meanwhile; this one then ends as superseded, without an event."""
+        row = await fetch_one(
+            tx,
+            """update package_versions v set state = 'superseded', report = %s
+               where v.package_id = %s and v.version = %s and v.state = 'planned' and exists (
+                     select 1 from package_versions n
+                     where n.package_id = v.package_id and n.version > v.version and n.state = 'published')
+               returning v.version""",
+            [Jsonb(report), self._row["package_id"], self._row["version"]],
+        )
+        return row is not None
 
     async def _record(self, tx: Transaction, manifest: Manifest) -> None:
         async with tx.cursor() as cursor:

@@ -71,16 +71,20 @@ async def drain(connections: Connections, work: Work, entry: int) -> None:
     key service raises, with the rows given back; errors that cannot be helped end the rows.
     """
     group, _ = Group.parse(work.subject)
+    holder = f"queue/{entry}"
+    contents = None
     try:
         contents = await read_contents(connections, work.tenant, group)
-        await _batch(connections, work.tenant, group, contents, f"queue/{entry}")
     except ContentError as error:
         if error.retryable:
             raise
         log.error("group failed", code=error.code, package=group.package_id, version=group.version)
         async with connections.db.tenant(work.tenant) as tx:
             await _fail_group(tx, group, jobs.problem_of(error))
+    if contents is not None:
+        await _batch(connections, work.tenant, group, contents, holder)
     async with connections.db.tenant(work.tenant) as tx:
+        await claims.let_go(tx, group, holder)
         await planning.hang_up(tx, work.tenant, group, entry)
 
 
@@ -125,16 +129,16 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
         max(1, settings.bundle_batch_bytes // max(1, contents.size)),
         max(1, MEMORY // batch_memory(contents.size)),
     )
-    rows = await _gather(connections, tenant, group, entry=entry, attempt=attempt, limit=limit)
-    async with connections.db.tenant(tenant) as tx:
-        wanted = await _sort_out(tx, group, rows)
-        sequences = await claims.allocate(tx, group, [row["device_id"] for row in wanted])
-        overtaken = [row["bundle_id"] for row in wanted if row["device_id"] not in sequences]
-        await claims.end(tx, overtaken, "superseded")
-        wanted = [row for row in wanted if row["device_id"] in sequences]
-    if not wanted:
-        return
     try:
+        rows = await _gather(connections, tenant, group, entry=entry, attempt=attempt, limit=limit)
+        async with connections.db.tenant(tenant) as tx:
+            wanted = await _sort_out(tx, attempt, rows)
+            sequences = await claims.allocate(tx, group, [row["device_id"] for row in wanted])
+            overtaken = [row["bundle_id"] for row in wanted if row["device_id"] not in sequences]
+            await claims.end(tx, attempt, overtaken, "superseded")
+        wanted = [row for row in wanted if row["device_id"] in sequences]
+        if not wanted:
+            return
         async with _renewed(connections, tenant, attempt):
             keys = await content_keys(connections, tenant, group.package_id, [row["device_id"] for row in wanted])
             await asyncio.to_thread(failpoints.hit, "bundle.before_seal", settings)
@@ -145,13 +149,30 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
             licences = await _licences(connections, tenant, group, contents, wanted, sequences, keys, sealed)
             await _commit(connections, tenant, group, contents, attempt, wanted, sequences, sealed, licences)
     except BaseException as error:
-        expected = isinstance(error, (ContentError, asyncio.CancelledError))
-        if not isinstance(error, ContentError) or error.retryable:
-            async with connections.db.tenant(tenant) as tx:
-                # A bug leaves its mark: such rows go one at a time from now on, and end as failed if it stays.
-                await claims.give_back(tx, [row["bundle_id"] for row in wanted], blamed=not expected)
+        if await _handled(connections, tenant, attempt, error):
+            return
         raise
     await asyncio.to_thread(failpoints.hit, "bundle.after_commit", settings)
+
+
+async def _handled(connections: Connections, tenant: str, attempt: str, error: BaseException) -> bool:
+    """Give back what a failed attempt holds. True if nothing is left to be raised.
+
+    What can be tried again is given back without blame. Anything else leaves its mark: the rows go one at a time from
+    now on, and the one that fails alone has failed; its neighbours have not.
+    """
+    helpable = isinstance(error, asyncio.CancelledError) or (isinstance(error, ContentError) and error.retryable)
+    async with connections.db.tenant(tenant) as tx:
+        if helpable or not isinstance(error, ContentError):
+            await claims.give_back_all(tx, attempt, blamed=not helpable)
+            return False
+        held = await fetch_all(tx, "select bundle_id from bundles where attempt = %s and state = 'claimed'", [attempt])
+        log.error("batch failed", code=error.code, bundles=len(held))
+        if len(held) == 1:
+            await claims.end(tx, attempt, [held[0]["bundle_id"]], "failed", jobs.problem_of(error))
+        else:
+            await claims.give_back_all(tx, attempt, blamed=True)
+        return True
 
 
 async def _gather(
@@ -181,12 +202,12 @@ async def _gather(
     return rows
 
 
-async def _sort_out(tx: Transaction, group: Group, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+async def _sort_out(tx: Transaction, attempt: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """End what need not or must not be made: cancelled enrolments, revoked devices, killers of workers."""
     gone = [r["bundle_id"] for r in rows if r["enrolment_state"] != "active" or r["device_state"] != "active"]
-    await claims.end(tx, gone, "cancelled")
+    await claims.end(tx, attempt, gone, "cancelled")
     deadly = [r["bundle_id"] for r in rows if claims.died_too_often(r)]
-    await claims.end(tx, deadly, "failed", jobs.WORKER_DIED)
+    await claims.end(tx, attempt, deadly, "failed", jobs.WORKER_DIED)
     return [row for row in rows if row["bundle_id"] not in {*gone, *deadly}]
 
 
@@ -294,10 +315,10 @@ async def _commit(
         ns = {row["device_id"]: sequences[row["device_id"]][2] for row in rows if row["bundle_id"] in mine}
         done, overtaken = await claims.commit_sequences(tx, group, ns)
         held = [row for row in rows if row["bundle_id"] in mine]
-        await claims.end(tx, [row["bundle_id"] for row in held if row["device_id"] in overtaken], "superseded")
+        await claims.end(tx, attempt, [row["bundle_id"] for row in held if row["device_id"] in overtaken], "superseded")
         # Beaten by another bundle of the same device and version: made again with the next number.
         again = [r["bundle_id"] for r in held if r["device_id"] not in done and r["device_id"] not in overtaken]
-        await claims.give_back(tx, again)
+        await claims.give_back(tx, attempt, again)
         results: list[dict[str, Any]] = []
         for row, made, (licence, signature) in zip(rows, sealed, licences, strict=True):
             if row["bundle_id"] in mine and row["device_id"] in done:

@@ -87,7 +87,7 @@ async def claim(
     for row in rows:
         first.setdefault(row["device_id"], row)
     # Two bundles of one device need two sequences: the second waits for the next batch.
-    await give_back(tx, [row["bundle_id"] for row in rows if first[row["device_id"]] is not row])
+    await give_back(tx, attempt, [row["bundle_id"] for row in rows if first[row["device_id"]] is not row])
     return list(first.values())
 
 
@@ -105,23 +105,45 @@ async def renew(tx: Transaction, attempt: str, lease_s: float) -> None:
     )
 
 
-async def give_back(tx: Transaction, bundle_ids: Sequence[str], *, blamed: bool = False) -> None:
-    """Back to planned; without blame if what happened was no fault of theirs."""
+async def give_back(tx: Transaction, attempt: str, bundle_ids: Sequence[str], *, blamed: bool = False) -> None:
+    """Rows of this attempt back to planned; without blame if what happened was no fault of theirs."""
     if bundle_ids:
         await tx.execute(
             b"""update bundles set state = 'planned', attempts = case when %s then attempts else 0 end,
                                    claimed_by = null, claimed_until = null
-                where bundle_id = any(%s) and state = 'claimed'""",
-            [blamed, list(bundle_ids)],
+                where bundle_id = any(%s) and state = 'claimed' and attempt = %s""",
+            [blamed, list(bundle_ids), attempt],
         )
 
 
-async def end(tx: Transaction, bundle_ids: Sequence[str], state: str, problem: dict[str, Any] | None = None) -> None:
-    """End claims as superseded, failed or cancelled."""
+async def give_back_all(tx: Transaction, attempt: str, *, blamed: bool) -> None:
+    """Every row that this attempt still holds back to planned."""
+    await tx.execute(
+        b"""update bundles set state = 'planned', attempts = case when %s then attempts else 0 end,
+                               claimed_by = null, claimed_until = null
+            where attempt = %s and state = 'claimed'""",
+        [blamed, attempt],
+    )
+
+
+async def let_go(tx: Transaction, group: Group, entry: str) -> None:
+    """What this queue entry claimed and did not end, in whatever attempt, back to planned: still suspects."""
+    await tx.execute(
+        b"""update bundles set state = 'planned', claimed_by = null, claimed_until = null
+            where state = 'claimed' and claimed_by = %s and package_id = %s and version = %s and profile = %s and lane = %s""",
+        [entry, group.package_id, group.version, group.profile, group.lane],
+    )
+
+
+async def end(
+    tx: Transaction, attempt: str, bundle_ids: Sequence[str], state: str, problem: dict[str, Any] | None = None
+) -> None:
+    """End claims of this attempt as superseded, failed or cancelled."""
     if bundle_ids:
         await tx.execute(
-            b"update bundles set state = %s, problem = %s where bundle_id = any(%s) and state = 'claimed'",
-            [state, Jsonb(problem) if problem else None, list(bundle_ids)],
+            b"""update bundles set state = %s, problem = %s
+                where bundle_id = any(%s) and state = 'claimed' and attempt = %s""",
+            [state, Jsonb(problem) if problem else None, list(bundle_ids), attempt],
         )
 
 

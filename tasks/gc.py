@@ -45,6 +45,8 @@ async def collect(connections: Connections, *, grace_s: float | None = None, dry
     old = sorted(key for key, changed in orphans.items() if changed <= border)
     aborted = 0
     if not dry_run:
+        again = await _wanted(connections)  # what came back under an old name meanwhile is no orphan any more
+        old = [key for key in old if key not in again]
         await asyncio.to_thread(connections.objects.delete, old)
         aborted = await asyncio.to_thread(_abort_uploads, connections, border)
         # The workspace of a job that runs is touched by its work; its lease is far shorter than a day.

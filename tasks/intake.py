@@ -25,6 +25,7 @@ from content.events.types import CourseDraftPublishedData, EnrollmentCancelledDa
 from tasks import jobs, planning
 
 DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
+GIVEN_BACK_S = 2.0
 REASON_BYTES, DEAD_BYTES = 4 << 10, (1 << 20) - (16 << 10)
 log = structlog.get_logger()
 
@@ -41,9 +42,21 @@ class Intake:
         if self._puller is None:
             ack_wait_s = self._connections.settings.lease_s
             self._puller = await self._events.puller(DOMAIN, DURABLE, SUBJECT, ack_wait_s)
-        messages = await self._puller.fetch(BATCH)
-        for message in messages:
-            await self._take(message)
+        try:
+            messages = await self._puller.fetch(BATCH)
+        except ContentError:
+            await self._puller.close()  # the consumer itself may be gone
+            self._puller = None
+            raise
+        for number, message in enumerate(messages):
+            try:
+                await self._take(message)
+            except ContentError as error:
+                if not error.retryable:
+                    raise
+                for left in messages[number:]:  # in their order, when what is away may be back
+                    await left.nak(delay=GIVEN_BACK_S)
+                raise
         return len(messages)
 
     async def _take(self, message: Msg) -> None:
@@ -51,8 +64,7 @@ class Intake:
             await receive(self._connections, message.data)
         except ContentError as error:
             if error.retryable:
-                await message.nak(delay=2.0)
-                return
+                raise
             await self._bury(message, error)
         failpoints.hit("intake.before_ack", self._connections.settings)
         await message.ack()

@@ -20,6 +20,8 @@ LONE_DEATHS = 3
 """Deaths of a job running alone on a replica after which it is given up (one more may have had another cause)."""
 
 
+OUTAGE_ATTEMPTS = 200
+"""With a minute between the later ones: more than three hours of a neighbour's or the store's absence."""
 WORKER_DIED = {"code": "worker-died", "title": "The worker died each time it tried.", "detail": ""}
 
 
@@ -39,10 +41,14 @@ class GiveUp:
 
 
 def decide(error: Exception, attempt: int, max_attempts: int) -> Retry | GiveUp:
-    """What to do after attempt number `attempt` (from 1) failed with `error`: backoff 1, 2, 4 … 60 s."""
+    """What to do after attempt number `attempt` (from 1) failed with `error`: backoff 1, 2, 4 … 60 s.
+
+    `max_attempts` is for what nobody expected; a part that is away (`retryable`) is waited for, hours if need be.
+    """
     expected = isinstance(error, ContentError)
-    if attempt < max_attempts and (not expected or error.retryable):
-        return Retry(min(60.0, 2.0 ** (attempt - 1)), str(error))
+    most = (OUTAGE_ATTEMPTS if error.retryable else 0) if expected else max_attempts
+    if attempt < most:
+        return Retry(min(60.0, 2.0 ** min(attempt - 1, 6)), str(error))
     return GiveUp(problem_of(error))
 
 
@@ -110,15 +116,17 @@ async def succeed(tx: Transaction, job: str, result: dict[str, Any]) -> None:
     )
 
 
-async def put_back(tx: Transaction, job: str, attempt: int, reason: str, *, tried: bool = True) -> None:
+async def put_back(tx: Transaction, job: str, attempt: int, reason: str, *, tried: bool = True) -> bool:
     """Back to the queue; the start is given back, since its ending was seen, and if the worker only left (`tried`
-    False) the attempt too. A late attempt, with another one running, changes nothing."""
-    await tx.execute(
-        b"""update jobs set state = 'queued', starts = 0, attempt = attempt - %s, message = %s, progress = 0,
+    False) the attempt too. False for a late attempt: another one is running, and its queue entry is not ours."""
+    row = await fetch_one(
+        tx,
+        """update jobs set state = 'queued', starts = 0, attempt = attempt - %s, message = %s, progress = 0,
                             updated_at = now()
-            where job_id = %s and attempt = %s and state = 'running'""",
+           where job_id = %s and attempt = %s and state = 'running' returning job_id""",
         [0 if tried else 1, reason[:500], job, attempt],
     )
+    return row is not None
 
 
 async def fail(tx: Transaction, job: str, attempt: int, problem: dict[str, Any]) -> bool:

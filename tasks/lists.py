@@ -18,7 +18,6 @@ from psycopg.types.json import Jsonb
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.keys import ServiceSigner
-from content.errors import ContentError
 from content.jwk import unb64
 from content.signatures import sign_documents
 from content.trust.lists import TrustList, make_trust_list
@@ -36,8 +35,8 @@ async def renew_all(connections: Connections, now: datetime) -> int:
     for tenant in tenants:
         try:
             issued += await renew(connections, tenant, now)
-        except ContentError as error:
-            log.warning("lists not renewed", tenant=tenant, code=error.code)
+        except Exception as error:
+            log.exception("lists not renewed", tenant=tenant, error=type(error).__name__)
     return issued
 
 

@@ -102,7 +102,7 @@ class _fetched:
     def __enter__(self) -> tuple[Path, str]:
         folder = Path(self._original.folder)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        name = hashlib.sha256(self._original.asset.encode()).hexdigest()[:32]
+        name = hashlib.sha256(f"{self._original.asset}/{self._original.digest}".encode()).hexdigest()[:32]
         path = folder / name
         known = folder / f"{name}.digest"
         if known.exists():

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cluster import queue
+from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
 from cluster.topology import BUNDLER
@@ -70,14 +71,21 @@ def slots(rows: int) -> int:
 
 async def for_enrolment(tx: Transaction, tenant: str, enrollment_id: str, course_id: str, learner_id: str) -> int:
     """A learner may take a course: every device of theirs gets its newest version."""
-    await _meet(tx, f"{tenant}/course/{course_id}", shared=True)
     await _meet(tx, f"{tenant}/learner/{learner_id}", shared=True)
+    await _meet(tx, f"{tenant}/course/{course_id}", shared=True)
     return await _plan(tx, tenant, "e.enrollment_id = %(value)s", enrollment_id, "interactive")
 
 
 async def for_device(tx: Transaction, tenant: str, device_id: str, learner_id: str) -> int:
-    """A device registered: it gets what its learner is enrolled in."""
+    """A device registered: it gets what its learner is enrolled in. The learner is locked before the courses."""
     await _meet(tx, f"{tenant}/learner/{learner_id}", shared=False)
+    courses = await fetch_all(
+        tx,
+        "select distinct course_id from enrolments where learner_id = %s and state = 'active' order by 1",
+        [learner_id],
+    )
+    for row in courses:
+        await _meet(tx, f"{tenant}/course/{row['course_id']}", shared=True)
     return await _plan(tx, tenant, "d.device_id = %(value)s", device_id, "interactive")
 
 
@@ -118,6 +126,35 @@ async def call(tx: Transaction, tenant: str, group: Group, of: Sequence[int]) ->
     await tx.execute(b"select pg_advisory_xact_lock_shared(%s)", [_lock(tenant, group)])
     work = [Work(tenant, group.subject(slot)) for slot in of]
     await queue.enqueue(tx, queue.BUNDLE, work, lane=group.lane)
+
+
+async def call_forgotten(connections: Connections) -> int:
+    """Call workers to what waits without anybody being called: the net below every lost queue entry.
+
+    Groups with rows that wait for longer than a lease, and builds whose job is not at an end; what has its entry
+    already is not put twice. Returns how many entries there ought to be.
+    """
+    older = connections.settings.lease_s
+    async with connections.ops.connection() as ops:
+        groups = await fetch_all(
+            ops,
+            """select tenant, package_id, version, profile, lane, count(*) as n from bundles
+               where (state = 'planned' and created_at < now() - make_interval(secs => %(older)s))
+                  or (state = 'claimed' and claimed_until < now() - make_interval(secs => %(older)s))
+               group by tenant, package_id, version, profile, lane""",
+            {"older": older},
+        )
+        builds = await fetch_all(
+            ops, "select tenant, job_id from jobs where kind = 'build' and state in ('queued', 'running')"
+        )
+    for row in groups:
+        group = Group(row["package_id"], row["version"], row["profile"], row["lane"])
+        async with connections.db.tenant(row["tenant"]) as tx:
+            await call(tx, row["tenant"], group, range(slots(row["n"])))
+    for row in builds:
+        async with connections.db.tenant(row["tenant"]) as tx:
+            await queue.enqueue(tx, queue.BUILD, [Work(row["tenant"], row["job_id"])])
+    return len(groups) + len(builds)
 
 
 async def hang_up(tx: Transaction, tenant: str, group: Group, entry: int) -> None:

@@ -40,7 +40,16 @@ def sweep(root: Path, older_than_s: float) -> int:
     """Remove folders of jobs that nobody touched for so long; returns how many."""
     removed = 0
     for base in root.iterdir() if root.is_dir() else ():
-        if base.is_dir() and time.time() - base.stat().st_mtime > older_than_s:
+        if base.is_dir() and time.time() - _touched(base) > older_than_s:
             shutil.rmtree(base, ignore_errors=True)
             removed += 1
     return removed
+
+
+def _touched(base: Path) -> float:
+    """When anything in a job's folder last changed: the folder itself does not while its files grow."""
+    newest = base.stat().st_mtime
+    for path in base.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            newest = max(newest, path.stat().st_mtime)
+    return newest

@@ -7,9 +7,10 @@ Fields that are not known here are kept and otherwise ignored: a neighbour may a
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from content.canonical import rfc3339
 
@@ -23,8 +24,19 @@ Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Size = Annotated[int, Field(ge=0)]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC; the year 10000 that some zones make of "no end" is no moment of ours."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the moment lies outside the years 1 to 9999 in UTC") from error
+
+
 Moment = Annotated[
     AwareDatetime,
+    AfterValidator(_in_utc),
     PlainSerializer(rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]

@@ -17,6 +17,9 @@ from serve_app.problems import not_found
 router = APIRouter(prefix="/v1/bundles", tags=["bundles"])
 COLUMNS = """bundle_id, package_id, version, enrollment_id, device_id, profile, policy, state, index_digest, total_bytes,
              problem, created_at, ready_at"""
+ENROLLED = (
+    """exists (select 1 from enrolments e where e.enrollment_id = bundles.enrollment_id and e.state = 'active')"""
+)
 State = Literal["planned", "claimed", "ready", "superseded", "failed", "cancelled"]
 
 
@@ -39,12 +42,14 @@ async def list_bundles(
             tx,
             f"""select {COLUMNS} from bundles
                 where (%(device)s::text is null or device_id = %(device)s)
+                  and (%(own)s::text is null or {ENROLLED})
                   and (%(state)s::text is null or state = %(state)s)
                   and (%(package)s::text is null or package_id = %(package)s)
                   and (%(at)s::timestamptz is null or (created_at, bundle_id) < (%(at)s::timestamptz, %(id)s::text))
                 order by created_at desc, bundle_id desc limit %(limit)s""",
             {
                 "device": mine,
+                "own": _reader(caller),
                 "state": state,
                 "package": package_id,
                 "at": after and after[0],
@@ -60,10 +65,14 @@ async def show(bundle_id: str, caller: Authenticated, platform: Platform) -> dic
     mine = _reader(caller)
     async with platform.db.tenant(caller.tenant) as tx:
         row = await fetch_one(
-            tx, f"select {COLUMNS}, index_path, index_size from bundles where bundle_id = %s", [bundle_id]
+            tx,
+            f"select {COLUMNS}, index_path, index_size, {ENROLLED} as enrolled from bundles where bundle_id = %s",
+            [bundle_id],
         )
         if row is None or (mine is not None and row["device_id"] != mine):
             raise not_found("bundle")
+        if mine is not None and not row["enrolled"]:
+            raise ContentError("enrolment-cancelled", "The enrolment of this bundle has ended.", "Enrol again.")
         if row["state"] != "ready":
             raise _not_ready(row)
         licence = await fetch_one(
@@ -78,6 +87,7 @@ async def show(bundle_id: str, caller: Authenticated, platform: Platform) -> dic
         raise not_found("licence")
     settings, now = platform.settings, datetime.now(UTC)
     pem = settings.edge_private_key.get_secret_value()
+    del row["enrolled"]
     sign = UrlSigner.of(settings.edge_url, settings.edge_key_id, pem, settings.edge_ttl_s)
     index = {"path": row.pop("index_path"), "size": row.pop("index_size"), "digest": row["index_digest"]}
     prefix = f"/bundles/{caller.tenant}/"

@@ -163,7 +163,7 @@ async def _require_room(tx: Transaction, learner_id: str, device_id: str) -> Non
         tx,
         """select (limits->>'devices_per_learner')::int as most,
                   (select count(*) from devices where learner_id = %s and device_id <> %s and state = 'active') as others
-           from tenants for update""",
+           from tenants for no key update""",
         [learner_id, device_id],
     )
     if row is None:

@@ -37,8 +37,7 @@ async def create(body: NewTenant, response: Response, caller: Authenticated, pla
 
 @router.get("/{tenant}", summary="Settings and limits of a tenant")
 async def show(tenant: str, caller: Authenticated, platform: Platform) -> dict[str, Any]:
-    if caller.tenant != tenant:
-        caller.require("operator")
+    caller.require("content:read" if caller.tenant == tenant else "operator")
     return await _show(platform, tenant)
 
 

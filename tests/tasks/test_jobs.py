@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from content.errors import ContentError, InvalidInput, Problem
-from tasks.jobs import GiveUp, Retry, decide, job_id, problem_of
+from tasks.jobs import OUTAGE_ATTEMPTS, GiveUp, Retry, decide, job_id, problem_of
 
 AWAY = ContentError("media-unavailable", "media-service does not answer.", "", True)
 WRONG = InvalidInput("draft-invalid", "1 mistake.", "Correct it.", False, (Problem("/title", "missing", "No title."),))
@@ -17,13 +17,16 @@ def test_what_may_help_is_tried_again_with_backoff(attempt: int, delay_s: float)
 
 
 def test_backoff_ends_at_a_minute() -> None:
-    decision = decide(AWAY, 30, 50)
+    decision = decide(AWAY, 30, 5)
     assert isinstance(decision, Retry)
     assert decision.delay_s == 60.0
 
 
-def test_the_last_attempt_gives_up() -> None:
-    assert isinstance(decide(AWAY, 5, 5), GiveUp)
+def test_a_part_that_is_away_is_waited_for_much_longer_than_a_bug() -> None:
+    assert isinstance(decide(AWAY, 5, 5), Retry)
+    assert isinstance(decide(AWAY, OUTAGE_ATTEMPTS, 5), GiveUp)
+    assert isinstance(decide(ValueError(), 4, 5), Retry)
+    assert isinstance(decide(ValueError(), 5, 5), GiveUp)
 
 
 def test_an_authors_mistake_is_not_tried_again_and_keeps_its_places() -> None:
