@@ -123,7 +123,8 @@ class Build:
             return None
 
     async def _assets(self, draft: Draft, tools: str) -> tuple[dict[str, AssetResult], list[Problem]]:
-        originals = draft.originals()
+        # Films first: they take longest, and a film begun last would be waited for alone.
+        originals = sorted(draft.originals(), key=lambda original: original.kind != "video")
         self._progress.expect([original.asset for original in originals])
         results = await _together(self._asset(original, tools) for original in originals)
         assets = {original.asset: result for original, (result, _) in zip(originals, results, strict=True)}

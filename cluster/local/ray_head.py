@@ -79,6 +79,7 @@ def ray_environment(site: Site) -> dict[str, str]:
         # with seconds of imports.
         "RAY_idle_worker_killing_time_threshold_ms": str(WARM_MS),
         "RAY_num_workers_soft_limit": str(WARM_WORKERS),
+        "RAY_worker_niceness": "0",  # the default of 15 lets whatever else polls on the machine go first
         "OMP_NUM_THREADS": "1",
     }
 
