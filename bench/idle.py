@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.results import Result, fact
-from cluster.local.home import read_json
 from cluster.local.stack import Stack
 from cluster.settings import Settings
 
@@ -18,6 +17,4 @@ def measure(home: Path, settings: Settings) -> list[Result]:
     found = [fact(f"idle: {part.part} memory", (part.pss_bytes or part.rss_bytes) / MIB, "MiB") for part in parts]
     found.append(fact("idle: all parts memory", sum(part.pss_bytes or part.rss_bytes for part in parts) / MIB, "MiB"))
     found += [fact(f"idle: {part.part} start", part.start_s, "s") for part in parts]
-    serve_s = float(read_json(stack.home.state).get("serve_s", 0.0))
-    found.append(fact("idle: serve applications start", serve_s, "s"))
     return found

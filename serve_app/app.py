@@ -1,13 +1,17 @@
 """Where every deployment is bound: the API and the pools, with the numbers of the topology table.
 
-`python -m serve_app.app` (with `--wait`: once a line `go` is read) connects to the Ray cluster of the settings, deploys all applications at once (one after the
-other took 37 s where together takes 22) and returns when they run. In the development profile the minimums are 1 and
-replicas take no CPU, so that it all runs on two cores and the CPUs are left for the renditions.
+`python -m serve_app.app` connects to the Ray cluster of the settings and deploys all applications at once: one after the
+other took 37 s where together takes 22. With `--stay FILE` it waits for the word to begin and stays as long as the stack
+does. In the development profile the minimums are 1 and replicas take no CPU, so that it all runs on two cores and the
+CPUs are left for the renditions.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,11 +25,13 @@ from actors.bundler import Bundler
 from actors.relay import OutboxRelay
 from actors.scaling import DepthPolicy
 from cluster import topology
+from cluster.local.ray_head import DEPLOYED
 from cluster.settings import Settings
 from cluster.topology import Pool
 from serve_app.api import create_app
 
 NAMESPACE = "content"
+CONNECT_S = 60.0
 WORKERS = {topology.BUILDER: Builder, topology.BUNDLER: Bundler, topology.RELAY: OutboxRelay}
 
 
@@ -100,7 +106,7 @@ def api(settings: Settings) -> RunTarget:
 
 def deploy(settings: Settings) -> None:
     """Deploy everything and return when it runs. Raises RuntimeError with Serve's reason when it does not."""
-    ray.init(address=settings.ray_address, namespace=NAMESPACE, log_to_driver=False, ignore_reinit_error=True)
+    connect(settings)
     url = urlsplit(settings.api_url)
     serve.start(
         proxy_location=ProxyLocation.HeadOnly,
@@ -109,8 +115,32 @@ def deploy(settings: Settings) -> None:
     serve.run_many([api(settings), *(worker(pool, settings) for pool in WORKERS)])
 
 
+def connect(settings: Settings) -> None:
+    """Connect to Ray, which may still be starting. Raises what Ray raises after a minute."""
+    deadline = time.monotonic() + CONNECT_S
+    while True:
+        try:
+            ray.init(address=settings.ray_address, namespace=NAMESPACE, log_to_driver=False, ignore_reinit_error=True)
+            return
+        except (ConnectionError, RuntimeError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.3)
+
+
+def await_word(file: Path) -> None:
+    """Wait until the file says `go`; end the process if it says anything else."""
+    while not file.exists():
+        time.sleep(0.05)
+    if file.read_text().strip() != "go":
+        sys.exit(2)
+
+
 if __name__ == "__main__":
-    if "--wait" in sys.argv and sys.stdin.readline().strip() != "go":
-        sys.exit(2)  # whoever started this has gone
+    stay = len(sys.argv) == 3 and sys.argv[1] == "--stay"
+    if stay:
+        await_word(Path(sys.argv[2]))
     deploy(Settings.load())
-    sys.exit(0)
+    print(DEPLOYED, flush=True)
+    if stay:
+        signal.pause()

@@ -10,18 +10,15 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-import subprocess
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from cluster.local.errors import part_failed
 from cluster.local.part import Part, Plan, Site, binary, http_problem
 
 OBJECT_STORE_BYTES = 200_000_000
-SERVE_DEADLINE_S = 180.0
+DEPLOYED = "all applications run"
+"""What `serve_app.app` prints when they do."""
 WARM_MS, WARM_WORKERS = 600_000, 12
 
 
@@ -84,47 +81,46 @@ def ray_environment(site: Site) -> dict[str, str]:
     }
 
 
-def serving(site: Site) -> bool:
-    """Whether the API answers."""
-    return http_problem(site.url("api"), "/livez") is None
+class ServeApps(Part):
+    """The Serve applications: the process that deploys them, and stays.
+
+    It must stay: Ray ends the idle workers of a job whose driver has gone, so that every small build would begin with
+    seconds of starting workers. It is started beside the others, imports what it binds, and waits for `let_go`.
+    """
+
+    name: ClassVar[str] = "serve"
+    ports: ClassVar[tuple[str, ...]] = ("api",)
+    deadline_s: ClassVar[float] = 240.0
+    patience_s: ClassVar[float] = 3.0
+
+    def version(self, site: Site) -> str:
+        return importlib.metadata.version("content-service")
+
+    def address(self, site: Site) -> str:
+        return site.url("api")
+
+    def plan(self, site: Site) -> Plan:
+        argv = [sys.executable, "-P", "-m", "serve_app.app", "--stay", str(_go(site))]
+        return Plan(argv, ray_environment(site), inputs=site.settings_digest)
+
+    def before_start(self, site: Site) -> None:
+        _go(site).unlink(missing_ok=True)
+
+    def unhealthy(self, site: Site) -> str | None:
+        if DEPLOYED not in site.home.log_end(self.name, 200):
+            return "the applications are being deployed"
+        return http_problem(site.url("api"), "/livez")
 
 
-class Deployer:
-    """`python -m serve_app.app --wait`: imports at once, deploys when told to. Ended by the `with` that made it."""
+def let_go(site: Site, word: str = "go") -> None:
+    """Tell a waiting `ServeApps` to deploy, or with any other word to end."""
+    fresh = _go(site).with_suffix(".new")
+    fresh.write_text(word)
+    fresh.replace(_go(site))
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
 
-    def __enter__(self) -> Self:
-        with self._site.home.log("serve").open("wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "serve_app.app", "--wait"], stdin=subprocess.PIPE, stdout=output,
-                stderr=subprocess.STDOUT, env=ray_environment(self._site), cwd=self._site.home.path,
-            )  # fmt: skip
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        if self._process.stdin is not None:
-            with suppress(OSError):
-                self._process.stdin.close()
-
-    def deploy(self) -> float:
-        """Deploy and wait until the applications run; returns the seconds it took. Raises LocalStackError."""
-        began = time.monotonic()
-        try:
-            self._process.communicate(b"go\n", timeout=SERVE_DEADLINE_S)
-        except subprocess.TimeoutExpired as error:
-            raise part_failed(
-                "serve",
-                f"the applications were not running after {SERVE_DEADLINE_S:.0f} s.",
-                self._site.home.log_end("serve"),
-            ) from error
-        if code := self._process.returncode:
-            raise part_failed("serve", f"deploying ended with exit code {code}.", self._site.home.log_end("serve"))
-        return time.monotonic() - began
+def _go(site: Site) -> Path:
+    return site.home.path / "serve-go"
 
 
 def _folder(site: Site) -> Path:

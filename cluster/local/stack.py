@@ -12,9 +12,9 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,9 @@ SERVERS: tuple[Part, ...] = (Postgres(), Nats(), S3(), Keys())
 APPS: tuple[Part, ...] = (Edge(), Neighbours())
 BASE: tuple[Part, ...] = (*SERVERS, *APPS)
 RAY = ray_head.RayHead()
-PARTS: tuple[Part, ...] = (*BASE, RAY)
-OTHER_LOGS = ("serve", "edge-access")
+SERVE = ray_head.ServeApps()
+PARTS: tuple[Part, ...] = (*BASE, RAY, SERVE)
+OTHER_LOGS = ("edge-access",)
 HEALTH_PATIENCE_S = 5.0
 
 
@@ -111,17 +112,23 @@ class Stack:
             for warning in warnings:
                 tell(f"note: {warning}")
             site = self._site(overrides or {})
-            kept = [part.name for part in (*BASE, *([RAY] if ray else ())) if self._is_kept(part, site)]
+            kept = [part.name for part in (*BASE, *((RAY, SERVE) if ray else ())) if self._is_kept(part, site)]
+            if RAY.name not in kept and SERVE.name in kept:
+                kept.remove(SERVE.name)
             settings = configuration.load_settings(self.home.path)
             # Ray takes longest to start and needs none of the others; the deployer meanwhile imports what it binds.
-            with ThreadPoolExecutor(1) as beside, self._deployer(site, ray and RAY.name not in kept) as deployer:
-                coming = beside.submit(self._start_together, [RAY] if ray and RAY.name not in kept else [], site, tell)
-                self._start_together([part for part in BASE if part.name not in kept], site, tell)
-                set_up_s = self._set_up(settings, before_ray, tell)
+            later = [part for part in ((RAY, SERVE) if ray else ()) if part.name not in kept]
+            with ThreadPoolExecutor(1) as beside:
+                coming = beside.submit(self._start_together, later, site, tell)
+                try:
+                    self._start_together([part for part in BASE if part.name not in kept], site, tell)
+                    set_up_s = self._set_up(settings, before_ray, tell)
+                except BaseException:
+                    ray_head.let_go(site, "stop")
+                    raise
+                ray_head.let_go(site)
                 coming.result()
-                start_s = {name: running.start_s for name, running in self._noted().items()} | set_up_s
-                if ray:
-                    start_s |= self._serve(site, tell, deployer)
+            start_s = {name: running.start_s for name, running in self._noted().items()} | set_up_s
         return StackInfo(
             self.home.path, settings, self._addresses(site, ray=ray), start_s, time.monotonic() - began, tuple(kept), tuple(warnings)
         )  # fmt: skip
@@ -131,7 +138,7 @@ class Stack:
         state = read_json(self.home.state)
         known: dict[str, int] = state.get("ports", {})
         running = self._noted(state)
-        wanted = [*(port for part in PARTS for port in part.ports), "api"]
+        wanted = [port for part in PARTS for port in part.ports]
         alive = {port for part in PARTS if self._alive(running.get(part.name)) for port in part.ports}
         if RAY.name in running and self._alive(running[RAY.name]):
             alive.add("api")
@@ -216,26 +223,6 @@ class Stack:
         tell(f"{'set-up':<12}{seconds:5.1f} s")
         return {"set-up": seconds}
 
-    @contextmanager
-    def _deployer(self, site: Site, wanted: bool) -> Generator[ray_head.Deployer | None]:
-        if not wanted:
-            yield None
-            return
-        with ray_head.Deployer(site) as deployer:
-            yield deployer
-
-    def _serve(self, site: Site, tell: Progress, deployer: ray_head.Deployer | None) -> dict[str, float]:
-        if ray_head.serving(site):
-            return {"serve": float(read_json(self.home.state).get("serve_s", 0.0))}
-        if deployer is None:
-            with ray_head.Deployer(site) as late:
-                seconds = round(late.deploy(), 2)
-        else:
-            seconds = round(deployer.deploy(), 2)
-        self._note(serve_s=seconds)
-        tell(f"{'serve':<12}{seconds:5.1f} s   {site.url('api')}")
-        return {"serve": seconds}
-
     # -- down, status, logs ---------------------------------------------------------------------------------------
 
     def down(self, progress: Progress | None = None) -> list[str]:
@@ -250,7 +237,7 @@ class Stack:
                 if self._stop(part, site, tell):
                     stopped.append(part.name)
 
-            for together in (RAY,), APPS, SERVERS:  # who uses others goes before them
+            for together in (RAY, SERVE), APPS, SERVERS:  # who uses others goes before them
                 with ThreadPoolExecutor(len(together)) as pool:
                     list(pool.map(stop_one, together))
             self.home.drop_short_folder()

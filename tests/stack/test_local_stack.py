@@ -78,7 +78,10 @@ def pids(stack: Stack) -> dict[str, int]:
 
 def test_every_part_is_up_and_says_so(info: StackInfo) -> None:
     status = Stack(info.home).status()
-    assert {part.part: part.health for part in status} == {part.name: "ok" for part in BASE} | {"ray": "stopped"}
+    assert {part.part: part.health for part in status} == {part.name: "ok" for part in BASE} | {
+        "ray": "stopped",
+        "serve": "stopped",
+    }
     assert all(part.pss_bytes > 0 and part.version[0].isdigit() for part in status if part.health == "ok")
 
 
@@ -146,7 +149,7 @@ def test_two_side_by_side_and_down_stops_only_its_own(info: StackInfo, tmp_path:
     finally:
         second.down()
     assert pids(first) == before
-    assert all(part.health == "ok" for part in first.status() if part.part != "ray")
+    assert all(part.health == "ok" for part in first.status() if part.part not in ("ray", "serve"))
 
 
 def test_a_dead_part_is_started_again_and_the_others_are_kept(info: StackInfo) -> None:
