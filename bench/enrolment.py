@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ async def _measure(home: Path, settings: Settings) -> list[Result]:
         await _register(connections, tenant)
         gets = _gets(home)
         began = time.perf_counter()
-        events = [_enrolment(tenant, course, number) for number in range(DEVICES)]
+        events: list[tuple[str, str, Mapping[str, Any]]] = [_enrolment(tenant, course, n) for n in range(DEVICES)]
         await asyncio.to_thread(publishing.publish_many, home, events)
         await _all_ready(connections, tenant)
         elapsed = time.perf_counter() - began
@@ -102,7 +103,7 @@ async def _signatures(connections: Connections, tenant: str) -> int:
 
 async def _sources(connections: Connections, tenant: str, package_id: str) -> int:
     """How many files a phone's bundle holds, the manifest among them."""
-    from tasks.bundle import read_contents
+    from tasks.contents import read_contents
     from tasks.planning import Group
 
     contents = await read_contents(connections, tenant, Group(package_id, 1, "phone", "interactive"))

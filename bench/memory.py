@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import sys
 import uuid
 
 import psutil
@@ -16,23 +15,21 @@ from cluster import places
 from cluster.objects import Objects
 from cluster.settings import Settings
 from content.bundles.keys import ContentKey
-from tasks.sealing import seal_batch
+from tasks.sealing import Source, seal_batch
 
 if __name__ == "__main__":
     objects = Objects(Settings.load())
     sources = put_assets(objects, "bench", count=1, size=MIB)  # connections and buffers of the client are made once
     seal_batch(objects, sources, [(f"bnd_{uuid.uuid4().hex[:26]}/a", ContentKey("k", bytes(32)))], places.bundles("b"))
+    reader, writer = os.pipe()
     if os.fork() == 0:  # the assets are made elsewhere, so that they do not count
         made = put_assets(Objects(Settings.load()), "bench", count=16, size=64 * MIB)
-        sys.stderr.write("\n")
-        with open("/tmp/content-bench-sources.json", "w") as file:  # noqa: PTH123
-            json.dump([vars(source) for source in made], file)
+        os.write(writer, json.dumps([vars(source) for source in made]).encode())
         os._exit(0)
-    os.wait()
-    from tasks.sealing import Source
-
-    with open("/tmp/content-bench-sources.json") as file:  # noqa: PTH123
+    os.close(writer)
+    with os.fdopen(reader) as file:
         sources = [Source(**entry) for entry in json.load(file)]
+    os.wait()
     idle = psutil.Process().memory_info().rss
     seal_batch(objects, sources, [(f"bnd_{uuid.uuid4().hex[:26]}/a", ContentKey("k", bytes(32)))], places.bundles("b"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

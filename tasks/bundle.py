@@ -8,12 +8,9 @@ what may have changed meanwhile: the claim, and whether a newer version overtook
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -21,47 +18,25 @@ from psycopg.types.json import Jsonb
 
 from cluster import failpoints, places
 from cluster.connections import Connections
-from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.keys import ServiceSigner
+from cluster.database import Transaction, fetch_all
 from cluster.outbox import Outgoing, emit
 from cluster.queue import Work
 from cluster.settings import MIB
-from content.bundles.index import media_class
-from content.bundles.keys import ContentKey, content_key_id, wrap_for_device
-from content.bundles.licence import Device, IndexRef, Licence
-from content.bundles.licence import Sequence as LicenceSequence
+from content.bundles.licence import Licence
 from content.canonical import rfc3339
 from content.errors import ContentError
-from content.jwk import thumbprint
-from content.packages import parse
-from content.signatures import sign_documents
 from tasks import claims, jobs, planning
 from tasks.claims import depth as depth
+from tasks.content_keys import content_keys
+from tasks.contents import Contents, read_contents
+from tasks.licences import issue
 from tasks.planning import Group
-from tasks.sealing import Sealed, Source, batch_memory, seal_batch
-from tasks.signing import current_signer
+from tasks.sealing import Sealed, batch_memory, seal_batch
 
 MEMORY = 192 * MIB
 """What the buffers of one batch may hold; with a large package this, not 64, is what limits a batch."""
-EPOCH = 1
 LINGERS = 6
 log = structlog.get_logger()
-
-
-REMEMBERED = 64
-_contents: dict[tuple[str, str, int, str], Contents] = {}
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What every bundle of a group holds."""
-
-    manifest_digest: str
-    sources: tuple[Source, ...]
-
-    @property
-    def size(self) -> int:
-        return sum(source.size for source in self.sources)
 
 
 async def drain(connections: Connections, work: Work, entry: int) -> None:
@@ -86,39 +61,6 @@ async def drain(connections: Connections, work: Work, entry: int) -> None:
     async with connections.db.tenant(work.tenant) as tx:
         await claims.let_go(tx, group, holder)
         await planning.hang_up(tx, work.tenant, group, entry)
-
-
-async def read_contents(connections: Connections, tenant: str, group: Group) -> Contents:
-    """Manifest and, of each asset, the one rendition that this profile gets; by digest, each once.
-
-    A published version never changes, so the last few are remembered: a batch then reads each file once, not twice.
-    """
-    known = _contents.get((tenant, group.package_id, group.version, group.profile))
-    if known is not None:
-        return known
-    async with connections.db.tenant(tenant) as tx:
-        row = await fetch_one(
-            tx,
-            """select manifest_digest, manifest_bytes from package_versions
-               where package_id = %s and version = %s and state = 'published'""",
-            [group.package_id, group.version],
-        )
-    if row is None:
-        raise ContentError("version-not-published", f"Version {group.version} is not published.")
-    key = places.manifest(tenant, group.package_id, group.version, row["manifest_digest"])
-    manifest = parse(await asyncio.to_thread(connections.objects.get, key))
-    chosen = {
-        file.digest: Source(
-            places.asset(tenant, file.digest), file.digest, file.size_bytes, media_class(file.media_type)
-        )
-        for file in manifest.files_for(group.profile)
-    }
-    first = Source(key, row["manifest_digest"], row["manifest_bytes"], "manifest")
-    contents = Contents(row["manifest_digest"], (first, *(chosen[name] for name in sorted(chosen))))
-    if len(_contents) >= REMEMBERED:
-        _contents.clear()
-    _contents[tenant, group.package_id, group.version, group.profile] = contents
-    return contents
 
 
 async def _batch(connections: Connections, tenant: str, group: Group, contents: Contents, entry: str) -> None:
@@ -146,7 +88,7 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
             prefix = places.bundles(tenant)
             sealed = await asyncio.to_thread(seal_batch, connections.objects, contents.sources, targets, prefix)
             await asyncio.to_thread(failpoints.hit, "bundle.after_upload", settings)
-            licences = await _licences(connections, tenant, group, contents, wanted, sequences, keys, sealed)
+            licences = await issue(connections, tenant, group, contents, wanted, sequences, keys, sealed)
             await _commit(connections, tenant, group, contents, attempt, wanted, sequences, sealed, licences)
     except BaseException as error:
         if await _handled(connections, tenant, attempt, error):
@@ -209,93 +151,6 @@ async def _sort_out(tx: Transaction, attempt: str, rows: list[dict[str, Any]]) -
     deadly = [r["bundle_id"] for r in rows if claims.died_too_often(r)]
     await claims.end(tx, attempt, deadly, "failed", jobs.WORKER_DIED)
     return [row for row in rows if row["bundle_id"] not in {*gone, *deadly}]
-
-
-async def content_keys(
-    connections: Connections, tenant: str, package_id: str, scopes: Sequence[str]
-) -> dict[str, ContentKey]:
-    """The content key of each scope: made, wrapped, committed and read back, so that all attempts use the same one."""
-    async with connections.db.tenant(tenant) as tx:
-        known = await _known_keys(tx, package_id, scopes)
-    missing = sorted(set(scopes) - set(known))
-    if missing:
-        fresh = [os.urandom(32) for _ in missing]
-        wrapped = await asyncio.to_thread(connections.keys.wrap, tenant, fresh)
-        async with connections.db.tenant(tenant) as tx, tx.cursor() as cursor:
-            await cursor.executemany(
-                b"""insert into content_keys (tenant, package_id, scope, epoch, kid, wrapped)
-                    values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",
-                [
-                    (tenant, package_id, scope, EPOCH, content_key_id(tenant, package_id, scope, EPOCH), text)
-                    for scope, text in zip(missing, wrapped, strict=True)
-                ],
-            )
-        async with connections.db.tenant(tenant) as tx:
-            known = await _known_keys(tx, package_id, scopes)
-    ordered = sorted(known)
-    opened = await asyncio.to_thread(connections.keys.unwrap, tenant, [known[scope]["wrapped"] for scope in ordered])
-    return {scope: ContentKey(known[scope]["kid"], key) for scope, key in zip(ordered, opened, strict=True)}
-
-
-async def _known_keys(tx: Transaction, package_id: str, scopes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    rows = await fetch_all(
-        tx,
-        "select scope, kid, wrapped from content_keys where package_id = %s and epoch = %s and scope = any(%s)",
-        [package_id, EPOCH, list(scopes)],
-    )
-    return {row["scope"]: row for row in rows}
-
-
-async def _licences(
-    connections: Connections,
-    tenant: str,
-    group: Group,
-    contents: Contents,
-    rows: Sequence[dict[str, Any]],
-    sequences: dict[str, tuple[int, int, int]],
-    keys: dict[str, ContentKey],
-    sealed: Sequence[Sealed],
-) -> list[tuple[Licence, dict[str, Any]]]:
-    """A licence for each row and its signature; one call of the key service for all of them."""
-    settings, now = connections.settings, datetime.now(UTC).replace(microsecond=0)
-    async with connections.db.tenant(tenant) as tx:
-        signer = await current_signer(tx, connections.keys, now)
-        newest = await fetch_one(
-            tx, "select trust_version, n from revocation_lists order by trust_version desc, n desc limit 1"
-        )
-    assert newest is not None
-    licences: list[Licence] = []
-    for row, made in zip(rows, sealed, strict=True):
-        begins = max(now, row["starts_at"] or now)
-        ends = min(now + timedelta(seconds=settings.licence_ttl_s), row["ends_at"] or datetime.max.replace(tzinfo=UTC))
-        key = keys[row["device_id"]]
-        licences.append(
-            Licence(
-                bundle_id=row["bundle_id"],
-                issue=1,
-                tenant=tenant,
-                package_id=group.package_id,
-                version=group.version,
-                manifest=contents.manifest_digest,
-                device=Device(row["device_id"], thumbprint(row["encryption_jwk"])),
-                sequence=LicenceSequence(*sequences[row["device_id"]]),
-                issued_at=now,
-                not_before=begins,
-                not_after=max(begins, ends),
-                offline_grace_s=settings.offline_grace_s,
-                min_revocations=(newest["trust_version"], newest["n"]),
-                profile=group.profile,
-                keys={key.kid: wrap_for_device(key, row["encryption_jwk"], os.urandom)},
-                index=IndexRef(made.index_path, made.index_size, made.index_digest),
-            )
-        )
-    documents = [licence.to_bytes() for licence in licences]
-    signatures = await asyncio.to_thread(_sign, documents, signer, tenant, now)
-    return list(zip(licences, signatures, strict=True))
-
-
-def _sign(documents: list[bytes], signer: ServiceSigner, tenant: str, now: datetime) -> list[dict[str, Any]]:
-    return sign_documents(documents, signer, iss=tenant, iat=now)
 
 
 async def _commit(

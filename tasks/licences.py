@@ -1,0 +1,74 @@
+"""Licences of a batch, and their signatures by one call of the key service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cluster.connections import Connections
+from cluster.database import fetch_one
+from cluster.keys import ServiceSigner
+from content.bundles.keys import ContentKey, wrap_for_device
+from content.bundles.licence import Device, IndexRef, Licence
+from content.bundles.licence import Sequence as LicenceSequence
+from content.jwk import thumbprint
+from content.signatures import sign_documents
+from tasks.contents import Contents
+from tasks.planning import Group
+from tasks.sealing import Sealed
+from tasks.signing import current_signer
+
+
+async def issue(
+    connections: Connections,
+    tenant: str,
+    group: Group,
+    contents: Contents,
+    rows: Sequence[dict[str, Any]],
+    sequences: dict[str, tuple[int, int, int]],
+    keys: dict[str, ContentKey],
+    sealed: Sequence[Sealed],
+) -> list[tuple[Licence, dict[str, Any]]]:
+    """A licence for each row and its signature; one call of the key service for all of them."""
+    settings, now = connections.settings, datetime.now(UTC).replace(microsecond=0)
+    async with connections.db.tenant(tenant) as tx:
+        signer = await current_signer(tx, connections.keys, now)
+        newest = await fetch_one(
+            tx, "select trust_version, n from revocation_lists order by trust_version desc, n desc limit 1"
+        )
+    assert newest is not None
+    licences: list[Licence] = []
+    for row, made in zip(rows, sealed, strict=True):
+        begins = max(now, row["starts_at"] or now)
+        ends = min(now + timedelta(seconds=settings.licence_ttl_s), row["ends_at"] or datetime.max.replace(tzinfo=UTC))
+        key = keys[row["device_id"]]
+        licences.append(
+            Licence(
+                bundle_id=row["bundle_id"],
+                issue=1,
+                tenant=tenant,
+                package_id=group.package_id,
+                version=group.version,
+                manifest=contents.manifest_digest,
+                device=Device(row["device_id"], thumbprint(row["encryption_jwk"])),
+                sequence=LicenceSequence(*sequences[row["device_id"]]),
+                issued_at=now,
+                not_before=begins,
+                not_after=max(begins, ends),
+                offline_grace_s=settings.offline_grace_s,
+                min_revocations=(newest["trust_version"], newest["n"]),
+                profile=group.profile,
+                keys={key.kid: wrap_for_device(key, row["encryption_jwk"], os.urandom)},
+                index=IndexRef(made.index_path, made.index_size, made.index_digest),
+            )
+        )
+    documents = [licence.to_bytes() for licence in licences]
+    signatures = await asyncio.to_thread(_sign, documents, signer, tenant, now)
+    return list(zip(licences, signatures, strict=True))
+
+
+def _sign(documents: list[bytes], signer: ServiceSigner, tenant: str, now: datetime) -> list[dict[str, Any]]:
+    return sign_documents(documents, signer, iss=tenant, iat=now)
