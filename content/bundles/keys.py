@@ -1,6 +1,6 @@
 """Content keys: what is derived from one, and how one travels to a device.
 
-A content key is made, wrapped and committed before anything is encrypted with it (tasks/bundle.py); here it only
+A content key is made, wrapped and committed before anything is encrypted with it (tasks/content_keys.py); here it only
 appears as 32 bytes with an id. From it come the opaque file ids and, inside content/bundles/stream.py, each file's own
 key. docs/bundle-format.md, "Content keys".
 """
