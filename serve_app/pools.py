@@ -26,8 +26,7 @@ def read(settings: Settings) -> list[dict[str, Any]]:
 
 def _row(pool: Pool, settings: Settings, depth: int | None, replicas: dict[str, str] | None) -> dict[str, Any]:
     least = topology.DEVELOPMENT_MINIMUM if settings.profile == "development" else pool.minimum
-    deployed = replicas is None or pool.name in replicas
-    if not deployed:
+    if depth is None and pool is not topology.API:
         return {"pool": pool.name, "depth": "-", "replicas": "0", "wanted": 0, "why": "not part of this stack"}
     most = topology.DEVELOPMENT_MAXIMUM if settings.profile == "development" else pool.maximum
     wanted = min(pool.wanted(depth or 0, minimum=least), most)

@@ -103,13 +103,16 @@ class ServeApps(Part):
         argv = [sys.executable, "-P", "-m", "serve_app.app", "--stay", str(_go(site))]
         return Plan(argv, ray_environment(site), inputs=site.settings_digest)
 
-    def before_start(self, site: Site) -> None:
-        _go(site).unlink(missing_ok=True)
-
     def unhealthy(self, site: Site) -> str | None:
         if DEPLOYED not in site.home.log_end(self.name, 200):
             return "the applications are being deployed"
         return http_problem(site.url("api"), "/livez")
+
+
+def hold(site: Site) -> None:
+    """Have `ServeApps` wait. To be called before it is started: where the other parts are all kept, the word comes while
+    its predecessor is still being ended, and must not be wiped away then."""
+    _go(site).unlink(missing_ok=True)
 
 
 def let_go(site: Site, word: str = "go") -> None:

@@ -118,6 +118,7 @@ class Stack:
             settings = configuration.load_settings(self.home.path)
             # Ray takes longest to start and needs none of the others; the deployer meanwhile imports what it binds.
             later = [part for part in ((RAY, SERVE) if ray else ()) if part.name not in kept]
+            ray_head.hold(site)
             with ThreadPoolExecutor(1) as beside:
                 coming = beside.submit(self._start_together, later, site, tell)
                 try:

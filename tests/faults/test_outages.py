@@ -61,6 +61,25 @@ def test_nats_away_for_half_a_minute(tenant: Tenant) -> None:
         device.read(device.open(device.offers()[-1]))
 
 
+def test_rays_head_killed_and_started_again(tenant: Tenant) -> None:
+    """Everything on Ray is disposable: `up` brings back a cluster that lost its head, and the work goes on."""
+    running, course = tenant.running, small(tenant)
+    device = tenant.device(LEARNER)
+    tenant.enrol(course, LEARNER)
+    (head,) = (process for process in running.processes("ray") if process.name() == "gcs_server")
+    head.kill()
+    until("Ray unwell", lambda: running.health("ray") != "ok", 60)
+    tenant.publish(course)
+    kept = running.stack.up().kept
+    assert "postgres" in kept
+    assert not {"ray", "serve"} & set(kept)
+    tenant.built(course, deadline_s=120)
+    tenant.ready(course, 1)
+    assert_settled(tenant)
+    (offer,) = device.offers()
+    device.read(device.open(offer))
+
+
 def restart_postgres(tenant: Tenant, let_go: str) -> None:
     """Restart it while a worker is held at the point `let_go`; whoever lost its listener is another one afterwards."""
     running = tenant.running

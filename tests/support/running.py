@@ -100,6 +100,14 @@ class Running:
         folders = [str(path) for path in self.home.work.iterdir()] if self.home.work.is_dir() else []
         return folders + [f"{process.pid}: {_title(process)}" for process in self.encoders()]
 
+    def processes(self, part: str) -> list[psutil.Process]:
+        """The processes of one part."""
+        return list(members(self._noted()[part].started))
+
+    def health(self, part: str) -> str:
+        """What `status` says of one part now."""
+        return next(entry.health for entry in self.stack.status() if entry.part == part)
+
     def stop_part(self, name: str) -> None:
         """End one server of the stack and nothing else."""
         part = next(part for part in PARTS if part.name == name)
