@@ -14,7 +14,7 @@ from actors.queue_pool import QueueReplica
 from cluster import queue
 from cluster.queue import Work
 from content.errors import ContentError
-from tasks import bundle, lists, planning
+from tasks import bundle, claims, lists, planning
 
 RENEW_S = 3600.0
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ class Bundler(QueueReplica):
     async def read_depth(self) -> float:
         """Bundles, not jobs: rows that wait and rows that are being served."""
         async with self.connections.ops.connection() as connection:
-            return float(await bundle.depth(connection))
+            return float(await claims.depth(connection))
 
     async def handle(self, job: Job, work: Work) -> None:
         # One batch at a time: what a batch does to its worker is then blamed on its own rows alone.

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from actors.pool import Replica, describe, pause
-from cluster.database import fetch_one
+from cluster import outbox
 from cluster.events import Events
 from content.errors import ContentError
 from tasks.intake import Intake
@@ -23,8 +23,7 @@ class OutboxRelay(Replica):
 
     async def read_depth(self) -> float:
         async with self.connections.ops.connection() as connection:
-            row = await fetch_one(connection, "select count(*) as n from outbox where published_at is null")
-            return float(row["n"]) if row else 0.0
+            return float(await outbox.backlog(connection))
 
     async def work(self) -> None:
         events = await self._connect()

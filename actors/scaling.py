@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from cluster.topology import replicas_for
+
 
 class DepthPolicy:
-    """clamp(ceil(depth / per replica), minimum, maximum), as a Kubernetes HPA does with an AverageValue target."""
+    """`cluster.topology.replicas_for` the deepest report of the replicas."""
 
     def __init__(self, per_replica: int, minimum: int, maximum: int) -> None:
         self.per_replica, self.minimum, self.maximum = per_replica, minimum, maximum
@@ -21,7 +23,6 @@ class DepthPolicy:
             if not reports:
                 return ctx.target_num_replicas, {}
             depth = max(float(value) for value in reports.values())
-            wanted = -int(-depth // self.per_replica)
-            return max(self.minimum, min(self.maximum, wanted)), {"depth": depth}
+            return replicas_for(depth, self.per_replica, self.minimum, self.maximum), {"depth": depth}
         except Exception:  # noqa: BLE001 - a raising policy stops every app of the cluster
             return getattr(ctx, "target_num_replicas", self.minimum), {}

@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from cluster.database import Transaction
+from cluster.database import Transaction, fetch_one
 from content.events import EVENT_TYPES, make
 
 PARTITIONS = 64
@@ -61,6 +61,12 @@ async def emit(tx: Transaction, tenant: str, events: Sequence[Outgoing]) -> None
     if rows:
         async with tx.cursor() as cursor:
             await cursor.executemany(EMIT, rows)
+
+
+async def backlog(connection: Transaction) -> int:
+    """Events that wait to be published, over all tenants (role ops)."""
+    row = await fetch_one(connection, "select count(*) as n from outbox where published_at is null")
+    return int(row["n"]) if row else 0
 
 
 def partition_of(tenant: str, key: str) -> int:

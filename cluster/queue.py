@@ -51,7 +51,7 @@ async def enqueue(
 
 
 async def depth(tx: Transaction, queue: str) -> int:
-    """What waits and what runs in a queue (for bundles, count rows instead: `tasks.bundle`)."""
+    """What waits and what runs in a queue (for bundles, count rows instead: `tasks.claims`)."""
     row = await fetch_one(
         tx, "select count(*) as n from pgqueuer where entrypoint = %s and status in ('queued', 'picked')", [queue]
     )

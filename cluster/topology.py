@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MI, GI = 1 << 20, 1 << 30
 
@@ -22,12 +22,23 @@ class Pool:
     memory_limit: int
     runs: str
 
-    def wanted(self, depth: float, *, minimum: int | None = None) -> int:
-        """Replicas for a depth, as an HPA with an AverageValue target counts: clamp(ceil(depth / per replica))."""
-        least = self.minimum if minimum is None else minimum
+    def wanted(self, depth: float) -> int:
+        """Replicas for a depth; the minimum where the pool does not grow by depth."""
         if self.per_replica is None:
-            return least
-        return max(least, min(self.maximum, math.ceil(max(depth, 0) / self.per_replica)))
+            return self.minimum
+        return replicas_for(depth, self.per_replica, self.minimum, self.maximum)
+
+    def in_profile(self, profile: str) -> Pool:
+        """The row as it is used: the development profile narrows it, so that it all runs on two cores."""
+        if profile != "development":
+            return self
+        most = min(self.maximum, DEVELOPMENT_MAXIMUM)
+        return replace(self, minimum=min(self.minimum, DEVELOPMENT_MINIMUM), maximum=most)
+
+
+def replicas_for(depth: float, per_replica: int, least: int, most: int) -> int:
+    """clamp(ceil(depth / per replica), least, most), as a Kubernetes HPA with an AverageValue target counts."""
+    return max(least, min(most, math.ceil(max(depth, 0) / per_replica)))
 
 
 API = Pool("content-api", 3, 20, None, 500, 2000, 512 * MI, 3 * GI // 2, "HTTP")
@@ -42,5 +53,4 @@ API_CPU_TARGET = 0.6
 """One more API replica when the mean CPU is over this share of its request."""
 
 DEVELOPMENT_MINIMUM, DEVELOPMENT_MAXIMUM = 1, 2
-"""What the development profile makes of the table, so that it all runs on two cores."""
 REGIONS = ("us", "eu", "me", "ap")

@@ -35,14 +35,6 @@ CONNECT_S = 60.0
 WORKERS = {topology.BUILDER: Builder, topology.BUNDLER: Bundler, topology.RELAY: OutboxRelay}
 
 
-def minimum(pool: Pool, settings: Settings) -> int:
-    return topology.DEVELOPMENT_MINIMUM if settings.profile == "development" else pool.minimum
-
-
-def maximum(pool: Pool, settings: Settings) -> int:
-    return min(pool.maximum, topology.DEVELOPMENT_MAXIMUM) if settings.profile == "development" else pool.maximum
-
-
 def actor_options(pool: Pool, settings: Settings) -> dict[str, Any]:
     """What a replica asks of its node: in production its pod's request and the one unit of its pool."""
     environment = {"env_vars": {"OMP_NUM_THREADS": "1"}}
@@ -58,16 +50,15 @@ def actor_options(pool: Pool, settings: Settings) -> dict[str, Any]:
 
 def worker(pool: Pool, settings: Settings) -> RunTarget:
     """A pool: no route, replicas by the depth of its queue, drained when it leaves."""
-    least = minimum(pool, settings)
-    per_replica = pool.per_replica or 1
+    used = pool.in_profile(settings.profile)
     scaling = AutoscalingConfig(
-        min_replicas=least,
-        max_replicas=maximum(pool, settings),
+        min_replicas=used.minimum,
+        max_replicas=used.maximum,
         upscale_delay_s=0,
         downscale_delay_s=300 if settings.profile == "production" else 30,
         policy=AutoscalingPolicy(
             policy_function=DepthPolicy,
-            policy_kwargs={"per_replica": per_replica, "minimum": least, "maximum": maximum(pool, settings)},
+            policy_kwargs={"per_replica": used.per_replica, "minimum": used.minimum, "maximum": used.maximum},
         ),
     )
     deployment: Any = serve.deployment(
@@ -89,7 +80,7 @@ def api(settings: Settings) -> RunTarget:
 
     deployment: Any = serve.deployment(
         name=topology.API.name,
-        num_replicas=minimum(topology.API, settings),
+        num_replicas=topology.API.in_profile(settings.profile).minimum,
         ray_actor_options=actor_options(topology.API, settings),
         max_ongoing_requests=200,
         max_queued_requests=1000,

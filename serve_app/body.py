@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.problems import problem
@@ -17,37 +18,20 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        title = f"A request's body has at most {self._most} bytes."
         said = dict(scope["headers"]).get(b"content-length", b"0")
         if not said.isdigit() or int(said) > self._most:
-            await self._refuse(scope, receive, send)
+            await problem(413, "body-too-large", title, "Send less.")(scope, receive, send)
             return
-        counted, begun = 0, False
+        counted = 0
 
         async def limited() -> Message:
             nonlocal counted
             message = await receive()
             counted += len(message.get("body", b""))
             if counted > self._most:
-                raise _TooLargeError
+                # An HTTPException, since FastAPI makes a 400 of everything else that reading a body raises.
+                raise HTTPException(413, title)
             return message
 
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, limited, watched)
-        except _TooLargeError:
-            if not begun:
-                await self._refuse(scope, receive, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = problem(
-            413, "body-too-large", f"A request's body has at most {self._most} bytes.", "Send less, or in parts."
-        )
-        await answer(scope, receive, send)
-
-
-class _TooLargeError(Exception):
-    pass
+        await self._app(scope, limited, send)

@@ -7,9 +7,8 @@ from typing import Any
 
 import httpx
 
-from cluster import queue, topology
+from cluster import outbox, queue, topology
 from cluster.connections import Connections
-from cluster.database import fetch_one
 from cluster.settings import Settings
 from cluster.topology import Pool
 from content.errors import ContentError
@@ -25,17 +24,16 @@ def read(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _row(pool: Pool, settings: Settings, depth: int | None, replicas: dict[str, str] | None) -> dict[str, Any]:
-    least = topology.DEVELOPMENT_MINIMUM if settings.profile == "development" else pool.minimum
     if depth is None and pool is not topology.API:
         return {"pool": pool.name, "depth": "-", "replicas": "0", "wanted": 0, "why": "not part of this stack"}
-    most = topology.DEVELOPMENT_MAXIMUM if settings.profile == "development" else pool.maximum
-    wanted = min(pool.wanted(depth or 0, minimum=least), most)
+    used = pool.in_profile(settings.profile)
+    wanted = used.wanted(depth or 0)
     if depth is None:
-        why = f"minimum {least}; one more over {topology.API_CPU_TARGET:.0%} of its CPU"
-    elif wanted == least:
-        why = f"minimum {least}; one more per {pool.per_replica} {UNITS[pool.name]}"
+        why = f"minimum {used.minimum}; one more over {topology.API_CPU_TARGET:.0%} of its CPU"
+    elif wanted == used.minimum:
+        why = f"minimum {used.minimum}; one more per {used.per_replica} {UNITS[pool.name]}"
     else:
-        why = f"{depth} {UNITS[pool.name]} / {pool.per_replica}, at most {most}"
+        why = f"{depth} {UNITS[pool.name]} / {used.per_replica}, at most {used.maximum}"
     shown = (replicas or {}).get(pool.name, "?")
     return {
         "pool": pool.name,
@@ -50,11 +48,10 @@ async def _depths(settings: Settings) -> dict[str, int]:
     connections = await Connections.open(settings, "worker", size=1)
     try:
         async with connections.ops.connection() as ops:
-            waiting = await fetch_one(ops, "select count(*) as n from outbox where published_at is null")
             return {
                 topology.BUILDER.name: await queue.depth(ops, queue.BUILD),
                 topology.BUNDLER.name: await claims.depth(ops),
-                topology.RELAY.name: int(waiting["n"]) if waiting else 0,
+                topology.RELAY.name: await outbox.backlog(ops),
             }
     finally:
         await connections.close()

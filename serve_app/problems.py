@@ -30,7 +30,6 @@ STATUS = {
     "bundle-failed": 409,
     "bundle-superseded": 410,
     "enrolment-cancelled": 410,
-    "body-too-large": 413,
     "nonce-unknown": 409,
     "device-taken": 409,
     "device-limit": 409,
@@ -85,7 +84,7 @@ def install(app: FastAPI) -> None:
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        codes = {404: "not-found", 405: "method-not-allowed"}
+        codes = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
         return problem(error.status_code, codes.get(error.status_code, "http-error"), str(error.detail))
 
     async def unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -72,7 +72,7 @@ class Build:
         try:
             self._progress.tell(0.01, "reading the draft")
             document, report, draft = await self._draft()
-            listing = await self._ask(self._neighbours.listing, self._tenant, self._row["course_id"])
+            listing = await asyncio.to_thread(self._neighbours.listing, self._tenant, self._row["course_id"])
             assistant = await self._assistant(draft)
             tools = await asyncio.to_thread(toolchain)
             assets, problems = await self._assets(draft, tools)
@@ -100,11 +100,10 @@ class Build:
         finally:
             self._neighbours.close()
 
-    async def _ask(self, call: Any, *arguments: Any) -> Any:
-        return await asyncio.to_thread(call, *arguments)
-
     async def _draft(self) -> tuple[Any, DraftReport, Draft]:
-        document = await self._ask(self._neighbours.draft, self._tenant, self._row["draft_id"], self._row["revision"])
+        document = await asyncio.to_thread(
+            self._neighbours.draft, self._tenant, self._row["draft_id"], self._row["revision"]
+        )
         report = await asyncio.to_thread(validate, document)
         draft = report.draft or parse_draft(document)  # the second raises with every problem
         refuse_unbuildable(draft)
@@ -117,7 +116,7 @@ class Build:
             return None
         request = {"course_id": self._row["course_id"], "blocks": [block.model_dump(mode="json") for block in wanted]}
         try:
-            return await self._ask(self._neighbours.assistant, self._tenant, request)
+            return await asyncio.to_thread(self._neighbours.assistant, self._tenant, request)
         except ContentError as error:
             log.warning("built without the assistant", code=error.code, job=self._job)
             return None
@@ -133,7 +132,7 @@ class Build:
     async def _asset(self, ref: OriginalRef, tools: str) -> tuple[AssetResult, list[Problem]]:
         """One original: what media-service says of it, its probe, and a rendition for each recipe of its plan."""
         try:
-            facts = await self._ask(self._neighbours.original, self._tenant, ref.asset)
+            facts = await asyncio.to_thread(self._neighbours.original, self._tenant, ref.asset)
             original = Original(self._tenant, ref.asset, ref.kind, facts.digest, self._folder)
             probe, size = await self._probe(original)
             recipes = plan(ref.kind, probe)
@@ -155,11 +154,11 @@ class Build:
             )
         if row is not None:
             return Probe(**row["facts"]["probe"]), row["facts"]["size_bytes"]
-        found, size, probe = await look_on_ray(original)
+        size, probe = await look_on_ray(original)
         async with self._connections.db.tenant(self._tenant) as tx:
             await tx.execute(
                 b"insert into probes (tenant, source_digest, kind, facts) values (%s, %s, %s, %s) on conflict do nothing",
-                [self._tenant, found, original.kind, Jsonb({"probe": asdict(probe), "size_bytes": size})],
+                [self._tenant, original.digest, original.kind, Jsonb({"probe": asdict(probe), "size_bytes": size})],
             )
         return probe, size
 
@@ -211,7 +210,7 @@ class Build:
         await asyncio.to_thread(self._connections.objects.put, key, body, "application/json")
         async with self._connections.db.tenant(self._tenant) as tx:
             signer = await current_signer(tx, self._connections.keys, now)
-        (signature,) = await asyncio.to_thread(lambda: sign_documents([body], signer, iss=self._tenant, iat=now))
+        (signature,) = await asyncio.to_thread(sign_documents, [body], signer, iss=self._tenant, iat=now)
         report = {**report, "reused": self._reused, "made": self._made}
         async with self._connections.db.tenant(self._tenant) as tx:
             # Versions of a package are published one at a time: a slow old one must not be told of after a newer one.

@@ -26,7 +26,6 @@ from content.bundles.licence import Licence
 from content.canonical import rfc3339
 from content.errors import ContentError
 from tasks import claims, jobs, planning
-from tasks.claims import depth as depth
 from tasks.content_keys import content_keys
 from tasks.contents import Contents, read_contents
 from tasks.licences import issue
@@ -106,14 +105,14 @@ async def _handled(connections: Connections, tenant: str, attempt: str, error: B
     helpable = isinstance(error, asyncio.CancelledError) or (isinstance(error, ContentError) and error.retryable)
     async with connections.db.tenant(tenant) as tx:
         if helpable or not isinstance(error, ContentError):
-            await claims.give_back_all(tx, attempt, blamed=not helpable)
+            await claims.give_back(tx, attempt, blamed=not helpable)
             return False
         held = await fetch_all(tx, "select bundle_id from bundles where attempt = %s and state = 'claimed'", [attempt])
         log.error("batch failed", code=error.code, bundles=len(held))
         if len(held) == 1:
             await claims.end(tx, attempt, [held[0]["bundle_id"]], "failed", jobs.problem_of(error))
         else:
-            await claims.give_back_all(tx, attempt, blamed=True)
+            await claims.give_back(tx, attempt, blamed=True)
         return True
 
 
@@ -173,7 +172,8 @@ async def _commit(
         await claims.end(tx, attempt, [row["bundle_id"] for row in held if row["device_id"] in overtaken], "superseded")
         # Beaten by another bundle of the same device and version: made again with the next number.
         again = [r["bundle_id"] for r in held if r["device_id"] not in done and r["device_id"] not in overtaken]
-        await claims.give_back(tx, attempt, again)
+        if again:
+            await claims.give_back(tx, attempt, again)
         results: list[dict[str, Any]] = []
         for row, made, (licence, signature) in zip(rows, sealed, licences, strict=True):
             if row["bundle_id"] in mine and row["device_id"] in done:

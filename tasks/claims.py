@@ -31,7 +31,8 @@ CLAIM = """
     from chosen c, devices d, enrolments e
     where b.bundle_id = c.bundle_id and d.device_id = b.device_id and e.enrollment_id = b.enrollment_id
     returning b.bundle_id, b.enrollment_id, b.learner_id, b.device_id, b.policy, b.attempts,
-              b.created_at > now() - make_interval(secs => %(fresh)s) as fresh, d.encryption_jwk, d.state as device_state, e.state as enrolment_state, e.starts_at, e.ends_at
+              b.created_at > now() - make_interval(secs => %(fresh)s) as fresh,
+              d.encryption_jwk, d.state as device_state, e.state as enrolment_state, e.starts_at, e.ends_at
 """
 
 ALLOCATE = """
@@ -87,7 +88,9 @@ async def claim(
     for row in rows:
         first.setdefault(row["device_id"], row)
     # Two bundles of one device need two sequences: the second waits for the next batch.
-    await give_back(tx, attempt, [row["bundle_id"] for row in rows if first[row["device_id"]] is not row])
+    doubled = [row["bundle_id"] for row in rows if first[row["device_id"]] is not row]
+    if doubled:
+        await give_back(tx, attempt, doubled)
     return list(first.values())
 
 
@@ -105,24 +108,17 @@ async def renew(tx: Transaction, attempt: str, lease_s: float) -> None:
     )
 
 
-async def give_back(tx: Transaction, attempt: str, bundle_ids: Sequence[str], *, blamed: bool = False) -> None:
-    """Rows of this attempt back to planned; without blame if what happened was no fault of theirs."""
-    if bundle_ids:
-        await tx.execute(
-            b"""update bundles set state = 'planned', attempts = case when %s then attempts else 0 end,
-                                   claimed_by = null, claimed_until = null
-                where bundle_id = any(%s) and state = 'claimed' and attempt = %s""",
-            [blamed, list(bundle_ids), attempt],
-        )
-
-
-async def give_back_all(tx: Transaction, attempt: str, *, blamed: bool) -> None:
-    """Every row that this attempt still holds back to planned."""
+async def give_back(
+    tx: Transaction, attempt: str, bundle_ids: Sequence[str] | None = None, *, blamed: bool = False
+) -> None:
+    """Rows of this attempt (all that it still holds, if none are named) back to planned; without blame if what happened
+    was no fault of theirs."""
     await tx.execute(
-        b"""update bundles set state = 'planned', attempts = case when %s then attempts else 0 end,
+        b"""update bundles set state = 'planned', attempts = case when %(blamed)s then attempts else 0 end,
                                claimed_by = null, claimed_until = null
-            where attempt = %s and state = 'claimed'""",
-        [blamed, attempt],
+            where attempt = %(attempt)s and state = 'claimed'
+              and (%(ids)s::text[] is null or bundle_id = any(%(ids)s))""",
+        {"blamed": blamed, "attempt": attempt, "ids": None if bundle_ids is None else list(bundle_ids)},
     )
 
 

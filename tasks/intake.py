@@ -176,7 +176,8 @@ async def _enrolled(tx: Transaction, tenant: str, data: EnrollmentCreatedData) -
 
 
 async def _cancelled(tx: Transaction, tenant: str, data: EnrollmentCancelledData) -> None:
-    """Planned bundles of it are dropped; bundles that went out stay valid until their licence ends, since no revocation names them yet."""
+    """Planned bundles of it are dropped and nothing of it is handed out any more; what a device has already opened goes
+    on opening until its licence ends, since no revocation names it yet."""
     # If it overtook its `created`, it leaves a row that the late `created` cannot revive.
     await tx.execute(
         b"""insert into enrolments (tenant, enrollment_id, learner_id, course_id, state) values (%s, %s, '', '', 'cancelled')

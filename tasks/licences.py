@@ -10,7 +10,6 @@ from typing import Any
 
 from cluster.connections import Connections
 from cluster.database import fetch_one
-from cluster.keys import ServiceSigner
 from content.bundles.keys import ContentKey, wrap_for_device
 from content.bundles.licence import Device, IndexRef, Licence
 from content.bundles.licence import Sequence as LicenceSequence
@@ -66,9 +65,5 @@ async def issue(
             )
         )
     documents = [licence.to_bytes() for licence in licences]
-    signatures = await asyncio.to_thread(_sign, documents, signer, tenant, now)
+    signatures = await asyncio.to_thread(sign_documents, documents, signer, iss=tenant, iat=now)
     return list(zip(licences, signatures, strict=True))
-
-
-def _sign(documents: list[bytes], signer: ServiceSigner, tenant: str, now: datetime) -> list[dict[str, Any]]:
-    return sign_documents(documents, signer, iss=tenant, iat=now)

@@ -77,7 +77,7 @@ async def _renew_revocations(tx: Transaction, connections: Connections, tenant: 
     old = RevocationList.parse(row["document"].encode())
     new = replace(old, version=(old.version[0], old.version[1] + 1), issued_at=now, expires=now + life)
     signer, body = await current_signer(tx, connections.keys, now), new.to_bytes()
-    (signature,) = await asyncio.to_thread(lambda: sign_documents([body], signer, iss=tenant, iat=now))
+    (signature,) = await asyncio.to_thread(sign_documents, [body], signer, iss=tenant, iat=now)
     await tx.execute(
         b"""insert into revocation_lists (tenant, trust_version, n, document, signature, expires)
             values (%s, %s, %s, %s, %s, %s)""",

@@ -1,8 +1,8 @@
 """The work of a build that is spread over the pool's nodes, as Ray tasks: look at an original, make one rendition.
 
 Tasks take and return values; originals come from media-service, results go to S3 by digest, so a task may run on any
-node and twice. A task works in a folder of its job that the builder removes; on another node it removes its own. Ray
-does not retry them (`max_retries=0`): the queue does.
+node and twice. A task works in a folder of its job that the builder removes; on another node the sweep at a builder's
+start does. Ray does not retry them (`max_retries=0`): the queue does.
 """
 
 from __future__ import annotations
@@ -46,17 +46,18 @@ class Original:
     folder: str
 
 
-def look(original: Original) -> tuple[str, int, Probe]:
-    """(digest, size in bytes, probe) of an original. Raises ContentError as `tasks.render.probe`, or of the fetch."""
+def look(original: Original) -> tuple[int, Probe]:
+    """(size in bytes, probe) of an original. Raises ContentError as `tasks.render.probe`, or of the fetch."""
     settings = Settings.load()
-    with _fetched(original, settings) as (path, digest):
-        return digest, path.stat().st_size, probe(path, original.kind, settings, original.asset)
+    path = _fetched(original)
+    return path.stat().st_size, probe(path, original.kind, settings, original.asset)
 
 
 def make(original: Original, recipe: Recipe) -> Iterator[float | Rendition]:
     """Shares of the work done (0–1), then the rendition, stored under its digest."""
     settings = Settings.load()
-    with _fetched(original, settings) as (path, _), tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    path = _fetched(original)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         shares: SimpleQueue[float] = SimpleQueue()
         box: list[Any] = []
 
@@ -105,48 +106,31 @@ def _store(objects: Objects, tenant: str, path: Path, rendition: Rendition) -> N
         objects.put(places.asset(tenant, rendition.digest), body, rendition.media_type)
 
 
-class _fetched:
-    """The original on this node's disk: from the job's folder, or fetched and checked."""
+def _fetched(original: Original) -> Path:
+    """The original on this node's disk: from the job's folder, or fetched, checked and put there whole.
 
-    def __init__(self, original: Original, settings: Settings) -> None:
-        self._original, self._settings = original, settings
-
-    def __enter__(self) -> tuple[Path, str]:
-        folder = Path(self._original.folder)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        name = hashlib.sha256(f"{self._original.asset}/{self._original.digest}".encode()).hexdigest()[:32]
-        path = folder / name
-        known = folder / f"{name}.digest"
-        if known.exists():
-            digest = known.read_text()
-        else:
-            digest = self._fetch(folder, path)
-            _write_whole(known, digest)
-        if self._original.digest != digest:
-            raise ContentError("original-changed", f"“{self._original.asset}” changed while it was built.", "", True)
-        return path, digest
-
-    def __exit__(self, *_: object) -> None:
-        """The folder is the job's; its owner removes it."""
-
-    def _fetch(self, folder: Path, path: Path) -> str:
-        scratch = folder / f"{path.name}.{secrets.token_hex(4)}"
-        found = _neighbours().download_original(self._original.tenant, self._original.asset, scratch)
-        scratch.rename(path)
-        return found.digest
-
-
-def _write_whole(path: Path, text: str) -> None:
-    scratch = path.with_suffix(f".{secrets.token_hex(4)}")
-    scratch.write_text(text)
+    The folder is the job's, whose owner removes it. Raises ContentError `original-changed` (retryable).
+    """
+    folder = Path(original.folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Named by what it must be: what stands under the name has been checked.
+    path = folder / hashlib.sha256(f"{original.asset}/{original.digest}".encode()).hexdigest()[:32]
+    if path.exists():
+        return path
+    scratch = folder / f"{path.name}.{secrets.token_hex(4)}"
+    found = _neighbours().download_original(original.tenant, original.asset, scratch)
+    if found.digest != original.digest:
+        scratch.unlink()
+        raise ContentError("original-changed", f"“{original.asset}” changed while it was built.", "", True)
     scratch.rename(path)
+    return path
 
 
 _look = ray.remote(max_retries=0, num_cpus=1)(look)
 _make = ray.remote(max_retries=0, num_cpus=1)(make)
 
 
-async def look_on_ray(original: Original) -> tuple[str, int, Probe]:
+async def look_on_ray(original: Original) -> tuple[int, Probe]:
     """`look` somewhere in the cluster."""
     try:
         return await _look.options(**_placement()).remote(original)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -18,17 +19,25 @@ BUILDER, BUNDLER, RELAY = "content-builder", "content-bundler", "content-outbox-
 LEARNER = "learner-1"
 
 
+@contextmanager
+def killed_at(tenant: Tenant, pool: str, point: str, deadline_s: float = 60.0) -> Iterator[None]:
+    """What is done inside brings a replica of the pool to the point, where it dies; at the end it is gone."""
+    running = tenant.running
+    before = running.replicas(pool)
+    running.failpoints.arm(point, "kill")
+    yield
+    running.failpoints.reached(point, deadline_s=deadline_s)
+    until("the replica gone", lambda: not before & running.replicas(pool), 20)
+
+
 def small(tenant: Tenant) -> Course:
     return tenant.course().text().picture("square", seed=1)
 
 
 def test_builder_killed_mid_transcode(tenant: Tenant) -> None:
-    before = tenant.running.replicas(BUILDER)
     course = small(tenant).film("film", seconds=8, size="640x480")
-    tenant.running.failpoints.arm("build.mid_transcode", "kill")
-    tenant.publish(course)
-    tenant.running.failpoints.reached("build.mid_transcode")
-    until("the replica gone", lambda: not before & tenant.running.replicas(BUILDER), 20)
+    with killed_at(tenant, BUILDER, "build.mid_transcode"):
+        tenant.publish(course)
     tenant.built(course, deadline_s=120)
     (job,) = tenant.api.items("/v1/jobs")
     assert (job["state"], job["attempt"]) == ("succeeded", 2)
@@ -39,12 +48,9 @@ def test_builder_killed_mid_transcode(tenant: Tenant) -> None:
 @pytest.mark.slow
 def test_builder_killed_after_its_commit(tenant: Tenant) -> None:
     """The result stands; the queue's entry, taken over later, finds the job ended and makes nothing."""
-    before = tenant.running.replicas(BUILDER)
     course = small(tenant)
-    tenant.running.failpoints.arm("build.after_commit", "kill")
-    tenant.publish(course)
-    tenant.running.failpoints.reached("build.after_commit")
-    until("the replica gone", lambda: not before & tenant.running.replicas(BUILDER), 20)
+    with killed_at(tenant, BUILDER, "build.after_commit"):
+        tenant.publish(course)
     assert_settled(tenant)
     (job,) = tenant.api.items("/v1/jobs")
     assert (job["state"], job["attempt"]) == ("succeeded", 1)
@@ -56,15 +62,12 @@ def test_builder_killed_after_its_commit(tenant: Tenant) -> None:
 )
 def test_bundler_killed(tenant: Tenant, point: str) -> None:
     """Before it seals, between its upload and its commit, between its commit and the queue's acknowledgement."""
-    before = tenant.running.replicas(BUNDLER)
     course = small(tenant)
     tenant.publish(course)
     tenant.built(course)
     devices = [tenant.device(LEARNER, "phone") for _ in range(2)]
-    tenant.running.failpoints.arm(point, "kill")
-    tenant.enrol(course, LEARNER)
-    tenant.running.failpoints.reached(point)
-    until("the replica gone", lambda: not before & tenant.running.replicas(BUNDLER), 20)
+    with killed_at(tenant, BUNDLER, point):
+        tenant.enrol(course, LEARNER)
     orphans = tenant.running.keys() - named_keys(tenant.running)
     assert len(orphans) == (4 if point == "bundle.after_upload" else 0)  # an index and a part for each device
     tenant.ready(course, 2, deadline_s=90)
@@ -74,13 +77,29 @@ def test_bundler_killed(tenant: Tenant, point: str) -> None:
         device.read(device.open(offer))
 
 
-def test_relay_killed_between_publishing_and_marking(tenant: Tenant) -> None:
-    before = tenant.running.replicas(RELAY)
+def test_no_row_is_forgotten_by_the_heir_of_a_batch(tenant: Tenant) -> None:
+    """The entry that is taken over serves one suspect alone and lets go of the others, although their lease still holds."""
     course = small(tenant)
-    tenant.running.failpoints.arm("relay.after_publish", "kill")
     tenant.publish(course)
-    tenant.running.failpoints.reached("relay.after_publish", deadline_s=90)
-    until("the replica gone", lambda: not before & tenant.running.replicas(RELAY), 20)
+    tenant.built(course)
+    for _ in range(4):
+        tenant.device(LEARNER)
+    with killed_at(tenant, BUNDLER, "bundle.before_seal"):
+        tenant.enrol(course, LEARNER)
+    held = tenant.running.rows(
+        """update bundles set claimed_until = now() + interval '1 hour'
+           where tenant = %s and state = 'claimed' returning bundle_id""",
+        tenant.name,
+    )
+    assert len(held) == 4
+    tenant.ready(course, 4, deadline_s=90)
+    assert_settled(tenant)
+
+
+def test_relay_killed_between_publishing_and_marking(tenant: Tenant) -> None:
+    course = small(tenant)
+    with killed_at(tenant, RELAY, "relay.after_publish", deadline_s=90):
+        tenant.publish(course)
     until("the event marked", lambda: not tenant.running.rows("select 1 from outbox where tenant = %s and published_at is null", tenant.name), 60)  # fmt: skip
     assert_settled(tenant)
 
@@ -88,12 +107,9 @@ def test_relay_killed_between_publishing_and_marking(tenant: Tenant) -> None:
 @pytest.mark.slow
 def test_relay_killed_between_taking_an_event_in_and_its_acknowledgement(tenant: Tenant) -> None:
     """NATS brings the event again; the inbox knows it."""
-    before = tenant.running.replicas(RELAY)
     course = small(tenant)
-    tenant.running.failpoints.arm("intake.before_ack", "kill")
-    event = tenant.publish(course)
-    tenant.running.failpoints.reached("intake.before_ack")
-    until("the replica gone", lambda: not before & tenant.running.replicas(RELAY), 20)
+    with killed_at(tenant, RELAY, "intake.before_ack"):
+        event = tenant.publish(course)
     tenant.built(course)
     later = course.changed("square", seed=2)  # comes after the one that is brought again
     tenant.publish(later)

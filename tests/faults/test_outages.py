@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.courses import Course
 from tests.support.settled import assert_settled
-from tests.support.tenants import Tenant
+from tests.support.tenants import Tenant, hold_build
 from tests.support.waiting import always, until
 
 pytestmark = pytest.mark.timeout(300)
@@ -103,9 +103,7 @@ def test_postgres_restarted_in_the_middle_of_a_build(tenant: Tenant) -> None:
     course = small(tenant).film("film", seconds=8, size="640x480")
     device = tenant.device(LEARNER)
     tenant.enrol(course, LEARNER)
-    tenant.running.failpoints.arm("build.mid_transcode", "pause")
-    tenant.publish(course)
-    tenant.running.failpoints.reached("build.mid_transcode")
+    hold_build(tenant, course)
     restart_postgres(tenant, "build.mid_transcode")
     tenant.built(course, deadline_s=120)
     tenant.ready(course, 1, deadline_s=90)

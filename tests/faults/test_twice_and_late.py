@@ -18,7 +18,7 @@ from content.errors import ContentError
 from tests.support.courses import Course
 from tests.support.devices import Device
 from tests.support.settled import assert_settled
-from tests.support.tenants import BUNDLE_EVENT, PACKAGE_EVENT, Tenant
+from tests.support.tenants import BUNDLE_EVENT, PACKAGE_EVENT, Tenant, hold_build
 from tests.support.waiting import until
 from tests.support.worker import drain_here
 
@@ -171,9 +171,7 @@ def test_a_slow_build_of_an_old_version(tenant: Tenant) -> None:
     course = small(tenant).film("film", seconds=8, size="640x480")
     device = tenant.device(LEARNER)
     tenant.enrol(course, LEARNER)
-    tenant.running.failpoints.arm("build.mid_transcode", "pause")
-    tenant.publish(course)
-    tenant.running.failpoints.reached("build.mid_transcode")
+    hold_build(tenant, course)
     newer = small(tenant)
     newer.course_id, newer.revision = course.course_id, 2
     tenant.publish(newer)

@@ -16,13 +16,16 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from cluster.local import publishing
 from cluster.local.identity import AUDIENCE, ISSUER, mint_token
 from content.devices.identity import DeviceIdentity
 from content.devices.proof import make_proof
 from content.devices.registration import make_registration
+from content.errors import ContentError
 from content.jwk import b64
 from tests.support.running import Running
 from tests.support.tenants import Tenant
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -261,3 +264,63 @@ def test_what_is_not_there_is_a_problem_too(http: httpx.Client, path: str) -> No
     assert answer.status_code == 404
     assert answer.json()["code"] == "not-found"
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_body_is_counted_before_anybody_is_asked_who_they_are(http: httpx.Client, running: Running) -> None:
+    much = b"x" * (running.settings.api_max_body_bytes + 1)
+
+    def unsaid() -> Iterator[bytes]:
+        yield much[: len(much) // 2]
+        yield much[len(much) // 2 :]
+
+    for body in (much, unsaid()):
+        answer = http.post("/v1/devices", content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+    within = http.post("/v1/devices", content=b"{}", headers={"Content-Type": "application/json"})
+    assert (within.status_code, within.json()["code"]) == (401, "unauthenticated")
+
+
+def test_what_was_cancelled_is_handed_out_no_more(running: Running, tenant: Tenant) -> None:
+    course = tenant.course().text()
+    tenant.publish(course)
+    tenant.built(course)
+    device = tenant.device("learner-1")
+    enrolment = tenant.enrol(course, "learner-1")
+    (row,) = tenant.ready(course, 1)
+    assert [offer["bundle_id"] for offer in device.offers()] == [row["bundle_id"]]
+    publishing.cancel(running.home.path, tenant.name, enrollment_id=enrolment, reason="left the class")
+
+    def refused() -> bool:
+        try:
+            device.api.bundle(row["bundle_id"])
+        except ContentError as error:
+            return error.code == "enrolment-cancelled"
+        return False
+
+    until("the bundle refused", refused, 30.0)
+    assert device.offers() == []
+    assert len(tenant.bundles(course)) == 1, "the tenant's operators still see it"
+
+
+def test_a_cancellation_that_overtakes_its_enrolment_holds(running: Running, tenant: Tenant) -> None:
+    course = tenant.course().text()
+    tenant.publish(course)
+    tenant.built(course)
+    tenant.device("learner-1")
+    publishing.cancel(running.home.path, tenant.name, enrollment_id="enr-early", reason="")
+    until("it is known", lambda: running.rows("select 1 from enrolments where tenant = %s", tenant.name), 30.0)
+    tenant.enrol(course, "learner-1", "enr-early")
+    seen = "select 1 from inbox where tenant = %s and type = 'enrollment.created.v1'"
+    until("the enrolment taken in", lambda: running.rows(seen, tenant.name), 30.0)
+    assert tenant.bundles(course) == []
+
+
+def test_an_event_that_cannot_be_stored_goes_to_the_dead_letters_and_blocks_nobody(
+    running: Running, tenant: Tenant
+) -> None:
+    odd = {"tenant_id": tenant.name, "enrollment_id": "e\u0000", "learner_id": "l", "course_id": "c"}
+    publishing.publish(running.home.path, "enrollment.created.v1", "e", odd)
+    course = tenant.course().text()
+    tenant.publish(course)
+    tenant.built(course)
+    assert running.rows("select 1 from enrolments where tenant = %s", tenant.name) == []

@@ -114,3 +114,10 @@ class Tenant:
 
     def _has_package(self, course: Course) -> bool:
         return any(True for _ in self.api.items("/v1/packages", course_id=course.course_id))
+
+
+def hold_build(tenant: Tenant, course: Course) -> None:
+    """Publish a course with a film, and return when its build is paused in the middle of it (`build.mid_transcode`)."""
+    tenant.running.failpoints.arm("build.mid_transcode", "pause")
+    tenant.publish(course)
+    tenant.running.failpoints.reached("build.mid_transcode")

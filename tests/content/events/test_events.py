@@ -163,10 +163,21 @@ def test_refused(data: bytes, code: str):
         {"data": {"tenant_id": "acme", **DATA["enrollment.created.v1"], "learner_id": 4}},
         {"data": {"tenant_id": "acme", **DATA["enrollment.created.v1"], "starts_at": "tomorrow"}},
         {"data": {"tenant_id": "acme", **DATA["enrollment.created.v1"], "starts_at": "2026-11-23T10:00:00"}},
+        # what Postgres cannot store must be refused here, or it would come again for ever
+        {"id": "a\u0000b"},
+        {"data": {"tenant_id": "acme", **DATA["enrollment.created.v1"], "learner_id": "a\u0000b"}},
+        {"data": {"tenant_id": "acme", **DATA["enrollment.created.v1"], "ends_at": "9999-12-31T23:59:59-05:00"}},
+        {"data": {"tenant_id": "acme", **DATA["enrollment.created.v1"], "starts_at": "0001-01-01T00:00:00+14:00"}},
     ],
 )
 def test_invalid(changes: dict[str, Any]):
     assert refusal(json.dumps(document("enrollment.created.v1", **changes)).encode()).code == "event-invalid"
+
+
+def test_a_revision_that_no_database_holds_is_refused():
+    data = {"tenant_id": "acme", **DATA["authoring.course_draft.published.v1"], "revision": 3_000_000_000}
+    sent = document("authoring.course_draft.published.v1", data=data)
+    assert refusal(json.dumps(sent).encode()).code == "event-invalid"
 
 
 def test_what_we_make_is_checked_too():
