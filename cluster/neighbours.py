@@ -1,45 +1,29 @@
 """The neighbouring services: their contracts (paths and shapes), and the clients that a build uses. The one place of both.
 
-Every call has a timeout, is tried again with growing, jittered pauses where that can help, reads no more than a stated
-number of bytes, and follows no redirect (a neighbour must not send us elsewhere). Answers are parsed into frozen models
-that keep known fields only, so that what is stored with a build depends on nothing else. A neighbour that is away is a
-NeighbourError with `retryable`; one that breaks its contract is not.
+Every call has a deadline over all its tries, is tried again with growing, jittered pauses where that can help (or after
+the `Retry-After` it was given), reads no more than a stated number of bytes, follows no redirect, and connects to no
+host but the configured ones. A service that failed several times in a row is left alone for a while
+(`cluster.breaker`). How is in `cluster.neighbour_calls`. Answers are parsed into frozen models that keep known fields only, so that what is stored with a
+build depends on nothing else. A neighbour that is away is a NeighbourError with `retryable`; one that breaks its
+contract is not. In words: docs/neighbours.md.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import httpx
-import stamina
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cluster.breaker import Breakers
+from cluster.neighbour_calls import ATTEMPTS, PROCESS_BREAKERS, Calls, NeighbourError, broken, too_large
 from cluster.settings import Settings
-from content.errors import ContentError
 
-ATTEMPTS = 4
-CHUNK_BYTES = 1 << 20
+__all__ = ["ATTEMPTS", "NeighbourError", "Neighbours"]
 
-T = TypeVar("T")
 M = TypeVar("M", bound="Contract")
-
-
-@dataclass(eq=False)
-class NeighbourError(ContentError):
-    """A neighbour that is away, knows nothing of what was asked, or answers what its contract does not allow.
-
-    Codes: `neighbour-unavailable` (retryable), `neighbour-not-found`, `neighbour-refused`, `neighbour-redirect`,
-    `neighbour-too-large`, `neighbour-contract`.
-    """
-
-    service: str = ""
-    status: int = 0
 
 
 class Contract(BaseModel):
@@ -133,12 +117,16 @@ HEARD_PATH = "/v1/events"
 class Neighbours:
     """Clients of all neighbours; blocking, safe to share between threads, closed by the `with` that made it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, breakers: Breakers = PROCESS_BREAKERS) -> None:
         self._settings = settings
-        # identity: a compressed answer could grow beyond any limit while it is unpacked
-        headers = {"accept-encoding": "identity", "user-agent": "content-service"}
-        timeout = httpx.Timeout(settings.neighbour_timeout_s)
-        self._http = httpx.Client(timeout=timeout, follow_redirects=False, headers=headers, trust_env=False)
+        urls = {
+            "authoring": settings.authoring_url,
+            "media": settings.media_url,
+            "catalog": settings.catalog_url,
+            "ai-gateway": settings.ai_gateway_url,
+            "sync": settings.sync_url,
+        }
+        self._calls = Calls(settings, urls, breakers)
 
     def __enter__(self) -> Self:
         return self
@@ -147,133 +135,50 @@ class Neighbours:
         self.close()
 
     def close(self) -> None:
-        self._http.close()
+        self._calls.close()
 
     def draft(self, tenant: str, draft_id: str, revision: int) -> dict[str, Any]:
         """The published draft as authoring-service keeps it, unchecked. Raises NeighbourError."""
-        answer = self._json("authoring", "GET", self._settings.authoring_url + draft_path(tenant, draft_id, revision))
+        answer = self._calls.json("authoring", "GET", draft_path(tenant, draft_id, revision))
         if not isinstance(answer, dict):
-            raise _broken("authoring", "a draft is a JSON object")
+            raise broken("authoring", "a draft is a JSON object")
         return answer  # pyright: ignore[reportUnknownVariableType]
 
     def listing(self, tenant: str, course_id: str) -> dict[str, Any]:
         """The course's `Listing` as JSON. Raises NeighbourError."""
-        answer = self._json("catalog", "GET", self._settings.catalog_url + listing_path(tenant, course_id))
-        return _parsed("catalog", Listing, answer).document()
+        return _parsed(
+            "catalog", Listing, self._calls.json("catalog", "GET", listing_path(tenant, course_id))
+        ).document()
 
     def assistant(self, tenant: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """`AssistantSettings` as JSON for {course_id, blocks}. Raises NeighbourError: the build then goes on without."""
         wanted = AssistantRequest.model_validate({**request, "tenant_id": tenant})
-        answer = self._json("ai-gateway", "POST", self._settings.ai_gateway_url + ASSISTANT_PATH, wanted.document())
+        answer = self._calls.json("ai-gateway", "POST", ASSISTANT_PATH, wanted.document())
         return _parsed("ai-gateway", AssistantSettings, answer).document()
 
     def original(self, tenant: str, asset: str) -> OriginalFacts:
-        """What media-service says of an original, without its bytes. Raises NeighbourError."""
-        url = self._settings.media_url + facts_path(tenant, asset)
-        return _parsed("media", OriginalFacts, self._json("media", "GET", url))
+        """What media-service says of an original, without its bytes.
+
+        Raises NeighbourError: `neighbour-too-large` before a byte is fetched of one above `original_max_bytes`.
+        """
+        facts = _parsed("media", OriginalFacts, self._calls.json("media", "GET", facts_path(tenant, asset)))
+        if facts.size > self._settings.original_max_bytes:
+            raise too_large("media", self._settings.original_max_bytes)
+        return facts
 
     def heard(self, subject: str | None = None, device_id: str | None = None) -> tuple[HeardEvent, ...]:
         """What sync-service has heard from us; only the demo and tests ask."""
         wanted = {name: value for name, value in (("subject", subject), ("device_id", device_id)) if value}
-        url = str(httpx.URL(self._settings.sync_url + HEARD_PATH, params=wanted))
-        return _parsed("sync", HeardEvents, self._json("sync", "GET", url)).events
+        path = f"{HEARD_PATH}?{urlencode(wanted)}" if wanted else HEARD_PATH
+        return _parsed("sync", HeardEvents, self._calls.json("sync", "GET", path)).events
 
     def download_original(self, tenant: str, asset: str, target: Path) -> OriginalFacts:
         """Download an original into `target` in constant memory; the facts are those of the bytes.
 
         Raises NeighbourError (`neighbour-too-large` above `original_max_bytes`); nothing is left at `target` then.
         """
-        url = self._settings.media_url + original_path(tenant, asset)
-        try:
-            return self._again(lambda: self._download(url, target))
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
-
-    def _download(self, url: str, target: Path) -> OriginalFacts:
-        hashed, size = hashlib.sha256(), 0
-        with self._stream("media", "GET", url) as response, target.open("wb") as file:
-            for chunk in _limited("media", response, self._settings.original_max_bytes):
-                hashed.update(chunk)
-                file.write(chunk)
-                size += len(chunk)
-        promised = response.headers.get("content-length")
-        if promised is not None and int(promised) != size:
-            raise _away("media", "the download ended early")
-        media_type = response.headers.get("content-type", "application/octet-stream").split(";")[0].strip()
-        return OriginalFacts(digest=f"sha256:{hashed.hexdigest()}", size=size, media_type=media_type)
-
-    def _json(self, service: str, method: str, url: str, body: Mapping[str, Any] | None = None) -> Any:
-        def once() -> Any:
-            with self._stream(service, method, url, body) as response:
-                data = b"".join(_limited(service, response, self._settings.neighbour_max_json_bytes))
-            try:
-                return httpx.Response(200, content=data).json()
-            except ValueError as error:
-                raise _broken(service, "its answer is not JSON") from error
-
-        return self._again(once)
-
-    def _again(self, call: Callable[[], T]) -> T:
-        for attempt in stamina.retry_context(
-            on=_worth_another_try, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=5.0, wait_jitter=0.5
-        ):
-            with attempt:
-                return call()
-        raise AssertionError("a retry context ends with a result or an error")
-
-    @contextmanager
-    def _stream(
-        self, service: str, method: str, url: str, body: Mapping[str, Any] | None = None
-    ) -> Iterator[httpx.Response]:
-        try:
-            with self._http.stream(method, url, json=body) as response:
-                _check(service, response)
-                yield response
-        except httpx.TransportError as error:
-            raise _away(service, f"{type(error).__name__}: {error}") from error
-
-
-def _check(service: str, response: httpx.Response) -> None:
-    status = response.status_code
-    if status == 404:
-        raise NeighbourError(
-            "neighbour-not-found", f"{service} does not know {response.url.path}.", "", False, service, status
-        )
-    if response.is_redirect:
-        raise NeighbourError(
-            "neighbour-redirect",
-            f"{service} redirects, which is never followed.",
-            "Correct its URL in the settings.",
-            False,
-            service,
-            status,
-        )
-    if status == 429 or status >= 500:
-        raise _away(service, f"it answers {status}", status)
-    if status >= 400:
-        raise NeighbourError("neighbour-refused", f"{service} answers {status}.", "", False, service, status)
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise _broken(service, "it compressed its answer although asked not to")
-
-
-def _limited(service: str, response: httpx.Response, limit_bytes: int) -> Iterator[bytes]:
-    """The body's bytes, no more than the limit, and none if it says beforehand that it is larger."""
-    too_large = NeighbourError(
-        "neighbour-too-large",
-        f"{service} sends more than {limit_bytes} bytes.",
-        "Make it smaller, or raise the limit.",
-        False,
-        service,
-    )
-    if int(response.headers.get("content-length", "0")) > limit_bytes:
-        raise too_large
-    size = 0
-    for chunk in response.iter_raw(CHUNK_BYTES):
-        size += len(chunk)
-        if size > limit_bytes:
-            raise too_large
-        yield chunk
+        got = self._calls.download("media", original_path(tenant, asset), target, self._settings.original_max_bytes)
+        return OriginalFacts(digest=got.digest, size=got.size_bytes, media_type=got.media_type)
 
 
 def _parsed(service: str, model: type[M], answer: Any) -> M:
@@ -281,18 +186,4 @@ def _parsed(service: str, model: type[M], answer: Any) -> M:
         return model.model_validate(answer)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise _broken(service, f"{'/'.join(str(at) for at in first['loc'])}: {first['msg']}") from error
-
-
-def _worth_another_try(error: Exception) -> bool:
-    return isinstance(error, NeighbourError) and error.retryable
-
-
-def _away(service: str, why: str, status: int = 0) -> NeighbourError:
-    return NeighbourError(
-        "neighbour-unavailable", f"{service} cannot be reached: {why}.", "Try again later.", True, service, status
-    )
-
-
-def _broken(service: str, why: str) -> NeighbourError:
-    return NeighbourError("neighbour-contract", f"{service} breaks its contract: {why}.", "", False, service)
+        raise broken(service, f"{'/'.join(str(at) for at in first['loc'])}: {first['msg']}") from error

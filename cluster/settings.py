@@ -54,7 +54,13 @@ class Settings(BaseSettings):
     catalog_url: str = ""
     ai_gateway_url: str = ""
     sync_url: str = Field("", description="only the demo and tests ask it what it has heard")
-    neighbour_timeout_s: float = 10.0
+    neighbour_timeout_s: float = Field(10.0, description="longest silence of a neighbour")
+    neighbour_deadline_s: float = Field(
+        60.0, description="one question with all its tries, however slowly it is answered"
+    )
+    original_deadline_s: float = Field(3600.0, description="the download of one original with all its tries")
+    neighbour_breaker_failures: int = Field(8, description="failures in a row after which a neighbour is left alone")
+    neighbour_breaker_rest_s: float = Field(5.0, description="for so long; then one call tries it")
     neighbour_max_json_bytes: int = 8 * MIB
     original_max_bytes: int = 4096 * MIB
 

@@ -13,6 +13,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from cluster.database import Transaction, fetch_one
+from cluster.neighbours import NeighbourError
 from content.canonical import derive_id
 from content.errors import ContentError, InvalidInput
 
@@ -41,14 +42,16 @@ class GiveUp:
 
 
 def decide(error: Exception, attempt: int, max_attempts: int) -> Retry | GiveUp:
-    """What to do after attempt number `attempt` (from 1) failed with `error`: backoff 1, 2, 4 … 60 s.
+    """What to do after attempt number `attempt` (from 1) failed with `error`: backoff 1, 2, 4 … 60 s, or as long as a
+    neighbour asked for.
 
     `max_attempts` is for what nobody expected; a part that is away (`retryable`) is waited for, hours if need be.
     """
     expected = isinstance(error, ContentError)
     most = (OUTAGE_ATTEMPTS if error.retryable else 0) if expected else max_attempts
     if attempt < most:
-        return Retry(min(60.0, 2.0 ** min(attempt - 1, 6)), str(error))
+        asked_s = error.retry_after_s if isinstance(error, NeighbourError) else 0.0
+        return Retry(max(asked_s, min(60.0, 2.0 ** min(attempt - 1, 6))), str(error))
     return GiveUp(problem_of(error))
 
 

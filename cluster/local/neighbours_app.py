@@ -12,28 +12,21 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
-from pydantic import BaseModel, Field
+from fastapi.responses import FileResponse
 
 from cluster.local.heard import Heard
+from cluster.local.misbehaviour import Control, Misbehaviour
 from cluster.neighbours import AssistantEntry, AssistantRequest, AssistantSettings, Listing, OriginalFacts
 
 SERVICES = ("authoring", "media", "catalog", "ai-gateway", "sync")
-
-
-class Control(BaseModel):
-    """How a stub behaves: `down` answers 503, `error` 500, `slow` answers after `delay_s`."""
-
-    mode: Literal["ok", "down", "error", "slow"]
-    delay_s: float = Field(5.0, ge=0, le=120)
 
 
 class Store:
@@ -72,14 +65,17 @@ def application(data: Path, heard: Heard | None = None) -> FastAPI:
 
     app = FastAPI(title="Stubs of the neighbouring services", lifespan=listening)
 
-    @app.middleware("http")
-    async def obey_control(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:  # pyright: ignore[reportUnusedFunction]
-        control = controls.get(request.url.path.split("/")[1])
-        if control is not None:
-            if control.mode in ("down", "error"):
-                return JSONResponse({"code": control.mode}, 503 if control.mode == "down" else 500)
-            await asyncio.sleep(control.delay_s)
-        return await proceed(request)
+    def control_of(path: str) -> Control | None:
+        service = path.split("/")[1]
+        control = controls.get(service)
+        if control is not None and control.times:
+            if control.times == 1:
+                del controls[service]
+            else:
+                controls[service] = control.model_copy(update={"times": control.times - 1})
+        return control
+
+    app.add_middleware(Misbehaviour, control=control_of)
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:  # pyright: ignore[reportUnusedFunction]

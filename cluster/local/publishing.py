@@ -48,10 +48,11 @@ def put_listing(home: Path, tenant: str, listing: Listing) -> None:
     _put(url, listing.model_dump_json(exclude_none=True).encode(), "application/json")
 
 
-def control(home: Path, service: str, mode: str, delay_s: float = 5.0) -> None:
-    """Make a stub `down`, `error`, `slow` or `ok` again."""
+def control(home: Path, service: str, mode: str, delay_s: float = 5.0, times: int = 0) -> None:
+    """Make a stub misbehave (the modes are those of `misbehaviour.py`), for so many requests, or until it is `ok` again."""
     base = load_settings(home).authoring_url.removesuffix("/authoring")
-    _put(f"{base}/control/{service}", json.dumps({"mode": mode, "delay_s": delay_s}).encode(), "application/json")
+    wanted = json.dumps({"mode": mode, "delay_s": delay_s, "times": times}).encode()
+    _put(f"{base}/control/{service}", wanted, "application/json")
 
 
 def publish_draft(

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import stamina
 
+from cluster.breaker import Breakers
+from cluster.neighbour_schema import schema_texts
 from cluster.neighbours import ATTEMPTS, NeighbourError, Neighbours, draft_path, original_path
 from cluster.settings import Settings
 
@@ -36,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
         server.asked.append(self.path)
         status, headers, body = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {"content-type": "application/json", **headers}.items():
             self.send_header(name, value)
         if not {name.lower() for name in headers} & {"content-length"}:
             self.send_header("content-length", str(len(body)))
@@ -67,7 +69,7 @@ def neighbours(server: Scripted) -> Iterator[Neighbours]:
         authoring_url=server.url, media_url=server.url, catalog_url=server.url, ai_gateway_url=server.url,
         neighbour_timeout_s=2, neighbour_max_json_bytes=1000, original_max_bytes=5000,
     )  # fmt: skip
-    with Neighbours(settings) as neighbours:
+    with Neighbours(settings, Breakers()) as neighbours:
         yield neighbours
 
 
@@ -105,6 +107,9 @@ def test_what_stays_away_is_retryable(server: Scripted, neighbours: Neighbours) 
         ((200, {"content-length": "999999"}, b""), "neighbour-too-large"),
         ((200, {}, b"not json"), "neighbour-contract"),
         ((200, {}, b"[1]"), "neighbour-contract"),
+        ((200, {}, b"[" * 900), "neighbour-contract"),
+        ((200, {}, b'{"title": "\xff"}'), "neighbour-contract"),
+        ((200, {"content-type": "text/html"}, b"{}"), "neighbour-contract"),
         ((200, {"content-encoding": "gzip"}, b"\x1f\x8b"), "neighbour-contract"),
     ],
 )
@@ -145,3 +150,9 @@ def test_an_original_that_is_too_large_leaves_nothing(server: Scripted, neighbou
     server.answers = [(200, {}, b"x" * 5001)]
     assert code_of(neighbours.download_original, "acme", "a1", tmp_path / "o") == "neighbour-too-large"
     assert not (tmp_path / "o").exists()
+
+
+def test_published_schemas_are_the_models() -> None:
+    folder = Path(__file__).resolve().parents[2] / "docs" / "neighbours"
+    published = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.schema.json")}
+    assert published == schema_texts(), "run: python -m cluster.neighbour_schema docs/neighbours"
