@@ -15,6 +15,11 @@ def manifest(tenant: str, package_id: str, version: int, digest: str) -> str:
     return f"packages/{tenant}/{package_id}/{version}/{digest.removeprefix('sha256:')}.json"
 
 
+def withdrawn(tenant: str, package_id: str, version: int, digest: str) -> str:
+    """Where the manifest of a withdrawn version is kept: the edge serves nothing from there."""
+    return f"withdrawn/{tenant}/{package_id}/{version}/{digest.removeprefix('sha256:')}.json"
+
+
 def bundles(tenant: str) -> str:
     """What stands before the `path` of a licence's index and parts."""
     return f"bundles/{tenant}/"

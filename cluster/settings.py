@@ -71,6 +71,9 @@ class Settings(BaseSettings):
 
     api_url: str = ""
     api_max_body_bytes: int = 64 * 1024
+    draft_max_bytes: int = Field(8 * MIB, description="largest draft that may be sent to be validated")
+    manifest_cache_bytes: int = Field(64 * MIB, description="manifests that an API replica keeps in memory")
+    manifest_cache_ttl_s: float = Field(60.0, description="how long it keeps one, unless it hears that it changed")
     jwt_issuer: str = "https://identity.local"
     jwt_audience: str = "content-service"
     jwt_jwks_file: Path | None = Field(None, description="public keys of the identity provider")

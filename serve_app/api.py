@@ -8,10 +8,25 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from cluster.connections import Connections
+from cluster.invalidations import Invalidations
+from cluster.manifests import Manifests
 from cluster.settings import Settings
 from serve_app import problems
 from serve_app.body import BodyLimit
-from serve_app.routes import bundles, devices, health, jobs, packages, tenants
+from serve_app.routes import (
+    audit,
+    bundles,
+    devices,
+    drafts,
+    enrolments,
+    health,
+    jobs,
+    manifests,
+    me,
+    packages,
+    schemas,
+    tenants,
+)  # fmt: skip
 
 DESCRIPTION = """Course drafts in; signed PlayPackages and per-device encrypted offline bundles out.
 
@@ -21,8 +36,14 @@ Errors are RFC 9457 problem details with a stable `code`."""
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.connections = await Connections.open(Settings.load(), "api", size=16)
+    settings = Settings.load()
+    app.state.connections = await Connections.open(settings, "api", size=16)
+    app.state.manifests = Manifests(settings.manifest_cache_bytes, settings.manifest_cache_ttl_s)
+    password = settings.nats_password.get_secret_value()
+    app.state.invalidations = Invalidations(settings.nats_url, settings.nats_user, password, app.state.manifests.forget)
+    app.state.invalidations.start()
     yield
+    await app.state.invalidations.close()
     await app.state.connections.close()
 
 
@@ -32,7 +53,10 @@ def create_app() -> FastAPI:
         title="content-service", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redirect_slashes=False
     )
     problems.install(app)
-    app.add_middleware(BodyLimit, most=Settings.load().api_max_body_bytes)
-    for module in (health, tenants, packages, devices, bundles, jobs):
+    settings = Settings.load()
+    app.add_middleware(BodyLimit, most=settings.api_max_body_bytes, larger={drafts.PATH: settings.draft_max_bytes})
+    for module in (
+        health, me, tenants, audit, packages, manifests, drafts, devices, enrolments, bundles, jobs, schemas,
+    ):  # fmt: skip
         app.include_router(module.router)
     return app

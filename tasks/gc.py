@@ -16,7 +16,7 @@ from cluster.connections import Connections
 from cluster.database import fetch_all
 from tasks.workspace import sweep
 
-KINDS = ("assets/", "packages/", "bundles/")
+KINDS = ("assets/", "packages/", "withdrawn/", "bundles/")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ async def _wanted(connections: Connections) -> set[str]:
         assets = await fetch_all(connection, "select tenant, digest from assets")
         versions = await fetch_all(
             connection,
-            """select tenant, package_id, version, manifest_digest from package_versions
+            """select tenant, package_id, version, state, manifest_digest from package_versions
                where manifest_digest is not null""",
         )
         indexes = await fetch_all(connection, "select tenant, index_path from bundles where index_path is not null")
@@ -85,7 +85,9 @@ async def _wanted(connections: Connections) -> set[str]:
     return {
         *(places.asset(row["tenant"], row["digest"]) for row in assets),
         *(
-            places.manifest(row["tenant"], row["package_id"], row["version"], row["manifest_digest"])
+            (places.withdrawn if row["state"] == "withdrawn" else places.manifest)(
+                row["tenant"], row["package_id"], row["version"], row["manifest_digest"]
+            )
             for row in versions
         ),
         *(places.bundles(row["tenant"]) + row["index_path"] for row in indexes),

@@ -91,8 +91,13 @@ async def for_device(tx: Transaction, tenant: str, device_id: str, learner_id: s
 
 async def for_package(tx: Transaction, tenant: str, package_id: str, course_id: str) -> int:
     """A new version: everybody who holds the package gets it. Returns the number of bundles planned."""
-    await _meet(tx, f"{tenant}/course/{course_id}", shared=False)
+    await meet_course(tx, tenant, course_id)
     return await _plan(tx, tenant, "p.package_id = %(value)s", package_id, "interactive")
+
+
+async def meet_course(tx: Transaction, tenant: str, course_id: str, *, shared: bool = False) -> None:
+    """Wait for whoever plans bundles of this course, and let later ones wait for this transaction."""
+    await _meet(tx, f"{tenant}/course/{course_id}", shared=shared)
 
 
 async def _meet(tx: Transaction, name: str, *, shared: bool) -> None:

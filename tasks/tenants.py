@@ -13,16 +13,16 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from cluster.connections import Connections
-from cluster.database import Transaction, fetch_one
+from cluster.database import fetch_one
 from cluster.keys import ServiceSigner
 from cluster.topology import REGIONS
-from content.audit import chained
 from content.errors import ContentError
 from content.jwk import thumbprint
 from content.signatures import sign_documents
 from content.trust.keys import KeyStatus, TrustedKey
 from content.trust.lists import TrustList, make_trust_list
 from content.trust.revocations import RevocationList
+from tasks import audit
 
 ROOT_VALID, SIGNING_VALID = timedelta(days=3650), timedelta(days=730)
 LIMITS = {"devices_per_learner": 5}
@@ -76,20 +76,8 @@ async def create(connections: Connections, tenant: str, *, region: str, policy: 
                 values (%s, %s, %s, %s, %s, %s)""",
             [tenant, *revocations.version, revocations.to_bytes().decode(), Jsonb(signature), revocations.expires],
         )
-        await audit(tx, tenant, actor, "tenant.created", {"region": region, "policy": policy}, now)
+        await audit.append(tx, tenant, actor, "tenant.created", {"region": region, "policy": policy}, now)
     return True
-
-
-async def audit(tx: Transaction, tenant: str, actor: str, action: str, details: dict[str, Any], at: datetime) -> None:
-    """Append to the tenant's audit log; each row carries the hash of the one before it."""
-    await tx.execute(b"select pg_advisory_xact_lock(hashtextextended('audit/' || %s, 0))", [tenant])
-    last = await fetch_one(tx, "select n, hash from audit_log order by n desc limit 1")
-    n, previous = (last["n"] + 1, last["hash"]) if last else (1, "")
-    hash_ = chained(tenant, n, at, actor, action, details, previous)
-    await tx.execute(
-        b"insert into audit_log (tenant, n, at, actor, action, details, previous, hash) values (%s, %s, %s, %s, %s, %s, %s, %s)",
-        [tenant, n, at, actor, action, Jsonb(details), previous, hash_],
-    )
 
 
 def _make_keys(connections: Connections, tenant: str) -> tuple[ServiceSigner, ServiceSigner]:

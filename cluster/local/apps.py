@@ -1,7 +1,8 @@
 """The two programs of ours in the stack: the edge and the neighbours' stubs. Each is told only what it needs.
 
-Neither reads `settings.json`: the edge gets the public half of the URL-signing key and S3 credentials that can only
-read; the neighbours get their own NATS user and a folder. Their configuration is a file (0600) named on the command line.
+Neither reads `settings.json`: the edge gets the public half of the URL-signing key, S3 credentials that can only read, and
+a NATS user that hears which manifests changed; the neighbours get their own NATS user and a folder. Their configuration
+is a file (0600) named on the command line.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ class Edge(_App):
             "s3_secret_key": site.secrets["s3_edge_secret"],
             "access_log": str(site.home.logs / "edge-access.jsonl"),
             "cut_file": str(site.home.path / "edge-cut"),
+            "nats_url": nats.url(site),
+            "nats_user": "edge",
+            "nats_password": site.secrets["nats_edge"],
         }
 
 

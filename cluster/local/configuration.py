@@ -18,7 +18,7 @@ from cluster.settings import Settings
 
 EDGE_KEY_ID = "LOCALEDGE"
 PASSWORDS = (
-    "postgres", *postgres.LOGINS, "nats_operator", "nats_content", "nats_neighbours",
+    "postgres", *postgres.LOGINS, "nats_operator", "nats_content", "nats_neighbours", "nats_edge",
     "s3_access", "s3_secret", "s3_edge_access", "s3_edge_secret",
 )  # fmt: skip
 

@@ -4,6 +4,9 @@
 HEAD below `/bundles/`, `/assets/` and `/packages/`. Each answer is one JSON line in the access log, with the bytes that
 were really handed to the connection: a resumed download is proven by them.
 
+Manifests (`/packages/`) are kept for a minute with `Cache-Control: max-age=60`, and forgotten as soon as NATS says that one
+has changed; what was withdrawn is answered with 410 from then on. While NATS is not heard, every request asks the store.
+
 For tests of broken downloads: a file named by `cut_file`, holding a number, cuts the next GET after so many bytes.
 """
 
@@ -14,7 +17,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +36,7 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from cluster import cdn
+from cluster.local.edge_manifests import EdgeManifests, answer
 from content.errors import ContentError
 
 SERVED = ("bundles/", "assets/", "packages/")
@@ -59,6 +63,9 @@ class EdgeConfiguration:
     s3_secret_key: str
     access_log: str
     cut_file: str
+    nats_url: str
+    nats_user: str
+    nats_password: str
 
 
 class EdgeApp:
@@ -79,6 +86,9 @@ class EdgeApp:
             aws_secret_access_key=configuration.s3_secret_key,
             config=Config(max_pool_connections=64, connect_timeout=5, read_timeout=30, s3={"addressing_style": "path"}),
         )
+        self.manifests = EdgeManifests(
+            configuration.nats_url, configuration.nats_user, configuration.nats_password, self._whole
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -86,7 +96,13 @@ class EdgeApp:
         asked = request.headers.get("range", "")
         status, sent, content_range, code = 500, 0, "", ""
         try:
-            found = await self._find(request, path)
+            key = self._key(request, path)
+            if key.startswith("packages/"):
+                response = answer(request, await self.manifests.get(key))
+                status, sent = response.status_code, len(response.body)
+                await response(scope, receive, send)
+                return
+            found = await self._find(request, key)
             status, content_range = found["ResponseMetadata"]["HTTPStatusCode"], found.get("ContentRange", "")
             with suppress(OSError):  # the reader went away
                 async for count in self._answer(request, found, status, send):
@@ -103,8 +119,8 @@ class EdgeApp:
             with Path(self._configuration.access_log).open("a") as log:
                 log.write(json.dumps(line) + "\n")
 
-    async def _find(self, request: Request, path: str) -> dict[str, Any]:
-        """The object in S3, its body not yet read. Raises ContentError."""
+    def _key(self, request: Request, path: str) -> str:
+        """The key in the store that a request may read. Raises ContentError."""
         if request.method not in ("GET", "HEAD"):
             raise ContentError("method-not-allowed", "The edge serves GET and HEAD.")
         key = unquote(path).lstrip("/")
@@ -113,6 +129,10 @@ class EdgeApp:
         query = request.scope["query_string"].decode("latin-1")
         url = f"{self._configuration.public_url}{path}" + (f"?{query}" if query else "")
         cdn.verify(url, self._keys, now=self._clock())
+        return key
+
+    async def _find(self, request: Request, key: str) -> dict[str, Any]:
+        """The object in S3, its body not yet read. Raises ContentError."""
         arguments = {"Bucket": self._configuration.s3_bucket, "Key": key}
         wanted = request.headers.get("range", "")
         if wanted.startswith("bytes=") and "," not in wanted:  # more than one range: the whole, as RFC 9110 allows
@@ -125,6 +145,15 @@ class EdgeApp:
                     del arguments["Range"]
             get = self._s3.get_object if request.method == "GET" else self._s3.head_object
             return await asyncio.to_thread(get, **arguments)
+        except ClientError as error:
+            raise _translated(error) from error
+        except BotoCoreError as error:
+            raise ContentError("origin-unavailable", "The edge cannot reach its origin.", "Try again.", True) from error
+
+    def _whole(self, key: str) -> bytes:
+        """A small object, all of it. Blocks. Raises ContentError."""
+        try:
+            return self._s3.get_object(Bucket=self._configuration.s3_bucket, Key=key)["Body"].read()
         except ClientError as error:
             raise _translated(error) from error
         except BotoCoreError as error:
@@ -170,7 +199,13 @@ class EdgeApp:
             return None
 
 
-_STATUS = {"not-found": 404, "method-not-allowed": 405, "range": 416, "origin-unavailable": 502}
+_STATUS = {
+    "not-found": 404,
+    "version-withdrawn": 410,
+    "method-not-allowed": 405,
+    "range": 416,
+    "origin-unavailable": 502,
+}
 
 
 def _problem(status: int, error: ContentError) -> Response:
@@ -202,7 +237,15 @@ async def livez(_: Request) -> Response:
 
 
 def application(configuration: EdgeConfiguration) -> Starlette:
-    return Starlette(routes=[Route("/livez", livez), Mount("/", EdgeApp(configuration))])
+    edge = EdgeApp(configuration)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        edge.manifests.words.start()
+        yield
+        await edge.manifests.words.close()
+
+    return Starlette(routes=[Route("/livez", livez), Mount("/", edge)], lifespan=lifespan)
 
 
 def main() -> None:

@@ -29,9 +29,12 @@ def _may_read(stream: str) -> list[str]:
 CONTENT_MAY_PUBLISH = [
     "content.>",
     "dead.>",
+    "cache.invalidate.v1.*",
     *_ASK,
     *(subject for stream in ("DOMAIN", "CONTENT_EVENTS", "CONTENT_DEAD") for subject in _may_read(stream)),
 ]
+WORDS_OF_CHANGE = ["cache.invalidate.v1.*", "content.play_package.withdrawn.v1"]
+"""What a cache listens to (`cluster.invalidations`); the edge may do nothing else."""
 NEIGHBOURS_MAY_PUBLISH = ["authoring.>", "enrollment.>", *_ASK, *_may_read("CONTENT_EVENTS")]
 
 
@@ -63,11 +66,12 @@ def url(site: Site) -> str:
 def configuration(site: Site) -> str:
     """The server's configuration; NATS reads JSON."""
 
-    def user(name: str, may_publish: list[str] | None) -> dict[str, Any]:
+    def user(name: str, may_publish: list[str] | None, may_hear: list[str] | None = None) -> dict[str, Any]:
         known = {"user": name, "password": site.secrets[f"nats_{name}"]}
         if may_publish is None:
             return known
-        return {**known, "permissions": {"publish": may_publish, "subscribe": ["_INBOX.>"]}}
+        publish = may_publish or {"deny": [">"]}
+        return {**known, "permissions": {"publish": publish, "subscribe": may_hear or ["_INBOX.>"]}}
 
     return json.dumps(
         {
@@ -84,7 +88,8 @@ def configuration(site: Site) -> str:
             "authorization": {
                 "users": [
                     user("operator", None),
-                    user("content", CONTENT_MAY_PUBLISH),
+                    user("content", CONTENT_MAY_PUBLISH, ["_INBOX.>", *WORDS_OF_CHANGE]),
+                    user("edge", [], WORDS_OF_CHANGE),
                     user("neighbours", NEIGHBOURS_MAY_PUBLISH),
                 ]
             },

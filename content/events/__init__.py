@@ -9,6 +9,7 @@ from content.events.types import (
     EnrollmentCreated,
     Envelope,
     PlayPackagePublished,
+    PlayPackageWithdrawn,
 )
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "EnrollmentCreated",
     "Envelope",
     "PlayPackagePublished",
+    "PlayPackageWithdrawn",
     "make",
     "parse",
 ]

@@ -153,6 +153,23 @@ class PlayPackagePublished(Envelope):
     data: PlayPackagePublishedData
 
 
+class PlayPackageWithdrawnData(Data):
+    package_id: Name
+    course_id: Name
+    version: Version
+    manifest_digest: Digest
+    withdrawn_at: Moment
+
+
+class PlayPackageWithdrawn(Envelope):
+    """A package version was taken back: nothing new is made of it, and its manifest must not be served any more."""
+
+    TYPE = "content.play_package.withdrawn.v1"
+    ORDER_KEY = "package_id"
+    type: Literal["content.play_package.withdrawn.v1"]
+    data: PlayPackageWithdrawnData
+
+
 class Blob(_Model):
     """`path` is below the tenant's bundles; `size` in bytes."""
 
@@ -189,5 +206,12 @@ class BundlePublished(Envelope):
 
 EVENT_TYPES: dict[str, type[Envelope]] = {
     model.TYPE: model
-    for model in (CourseDraftPublished, EnrollmentCreated, EnrollmentCancelled, PlayPackagePublished, BundlePublished)
+    for model in (
+        CourseDraftPublished,
+        EnrollmentCreated,
+        EnrollmentCancelled,
+        PlayPackagePublished,
+        PlayPackageWithdrawn,
+        BundlePublished,
+    )
 }

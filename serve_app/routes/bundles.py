@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -11,68 +11,85 @@ from cluster.cdn import UrlSigner
 from cluster.database import fetch_all, fetch_one
 from content.errors import ContentError
 from serve_app.auth import Authenticated, Caller, Platform
-from serve_app.pages import Cursor, Limit, decode, page
+from serve_app.listing import Listing, Order, Paging
+from serve_app.models.base import Before, Given, Id, Page, Since
+from serve_app.models.bundles import Bundle, BundleOffer, BundleState
 from serve_app.problems import not_found
+from serve_app.record import record
+from tasks import replanning
 
 router = APIRouter(prefix="/v1/bundles", tags=["bundles"])
-COLUMNS = """bundle_id, package_id, version, enrollment_id, device_id, profile, policy, state, index_digest, total_bytes,
-             problem, created_at, ready_at"""
+COLUMNS = """bundle_id, package_id, version, enrollment_id, learner_id, device_id, profile, policy, state, index_digest,
+             total_bytes, problem, created_at, ready_at"""
 ENROLLED = (
     """exists (select 1 from enrolments e where e.enrollment_id = bundles.enrollment_id and e.state = 'active')"""
 )
-State = Literal["planned", "claimed", "ready", "superseded", "failed", "cancelled"]
+OFFERED = """exists (select 1 from package_versions v where v.package_id = bundles.package_id
+                     and v.version = bundles.version and v.state <> 'withdrawn')"""
+BUNDLES = Listing(
+    "bundles",
+    f"select {COLUMNS} from bundles",
+    filters={
+        "device_id": "device_id = %(device_id)s",
+        "own": f"device_id = %(own)s and {ENROLLED} and {OFFERED}",
+        "state": "state = %(state)s",
+        "package_id": "package_id = %(package_id)s",
+        "enrollment_id": "enrollment_id = %(enrollment_id)s",
+        "learner_id": "learner_id = %(learner_id)s",
+        "created_from": "created_at >= %(created_from)s",
+        "created_before": "created_at < %(created_before)s",
+    },
+    order=(Order("created_at", "created_at", datetime), Order("bundle_id", "bundle_id", str)),
+)
 
 
 @router.get("", summary="Bundles, newest first (a device sees its own)")
 async def list_bundles(
-    request: Request,
-    response: Response,
+    paging: Paging,
     caller: Authenticated,
     platform: Platform,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    state: State | None = None,
-    package_id: str | None = None,
-    device_id: str | None = None,
-) -> dict[str, Any]:
-    mine = _reader(caller) or device_id
-    after = decode(cursor, 2)
+    state: BundleState | None = None,
+    package_id: Given = None,
+    device_id: Given = None,
+    enrollment_id: Given = None,
+    learner_id: Given = None,
+    created_from: Since = None,
+    created_before: Before = None,
+) -> Page[Bundle]:
+    """A device does not see bundles of an enrolment that has ended or of a version that was withdrawn."""
+    own = _reader(caller)
     async with platform.db.tenant(caller.tenant) as tx:
-        rows = await fetch_all(
+        found = await BUNDLES.page(
             tx,
-            f"""select {COLUMNS} from bundles
-                where (%(device)s::text is null or device_id = %(device)s)
-                  and (%(own)s::text is null or {ENROLLED})
-                  and (%(state)s::text is null or state = %(state)s)
-                  and (%(package)s::text is null or package_id = %(package)s)
-                  and (%(at)s::timestamptz is null or (created_at, bundle_id) < (%(at)s::timestamptz, %(id)s::text))
-                order by created_at desc, bundle_id desc limit %(limit)s""",
-            {
-                "device": mine,
-                "own": _reader(caller),
-                "state": state,
-                "package": package_id,
-                "at": after and after[0],
-                "id": after and after[1],
-                "limit": limit + 1,
-            },
+            paging,
+            own=own,
+            state=state,
+            package_id=package_id,
+            device_id=device_id,
+            enrollment_id=enrollment_id,
+            learner_id=learner_id,
+            created_from=created_from,
+            created_before=created_before,
         )
-    return page(request, response, rows, limit, "created_at", "bundle_id")
+    return Page[Bundle].model_validate(found)
 
 
 @router.get("/{bundle_id}", summary="Licence, signature, and signed URLs of index and parts")
-async def show(bundle_id: str, caller: Authenticated, platform: Platform) -> dict[str, Any]:
-    mine = _reader(caller)
+async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> BundleOffer:
+    own = _reader(caller)
     async with platform.db.tenant(caller.tenant) as tx:
         row = await fetch_one(
             tx,
-            f"select {COLUMNS}, index_path, index_size, {ENROLLED} as enrolled from bundles where bundle_id = %s",
+            f"""select {COLUMNS}, index_path, index_size, {ENROLLED} as enrolled, {OFFERED} as offered
+                from bundles where bundle_id = %s""",
             [bundle_id],
         )
-        if row is None or (mine is not None and row["device_id"] != mine):
+        if row is None or (own is not None and row["device_id"] != own):
             raise not_found("bundle")
-        if mine is not None and not row["enrolled"]:
+        if own is not None and not row["enrolled"]:
             raise ContentError("enrolment-cancelled", "The enrolment of this bundle has ended.", "Enrol again.")
+        if own is not None and not row["offered"]:
+            raise ContentError("version-withdrawn", "The version in this bundle was withdrawn.", "List bundles again.")
         if row["state"] != "ready":
             raise _not_ready(row)
         licence = await fetch_one(
@@ -87,19 +104,40 @@ async def show(bundle_id: str, caller: Authenticated, platform: Platform) -> dic
         raise not_found("licence")
     settings, now = platform.settings, datetime.now(UTC)
     pem = settings.edge_private_key.get_secret_value()
-    del row["enrolled"]
     sign = UrlSigner.of(settings.edge_url, settings.edge_key_id, pem, settings.edge_ttl_s)
-    index = {"path": row.pop("index_path"), "size": row.pop("index_size"), "digest": row["index_digest"]}
-    prefix = f"/bundles/{caller.tenant}/"
-    return {
+    index = {"path": row["index_path"], "size": row["index_size"], "digest": row["index_digest"]}
+
+    def on_edge(blob: dict[str, Any]) -> dict[str, Any]:
+        return {**blob, "url": sign.url(f"/bundles/{caller.tenant}/{blob['path']}", now)}
+
+    offer = {
         **row,
         "issue": licence["issue"],
         "licence": licence["document"],
         "signature": licence["signature"],
-        "index": {**index, "url": sign.url(prefix + index["path"], now)},
-        "parts": [{**part, "url": sign.url(prefix + part["path"], now)} for part in parts],
+        "index": on_edge(index),
+        "parts": [on_edge(part) for part in parts],
         "urls_expire_in_s": settings.edge_ttl_s,
     }
+    return BundleOffer.model_validate(offer)
+
+
+@router.post("/{bundle_id}/retry", status_code=202, summary="Make a failed bundle again")
+async def retry(
+    bundle_id: Id, request: Request, response: Response, caller: Authenticated, platform: Platform
+) -> Bundle:
+    """It is planned anew; one that waits or is under way already is answered as it is. Any other state answers 409
+    `bundle-not-failed`."""
+    caller.require("content:write")
+    async with platform.db.tenant(caller.tenant) as tx:
+        again = await replanning.retry(tx, caller.tenant, bundle_id)
+        row = await fetch_one(tx, f"select {COLUMNS} from bundles where bundle_id = %s", [bundle_id])
+        if row is None:
+            raise not_found("bundle")
+        if again:
+            await record(tx, request, caller, "bundle.retried", bundle_id=bundle_id)
+    response.headers["Location"] = f"/v1/bundles/{bundle_id}"
+    return Bundle.model_validate(row)
 
 
 def _reader(caller: Caller) -> str | None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel, Field
 
 from cluster.database import Transaction, fetch_all, fetch_one
 from content.devices.registration import make_challenge, verify_registration
@@ -21,34 +20,21 @@ from content.errors import ContentError
 from content.jwk import b64, thumbprint, unb64
 from content.media.choose import PROFILES
 from serve_app.auth import Authenticated, Platform
-from serve_app.pages import Cursor, Limit, decode, page
+from serve_app.listing import Listing, Order, Paging
+from serve_app.models.base import Given, Id, Page
+from serve_app.models.bundles import Challenge, ChallengeRequest, Device, NewDevice, Registered
 from serve_app.problems import not_found
+from serve_app.record import record
 from tasks import planning
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
-COLUMNS = "device_id, learner_id, profile, state, registered_at"
-
-
-class ChallengeRequest(BaseModel):
-    """The device's public encryption key, a P-256 JWK."""
-
-    encryption: dict[str, Any]
-
-
-class Challenge(BaseModel):
-    """Answer within `expires_in_s`: sign the nonce and what the challenge holds."""
-
-    nonce: str
-    challenge: str
-    expires_in_s: int
-
-
-class NewDevice(BaseModel):
-    """`registration` is the JWS of docs/bundle-format.md, "Device registration"."""
-
-    nonce: str = Field(min_length=16, max_length=128)
-    registration: str = Field(max_length=4096)
-    profile: str = Field(default="phone", examples=list(PROFILES))
+COLUMNS = "device_id, learner_id, profile, state, registered_at, revoked_at"
+DEVICES = Listing(
+    "devices",
+    f"select {COLUMNS} from devices",
+    filters={"learner_id": "learner_id = %(learner_id)s", "state": "state = %(state)s"},
+    order=(Order("registered_at", "registered_at", datetime), Order("device_id", "device_id", str)),
+)
 
 
 @router.post("/challenges", status_code=201, summary="A nonce and a challenge for a device's encryption key")
@@ -75,7 +61,9 @@ async def challenge(body: ChallengeRequest, caller: Authenticated, platform: Pla
 
 
 @router.post("", status_code=201, summary="Register a device; its learner's bundles are planned at once")
-async def register(body: NewDevice, response: Response, caller: Authenticated, platform: Platform) -> dict[str, Any]:
+async def register(
+    body: NewDevice, request: Request, response: Response, caller: Authenticated, platform: Platform
+) -> Registered:
     caller.require("device:register")
     if body.profile not in PROFILES:
         raise ContentError(
@@ -118,43 +106,58 @@ async def register(body: NewDevice, response: Response, caller: Authenticated, p
             raise ContentError("device-taken", "This device is registered otherwise.", "Make new keys.")
         planned = await planning.for_device(tx, caller.tenant, found.device_id, caller.subject)
         trust = await fetch_all(tx, "select document from trust_lists order by version limit 1024")
+        await record(tx, request, caller, "device.registered", device_id=found.device_id, profile=body.profile)
     response.headers["Location"] = f"/v1/devices/{found.device_id}"
-    return {**row, "bundles_planned": planned, "trust_chain": [entry["document"] for entry in trust]}
+    chain = [entry["document"] for entry in trust]
+    return Registered.model_validate({**row, "bundles_planned": planned, "trust_chain": chain})
 
 
-@router.get("", summary="Devices of the tenant")
+@router.get("", summary="Devices of the tenant, newest first")
 async def list_devices(
-    request: Request,
-    response: Response,
+    paging: Paging,
     caller: Authenticated,
     platform: Platform,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    learner_id: str | None = None,
-) -> dict[str, Any]:
+    learner_id: Given = None,
+    state: Literal["active", "revoked"] | None = None,
+) -> Page[Device]:
     caller.require("content:read")
-    after = decode(cursor, 1)
     async with platform.db.tenant(caller.tenant) as tx:
-        rows = await fetch_all(
-            tx,
-            f"""select {COLUMNS} from devices
-                where (%(after)s::text is null or device_id > %(after)s)
-                  and (%(learner)s::text is null or learner_id = %(learner)s)
-                order by device_id limit %(limit)s""",
-            {"after": after and after[0], "learner": learner_id, "limit": limit + 1},
-        )
-    return page(request, response, rows, limit, "device_id")
+        found = await DEVICES.page(tx, paging, learner_id=learner_id, state=state)
+    return Page[Device].model_validate(found)
 
 
 @router.get("/{device_id}", summary="One device (a device may ask for itself)")
-async def show(device_id: str, caller: Authenticated, platform: Platform) -> dict[str, Any]:
+async def show(device_id: Id, caller: Authenticated, platform: Platform) -> Device:
     if caller.device_id != device_id:
         caller.require("content:read")
     async with platform.db.tenant(caller.tenant) as tx:
         row = await fetch_one(tx, f"select {COLUMNS} from devices where device_id = %s", [device_id])
     if row is None:
         raise not_found("device")
-    return row
+    return Device.model_validate(row)
+
+
+@router.delete("/{device_id}", status_code=204, summary="Deactivate a device (a device may deactivate itself)")
+async def deactivate(device_id: Id, request: Request, caller: Authenticated, platform: Platform) -> None:
+    """Nothing more is made for it or handed out to it, its proofs are refused, and its place among the learner's devices is
+    free. Asking again changes nothing. What it has installed goes on opening until its licence ends: no revocation list
+    names a device yet."""
+    if caller.device_id != device_id:
+        caller.require("device:revoke")
+    async with platform.db.tenant(caller.tenant) as tx:
+        row = await fetch_one(tx, "select state from devices where device_id = %s for update", [device_id])
+        if row is None:
+            raise not_found("device")
+        if row["state"] == "active":
+            await tx.execute(
+                b"update devices set state = 'revoked', revoked_at = now() where device_id = %s", [device_id]
+            )
+            await tx.execute(
+                b"""update bundles set state = 'cancelled', claimed_by = null, claimed_until = null
+                    where device_id = %s and state in ('planned', 'claimed')""",
+                [device_id],
+            )
+            await record(tx, request, caller, "device.revoked", device_id=device_id)
 
 
 async def _require_room(tx: Transaction, learner_id: str, device_id: str) -> None:

@@ -1,135 +1,176 @@
-"""Packages, their versions, and the signed manifest of a version."""
+"""Packages and their versions: listed, asked to be built, withdrawn."""
 
 from __future__ import annotations
 
-import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from cluster import places
-from cluster.database import fetch_all, fetch_one
+from cluster.database import Transaction, fetch_one
+from cluster.invalidations import Changed
+from content.errors import ContentError
+from content.events.types import CourseDraftPublishedData
 from serve_app.auth import Authenticated, Platform
-from serve_app.pages import Cursor, Limit, decode, page
+from serve_app.conditions import etag_of, not_modified
+from serve_app.listing import Listing, Order, Paging
+from serve_app.models.base import Before, Given, Id, Number, Page, Since
+from serve_app.models.packages import BuildAccepted, BuildRequest, Package, Report, Version, VersionState, Withdrawal
 from serve_app.problems import not_found
+from serve_app.record import record
+from tasks import intake, jobs, withdrawal
 
 router = APIRouter(prefix="/v1/packages", tags=["packages"])
 
-VERSION = """version, state, draft_id, revision, title, languages, manifest_digest, manifest_bytes, total_bytes, report,
-             created_at, published_at"""
+PACKAGE = """select p.package_id, p.course_id, p.created_at,
+                    (select max(version) from package_versions v
+                     where v.package_id = p.package_id and v.state = 'published') as version
+             from packages p"""
+PACKAGES = Listing(
+    "packages",
+    PACKAGE,
+    filters={
+        "course_id": "p.course_id = %(course_id)s",
+        "created_from": "p.created_at >= %(created_from)s",
+        "created_before": "p.created_at < %(created_before)s",
+    },
+    order=(Order("p.created_at", "created_at", datetime), Order("p.package_id", "package_id", str)),
+)
+COLUMNS = """package_id, version, state, draft_id, revision, title, languages, manifest_digest, manifest_bytes, total_bytes,
+             created_at, published_at, withdrawn_at, withdrawn_reason"""
+VERSIONS = Listing(
+    "versions",
+    f"select {COLUMNS} from package_versions",
+    filters={"package_id": "package_id = %(package_id)s", "state": "state = %(state)s"},
+    order=(Order("version", "version", int),),
+)
 
 
-@router.get("", summary="Packages of the tenant")
+@router.get("", summary="Packages of the tenant, newest first")
 async def list_packages(
-    request: Request,
-    response: Response,
+    paging: Paging,
     caller: Authenticated,
     platform: Platform,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    course_id: str | None = None,
-) -> dict[str, Any]:
+    course_id: Given = None,
+    created_from: Since = None,
+    created_before: Before = None,
+) -> Page[Package]:
     caller.require("content:read")
-    after = decode(cursor, 1)
     async with platform.db.tenant(caller.tenant) as tx:
-        rows = await fetch_all(
-            tx,
-            """select p.package_id, p.course_id, p.created_at,
-                      (select max(version) from package_versions v
-                       where v.package_id = p.package_id and v.state = 'published') as version
-               from packages p
-               where (%(after)s::text is null or p.package_id > %(after)s) and (%(course)s::text is null or course_id = %(course)s)
-               order by p.package_id limit %(limit)s""",
-            {"after": after[0] if after else None, "course": course_id, "limit": limit + 1},
+        found = await PACKAGES.page(
+            tx, paging, course_id=course_id, created_from=created_from, created_before=created_before
         )
-    return page(request, response, rows, limit, "package_id")
+    return Page[Package].model_validate(found)
+
+
+@router.post("", status_code=202, summary="Build a revision of a draft that authoring-service holds")
+async def build(
+    body: BuildRequest, request: Request, response: Response, caller: Authenticated, platform: Platform
+) -> BuildAccepted:
+    """Does what the event `authoring.course_draft.published.v1` does: the next version of the course's package is planned
+    and its build queued. Asking for a revision again gives the same job; one whose build failed is built anew. A revision
+    older than one that was taken in answers 409 `revision-outdated`."""
+    caller.require("content:write")
+    now = datetime.now(UTC).replace(microsecond=0)
+    data = CourseDraftPublishedData(tenant_id=caller.tenant, **body.model_dump(), published_at=now)
+    async with platform.db.tenant(caller.tenant) as tx:
+        await _known_tenant(tx)
+        made = await intake.draft_published(tx, caller.tenant, data)
+        row = await fetch_one(
+            tx,
+            """select v.package_id, v.version from package_versions v join packages p on p.package_id = v.package_id
+               where p.course_id = %s and v.draft_id = %s and v.revision = %s order by v.version desc limit 1""",
+            [body.course_id, body.draft_id, body.revision],
+        )
+        if row is None:
+            raise ContentError(
+                "revision-outdated", "A newer revision of this draft was taken in already.", "Ask for the newest one."
+            )
+        if made is not None:
+            await record(tx, request, caller, "build.requested", draft_id=body.draft_id, revision=body.revision, **row)
+    job = jobs.job_id(caller.tenant, "build", row["package_id"], row["version"])
+    response.headers["Location"] = f"/v1/jobs/{job}"
+    return BuildAccepted(job_id=job, **row)
 
 
 @router.get("/{package_id}", summary="One package")
-async def show(package_id: str, caller: Authenticated, platform: Platform) -> dict[str, Any]:
+async def show(package_id: Id, caller: Authenticated, platform: Platform) -> Package:
     caller.require("content:read")
     async with platform.db.tenant(caller.tenant) as tx:
-        row = await fetch_one(
-            tx,
-            """select p.package_id, p.course_id, p.created_at,
-                      (select max(version) from package_versions v
-                       where v.package_id = p.package_id and v.state = 'published') as version
-               from packages p where p.package_id = %s""",
-            [package_id],
-        )
+        row = await fetch_one(tx, f"{PACKAGE} where p.package_id = %s", [package_id])
     if row is None:
         raise not_found("package")
-    return row
+    return Package.model_validate(row)
 
 
 @router.get("/{package_id}/versions", summary="Versions of a package, newest first")
 async def versions(
-    package_id: str,
-    request: Request,
-    response: Response,
-    caller: Authenticated,
-    platform: Platform,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> dict[str, Any]:
+    package_id: Id, paging: Paging, caller: Authenticated, platform: Platform, state: VersionState | None = None
+) -> Page[Version]:
     caller.require("content:read")
-    after = decode(cursor, 1)
     async with platform.db.tenant(caller.tenant) as tx:
         if await fetch_one(tx, "select 1 as x from packages where package_id = %s", [package_id]) is None:
             raise not_found("package")
-        rows = await fetch_all(
-            tx,
-            f"""select {VERSION} from package_versions
-                where package_id = %s and version < %s order by version desc limit %s""",
-            [package_id, int(after[0]) if after and after[0].isdigit() else 2**31 - 1, limit + 1],
-        )
-    return page(request, response, rows, limit, "version")
+        found = await VERSIONS.page(tx, paging, package_id=package_id, state=state)
+    return Page[Version].model_validate(found)
 
 
-@router.get("/{package_id}/versions/{version}", summary="One version, with the report of its build")
-async def show_version(package_id: str, version: int, caller: Authenticated, platform: Platform) -> dict[str, Any]:
+@router.get("/{package_id}/versions/{version}", response_model=Version, summary="One version, with its build's report")
+async def show_version(
+    package_id: Id, version: Number, request: Request, response: Response, caller: Authenticated, platform: Platform
+) -> Any:
+    """Has an `ETag`: with `If-None-Match` a build is watched at the cost of a 304."""
     caller.require("content:read")
-    return await _version(platform, caller.tenant, package_id, version)
+    found = await _version(platform, caller.tenant, package_id, version)
+    headers = {"ETag": etag_of(found.model_dump(mode="json")), "Cache-Control": "private, no-cache"}
+    if (same := not_modified(request, headers)) is not None:
+        return same
+    response.headers.update(headers)
+    return found
 
 
-@router.get("/{package_id}/versions/{version}/manifest", summary="The manifest, byte for byte as it was signed")
-async def manifest(
-    package_id: str, version: int, request: Request, caller: Authenticated, platform: Platform
-) -> Response:
+@router.get("/{package_id}/versions/{version}/report", summary="What its author should know of a build")
+async def report(package_id: Id, version: Number, caller: Authenticated, platform: Platform) -> Report:
+    """Every finding with its place in the draft. Empty as long as the build is under way."""
     caller.require("content:read")
-    row = await _version(platform, caller.tenant, package_id, version)
-    if row["manifest_digest"] is None:
-        raise not_found("manifest: the version is not published")
-    headers = {"ETag": f'"{row["manifest_digest"]}"', "Cache-Control": "private, max-age=60"}
-    asked = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if asked & {headers["ETag"], "*"}:
-        return Response(status_code=304, headers=headers)
-    key = places.manifest(caller.tenant, package_id, version, row["manifest_digest"])
-    body = await asyncio.to_thread(platform.objects.get, key)
-    return Response(body, media_type="application/json", headers=headers)
+    found = await _version(platform, caller.tenant, package_id, version)
+    return found.report or Report.model_validate({})
 
 
-@router.get("/{package_id}/versions/{version}/signature", summary="The signature of the manifest: tree head and proof")
-async def signature(package_id: str, version: int, caller: Authenticated, platform: Platform) -> dict[str, Any]:
-    caller.require("content:read")
-    async with platform.db.tenant(caller.tenant) as tx:
-        row = await fetch_one(
-            tx,
-            "select signature from package_versions where package_id = %s and version = %s and state = 'published'",
-            [package_id, version],
-        )
-    if row is None:
-        raise not_found("signature")
-    return row["signature"]
+@router.post("/{package_id}/versions/{version}/withdraw", summary="Take a published version back")
+async def withdraw(
+    package_id: Id, version: Number, body: Withdrawal, request: Request, caller: Authenticated, platform: Platform
+) -> Version:
+    """Its manifest answers 410 from every replica and the edge within two seconds, and nothing new is made of it or handed
+    out. Devices without anything newer get the version before. What a device has installed goes on opening. A version that
+    is withdrawn already is answered as it is; one that was never published answers 409 `version-not-published`."""
+    caller.require("content:write")
+    tenant = caller.tenant
+    await withdrawal.prepare(platform, tenant, package_id, version)
+    async with platform.db.tenant(tenant) as tx:
+        if await withdrawal.withdraw(tx, tenant, package_id, version, body.reason, datetime.now(UTC)):
+            await record(
+                tx, request, caller, "version.withdrawn", package_id=package_id, version=version, reason=body.reason
+            )
+    changed = Changed(tenant, package_id, version, withdrawn=True)
+    request.app.state.manifests.forget(changed)
+    await request.app.state.invalidations.tell(changed)
+    await withdrawal.finish(platform, tenant, package_id, version)
+    return await _version(platform, tenant, package_id, version)
 
 
-async def _version(platform: Platform, tenant: str, package_id: str, version: int) -> dict[str, Any]:
+async def _version(platform: Platform, tenant: str, package_id: str, version: int) -> Version:
     async with platform.db.tenant(tenant) as tx:
         row = await fetch_one(
             tx,
-            f"select package_id, {VERSION} from package_versions where package_id = %s and version = %s",
+            f"select {COLUMNS}, report from package_versions where package_id = %s and version = %s",
             [package_id, version],
         )
     if row is None:
         raise not_found("version")
-    return row
+    return Version.model_validate(row)
+
+
+async def _known_tenant(tx: Transaction) -> None:
+    if await fetch_one(tx, "select 1 as x from tenants") is None:
+        raise not_found("tenant")

@@ -1,32 +1,36 @@
-"""Tenants: made by an operator; their trust lists are public."""
+"""Tenants: made by an operator, changed by their own administrators; what is signed for everybody is public."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Path, Query, Request, Response
+from psycopg.types.json import Jsonb
 
-from cluster.database import fetch_all, fetch_one
+from cluster.database import Transaction, fetch_all, fetch_one
 from content.errors import ContentError
-from serve_app.auth import Authenticated, Platform
+from serve_app.auth import Authenticated, Caller, Platform
+from serve_app.conditions import etag_of, not_modified, require_match
+from serve_app.listing import Listing, Order, Paging
+from serve_app.models.base import Page
+from serve_app.models.tenants import TENANT, Jwks, NewTenant, Tenant, TenantPatch, TenantRow, TrustLists
 from serve_app.problems import not_found
+from serve_app.record import record
 from tasks import tenants
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"])
-
-
-class NewTenant(BaseModel):
-    """What an operator says of a tenant."""
-
-    tenant: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,38}$", examples=["acme"])
-    region: Literal["us", "eu", "me", "ap"] = "eu"
-    policy: Literal["device", "shared"] = "device"
+Name = Annotated[str, Path(pattern=TENANT, examples=["demo"])]
+TENANTS = Listing(
+    "tenants",
+    "select tenant, region, policy, created_at from tenants",
+    order=(Order("tenant", "tenant", str),),
+    descending=False,
+)
 
 
 @router.post("", status_code=201, summary="Make a tenant: keys, trust list, settings, limits (scope operator)")
-async def create(body: NewTenant, response: Response, caller: Authenticated, platform: Platform) -> dict[str, Any]:
+async def create(body: NewTenant, response: Response, caller: Authenticated, platform: Platform) -> Tenant:
     caller.require("operator")
     await tenants.create(
         platform, body.tenant, region=body.region, policy=body.policy, actor=caller.subject, now=datetime.now(UTC)
@@ -35,14 +39,53 @@ async def create(body: NewTenant, response: Response, caller: Authenticated, pla
     return await _show(platform, body.tenant)
 
 
-@router.get("/{tenant}", summary="Settings and limits of a tenant")
-async def show(tenant: str, caller: Authenticated, platform: Platform) -> dict[str, Any]:
-    caller.require("content:read" if caller.tenant == tenant else "operator")
-    return await _show(platform, tenant)
+@router.get("", summary="Tenants of this region, by name (scope operator)")
+async def list_tenants(paging: Paging, caller: Authenticated, platform: Platform) -> Page[TenantRow]:
+    caller.require("operator")
+    async with platform.ops.connection() as connection:
+        return Page[TenantRow].model_validate(await TENANTS.page(connection, paging))
+
+
+@router.get("/{tenant}", response_model=Tenant, summary="Settings, limits and keys of a tenant")
+async def show(tenant: Name, request: Request, response: Response, caller: Authenticated, platform: Platform) -> Any:
+    """Its `ETag` is what a change has to name in `If-Match`."""
+    _require(caller, "content:read", tenant)
+    found = await _show(platform, tenant)
+    headers = {"ETag": _etag(found), "Cache-Control": "private, no-cache"}
+    if (same := not_modified(request, headers)) is not None:
+        return same
+    response.headers.update(headers)
+    return found
+
+
+@router.patch("/{tenant}", summary="Change settings and limits of a tenant")
+async def change(
+    tenant: Name, body: TenantPatch, request: Request, response: Response, caller: Authenticated, platform: Platform
+) -> Tenant:
+    """A JSON merge patch (RFC 7396). `If-Match` must name the ETag of what is changed: 428 without it, 412 if somebody else
+    was faster. Settings need the scope `tenant:admin`, limits `operator`."""
+    _require(caller, "tenant:admin", tenant)
+    if body.limits is not None:
+        caller.require("operator")
+    given = body.model_dump(mode="json", exclude_unset=True)
+    async with platform.db.tenant(tenant) as tx:
+        await fetch_one(tx, "select 1 as x from tenants for update")
+        require_match(request, _etag(await _read(tx, tenant)))
+        for column in ("settings", "limits"):
+            if members := given.get(column):
+                await tx.execute(
+                    f"update tenants set {column} = jsonb_strip_nulls({column} || %s), updated_at = now()".encode(),
+                    [Jsonb(members)],
+                )
+        changed = ", ".join(f"{column}.{name}" for column, members in given.items() for name in members or ())
+        await record(tx, request, caller, "tenant.changed", tenant, members=changed)
+        found = await _read(tx, tenant)
+    response.headers["ETag"] = _etag(found)
+    return found
 
 
 @router.get("/{tenant}/trust-lists", summary="The chain of trust lists and the newest revocation list (public)")
-async def trust(tenant: str, platform: Platform, since: int = 0) -> dict[str, Any]:
+async def trust(tenant: Name, platform: Platform, since: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0) -> TrustLists:
     async with platform.db.tenant(tenant) as tx:
         chain = await fetch_all(
             tx, "select document from trust_lists where version > %s order by version limit 1000", [since]
@@ -53,20 +96,50 @@ async def trust(tenant: str, platform: Platform, since: int = 0) -> dict[str, An
         )
     if newest is None:
         raise not_found("tenant")
-    return {
-        "chain": [row["document"] for row in chain],
-        "revocations": {"document": newest["document"], "signature": newest["signature"]},
-    }
+    return TrustLists.model_validate({"chain": [row["document"] for row in chain], "revocations": newest})
 
 
-async def _show(platform: Platform, tenant: str) -> dict[str, Any]:
+@router.get("/{tenant}/jwks", response_model=Jwks, summary="The public signing keys in use (public)")
+async def jwks(tenant: Name, request: Request, response: Response, platform: Platform) -> Any:
     async with platform.db.tenant(tenant) as tx:
-        row = await fetch_one(tx, "select tenant, region, policy, settings, limits, created_at from tenants")
-        if row is None:
-            raise not_found("tenant")
-        keys = await fetch_all(
-            tx, "select kid, purpose, status, not_before, not_after from signing_keys order by not_before, kid"
+        rows = await fetch_all(
+            tx,
+            """select kid, jwk from signing_keys
+               where purpose = 'signing' and status = 'active' and not_after > now() order by not_before desc, kid""",
         )
+    if not rows:
+        raise not_found("tenant")
+    found = Jwks.model_validate({"keys": [{**row["jwk"], "kid": row["kid"]} for row in rows]})
+    headers = {"ETag": etag_of(found.model_dump(mode="json")), "Cache-Control": "public, max-age=60"}
+    if (same := not_modified(request, headers)) is not None:
+        return same
+    response.headers.update(headers)
+    return found
+
+
+def _require(caller: Caller, scope: str, tenant: str) -> None:
+    """The scope, and that it is the caller's own tenant; another's is 404, as if it were not there. An operator may all."""
+    caller.require(scope)
+    if caller.tenant != tenant and "operator" not in caller.scopes:
+        raise not_found("tenant")
+
+
+def _etag(found: Tenant) -> str:
+    return etag_of(found.model_dump(mode="json"))
+
+
+async def _show(platform: Platform, tenant: str) -> Tenant:
+    async with platform.db.tenant(tenant) as tx:
+        return await _read(tx, tenant)
+
+
+async def _read(tx: Transaction, tenant: str) -> Tenant:
+    row = await fetch_one(tx, "select tenant, region, policy, settings, limits, created_at, updated_at from tenants")
+    if row is None:
+        raise not_found("tenant")
     if row["tenant"] != tenant:
         raise ContentError("internal", "row-level security did not hold")
-    return {**row, "keys": keys}
+    keys = await fetch_all(
+        tx, "select kid, purpose, status, not_before, not_after from signing_keys order by not_before, kid"
+    )
+    return Tenant.model_validate({**row, "keys": keys})

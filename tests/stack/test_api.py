@@ -152,18 +152,21 @@ def test_a_tenant_is_made_once_and_shows_its_keys(http: httpx.Client, tenant: Te
 def test_lists_come_in_pages_by_key(http: httpx.Client, tenant: Tenant) -> None:
     reader = bearer(tenant, "content:read", "device:register", subject="learner-1")
     tenant.running.rows("update tenants set limits = '{}' where tenant = %s returning tenant", tenant.name)
-    ids = {register(http, tenant, reader).id for _ in range(5)}
+    ids = [register(http, tenant, reader).id for _ in range(5)]
     seen: list[str] = []
     url: str | None = "/v1/devices?limit=2"
     while url:
         answer = http.get(url, headers=reader)
         seen += [row["device_id"] for row in answer.json()["items"]]
-        link = answer.headers.get("link")
-        assert (link is None) == (answer.json()["next"] is None)
-        url = link.partition(">")[0].removeprefix("<") if link else None
-    assert seen == sorted(ids)
-    wrong = http.get("/v1/devices?cursor=zzz", headers=reader)
-    assert (wrong.status_code, wrong.json()["code"]) == (400, "cursor-invalid")
+        assert answer.links["first"]["url"] == "/v1/devices?limit=2"
+        assert ("next" in answer.links) == (answer.json()["next"] is not None)
+        url = answer.links["next"]["url"] if "next" in answer.links else None
+    assert seen == ids[::-1], "newest first, each once"
+    cursor = http.get("/v1/devices?limit=2", headers=reader).json()["next"]
+    assert http.get(f"/v1/devices?limit=3&cursor={cursor}", headers=reader).status_code == 200
+    for other in ("devices?cursor=zzz", f"devices?cursor={cursor}&state=active", f"bundles?cursor={cursor}"):
+        wrong = http.get(f"/v1/{other}", headers=reader)
+        assert (wrong.status_code, wrong.json()["code"]) == (400, "cursor-invalid"), other
     assert http.get("/v1/devices?limit=0", headers=reader).status_code == 422
 
 

@@ -97,9 +97,10 @@ async def _collect(running: Running) -> gc.Report:
 def named_keys(running: Running) -> set[str]:
     """Every key that some row names."""
     bundles = "select tenant, index_path as path from bundles where index_path is not null union all select tenant, path from parts"  # fmt: skip
-    versions = "select tenant, package_id, version, manifest_digest as digest from package_versions where manifest_digest is not null"  # fmt: skip
+    versions = "select tenant, package_id, version, manifest_digest as digest from package_versions where manifest_digest is not null and state {} 'withdrawn'"  # fmt: skip
     return {
         *(places.asset(row["tenant"], row["digest"]) for row in running.rows("select tenant, digest from assets")),
-        *(places.manifest(*row.values()) for row in running.rows(versions)),
+        *(places.manifest(*row.values()) for row in running.rows(versions.format("<>"))),
+        *(places.withdrawn(*row.values()) for row in running.rows(versions.format("="))),
         *(places.bundles(row["tenant"]) + row["path"] for row in running.rows(bundles)),
     }

@@ -48,6 +48,13 @@ DATA: dict[str, dict[str, Any]] = {
         "languages": ["en", "ar"],
         "bytes": 7,
     },
+    "content.play_package.withdrawn.v1": {
+        "package_id": "pkg_1",
+        "course_id": "c1",
+        "version": 1,
+        "manifest_digest": DIGEST,
+        "withdrawn_at": "2026-11-23T10:00:00Z",
+    },
     "content.play_package.bundle.published.v1": {
         "bundle_id": "bnd_1",
         "issue": 1,
@@ -68,6 +75,7 @@ KEYS = {
     "authoring": "c1",
     "enrollment": "e1",
     "content.play_package.published.v1": "pkg_1",
+    "content.play_package.withdrawn.v1": "pkg_1",
     "content.play_package.bundle": "dev",
 }
 

@@ -1,0 +1,97 @@
+"""Packages, their versions, what a build reports, and what a version holds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from serve_app.models.base import PRINTABLE, Answer, Digest, Finding, Moment, Question
+
+VersionState = Literal["planned", "published", "failed", "superseded", "withdrawn"]
+PackageId = Annotated[str, Field(examples=["pkg_0f8k2m4q6s8u0a2c4e6g8i0k2m"])]
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE)]
+
+
+class Package(Answer):
+    """A course's package; `version` is its newest published version."""
+
+    package_id: PackageId
+    course_id: str = Field(examples=["first-aid"])
+    version: int | None = Field(examples=[3])
+    created_at: Moment
+
+
+class Report(Answer):
+    """What the author should know of a build."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    problems: tuple[Finding | dict[str, Any], ...] = ()
+    reused: int | None = Field(None, description="Renditions taken from the cache.")
+    made: int | None = Field(None, description="Renditions made by this build.")
+
+
+class Version(Answer):
+    """One version of a package. `report` comes with a single version, not in lists."""
+
+    package_id: PackageId
+    version: int = Field(examples=[1])
+    state: VersionState
+    draft_id: str
+    revision: int
+    title: dict[str, str] | None = Field(description="By language.", examples=[{"en": "First aid"}])
+    languages: tuple[str, ...] | None
+    manifest_digest: Digest | None
+    manifest_bytes: int | None
+    total_bytes: int | None = Field(description="All stored files, each once.")
+    report: Report | None = None
+    created_at: Moment
+    published_at: Moment | None
+    withdrawn_at: Moment | None
+    withdrawn_reason: str | None
+
+
+class Signature(Answer):
+    """Tree head, its signature, and the proof that leads to it (docs/bundle-format.md, Signatures)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Asset(Answer):
+    """One rendition of an asset of a version."""
+
+    asset: str = Field(examples=["cover"])
+    role: str = Field(examples=["image-960"])
+    media_type: str = Field(examples=["image/webp"])
+    digest: Digest
+    size_bytes: int
+
+
+class SignedUrl(Answer):
+    """An address on the edge that works without a token, for a while."""
+
+    url: str
+    expires_in_s: int = Field(examples=[3600])
+
+
+class BuildRequest(Question):
+    """The revision of a draft that authoring-service holds."""
+
+    course_id: Name = Field(examples=["first-aid"])
+    draft_id: Name = Field(examples=["draft-of-first-aid"])
+    revision: int = Field(ge=1, le=2**31 - 1, examples=[1])
+
+
+class BuildAccepted(Answer):
+    """The job that builds, and the version that will come of it."""
+
+    job_id: str
+    package_id: PackageId
+    version: int
+
+
+class Withdrawal(Question):
+    """Why a version is taken back; kept with the version and in the audit log."""
+
+    reason: str = Field(min_length=1, max_length=1000, pattern=PRINTABLE, examples=["The dosage on page 3 is wrong."])

@@ -1,0 +1,23 @@
+"""The audit entry of a call that changes something: who, what, and in which request."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fastapi import Request
+
+from cluster.database import Transaction
+from serve_app.auth import Caller
+from tasks import audit
+
+
+async def record(
+    tx: Transaction, request: Request, caller: Caller, action: str, tenant: str | None = None, **details: str | int
+) -> None:
+    """Append the entry to the log of `tenant` (the caller's own by default), last in the transaction of the change."""
+    if request_id := getattr(request.state, "request_id", ""):
+        details["request_id"] = request_id
+    if tenant is not None and tenant != caller.tenant:
+        details["of_tenant"] = caller.tenant
+    actor = f"device:{caller.device_id}" if caller.device_id else caller.subject
+    await audit.append(tx, tenant or caller.tenant, actor, action, dict(details), datetime.now(UTC))
