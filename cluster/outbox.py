@@ -16,6 +16,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from cluster import telemetry
 from cluster.database import Transaction, fetch_one
 from content.events import EVENT_TYPES, make
 
@@ -29,24 +30,27 @@ EMIT = b"""
         insert into outbox_keys (tenant, key, sequence) values (%(tenant)s, %(key)s, 1)
         on conflict (tenant, key) do update set sequence = outbox_keys.sequence + 1
         returning sequence)
-    insert into outbox (tenant, id, partition, key, sequence, type, data)
-    select %(tenant)s, %(id)s, %(partition)s, %(key)s, sequence, %(type)s, %(data)s from numbered
+    insert into outbox (tenant, id, partition, key, sequence, type, data, traceparent)
+    select %(tenant)s, %(id)s, %(partition)s, %(key)s, sequence, %(type)s, %(data)s, %(traceparent)s from numbered
 """
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """An event before it has a number: `type` is its subject on NATS, `key` what it is ordered by."""
+    """An event before it has a number: `type` is its subject on NATS, `key` what it is ordered by, `traceparent` the
+    trace it belongs to, where that is not its writer's."""
 
     type: str
     key: str
     data: dict[str, Any]
+    traceparent: str | None = None
 
 
 async def emit(tx: Transaction, tenant: str, events: Sequence[Outgoing]) -> None:
     """Write events to the outbox as part of `tx`. Raises InvalidInput `event-invalid` for one no consumer would take."""
     for event in events:
         make(EVENT_TYPES[event.type], event_id="-", sequence=1, time=_ANY_TIME, data=event.data)
+    own = telemetry.traceparent()
     rows = [
         {
             "tenant": tenant,
@@ -55,6 +59,7 @@ async def emit(tx: Transaction, tenant: str, events: Sequence[Outgoing]) -> None
             "key": event.key,
             "type": event.type,
             "data": Jsonb(event.data),
+            "traceparent": event.traceparent or own,
         }
         for event in sorted(events, key=lambda event: event.key)
     ]

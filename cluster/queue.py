@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 
 from pgqueuer.queries import Queries
 
+from cluster import telemetry
 from cluster.database import Transaction, fetch_one
 
 PRIORITY = {"interactive": 10, "bulk": 0}
@@ -22,17 +23,21 @@ BUILD, BUNDLE = "build", "bundle"
 
 @dataclass(frozen=True)
 class Work:
-    """What a queue entry carries. `subject` is a job id (build) or the group of a drain job (bundle)."""
+    """What a queue entry carries. `subject` is a job id (build) or the group of a drain job (bundle); `traceparent` the
+    trace of who called first."""
 
     tenant: str
     subject: str
+    traceparent: str | None = None
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def parse(cls, payload: bytes | None) -> Work:
-        return cls(**json.loads(payload or b"{}"))
+        # A newer release may have put in more than this one knows.
+        found = json.loads(payload or b"{}")
+        return cls(found["tenant"], found["subject"], found.get("traceparent"))
 
 
 async def enqueue(
@@ -42,7 +47,8 @@ async def enqueue(
     if not work:
         return
     count = len(work)
-    payloads: list[bytes | None] = [item.to_bytes() for item in work]
+    own = telemetry.traceparent()
+    payloads: list[bytes | None] = [replace(item, traceparent=item.traceparent or own).to_bytes() for item in work]
     delays: list[timedelta | None] = [delay] * count
     keys: list[str | None] = [f"{queue}/{item.tenant}/{item.subject}" for item in work]
     await Queries.from_psycopg_connection(cast("Any", tx)).enqueue(

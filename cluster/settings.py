@@ -82,6 +82,15 @@ class Settings(BaseSettings):
     ray_address: str = ""
     ray_dashboard_url: str = ""
 
+    # What operators see (docs/telemetry.md)
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_folder: Path | None = Field(None, description="a file per service there; without it, standard output")
+    trace_exporter: Literal["none", "otlp", "file"] = "none"
+    trace_endpoint: str = Field("http://127.0.0.1:4318/v1/traces", description="exporter otlp: where to send spans")
+    trace_folder: Path | None = Field(None, description="exporter file: JSON lines are written there")
+    trace_sample_ratio: float = Field(1.0, ge=0, le=1, description="share of traces that are recorded, by their id")
+
     # Work
     lease_s: float = Field(60.0, description="a job whose worker sent no heartbeat for so long is taken over")
     drain_s: float = 30.0

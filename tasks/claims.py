@@ -30,7 +30,7 @@ CLAIM = """
                          claimed_until = now() + make_interval(secs => %(lease)s)
     from chosen c, devices d, enrolments e
     where b.bundle_id = c.bundle_id and d.device_id = b.device_id and e.enrollment_id = b.enrollment_id
-    returning b.bundle_id, b.enrollment_id, b.learner_id, b.device_id, b.policy, b.attempts,
+    returning b.bundle_id, b.enrollment_id, b.learner_id, b.device_id, b.policy, b.attempts, b.traceparent,
               b.created_at > now() - make_interval(secs => %(fresh)s) as fresh,
               d.encryption_jwk, d.state as device_state, e.state as enrolment_state, e.starts_at, e.ends_at
 """

@@ -12,6 +12,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from cluster import telemetry
 from cluster.database import Transaction, fetch_one
 from cluster.neighbours import NeighbourError
 from content.canonical import derive_id
@@ -74,12 +75,13 @@ async def create(tx: Transaction, tenant: str, job: str, kind: str, subject: dic
     """Insert a queued job; a job that ended badly is queued anew. False if it is under way or done already."""
     row = await fetch_one(
         tx,
-        """insert into jobs (tenant, job_id, kind, subject) values (%s, %s, %s, %s)
+        """insert into jobs (tenant, job_id, kind, subject, traceparent) values (%s, %s, %s, %s, %s)
            on conflict (tenant, job_id) do update
-              set state = 'queued', problem = null, progress = 0, attempt = 0, starts = 0, updated_at = now()
+              set state = 'queued', problem = null, progress = 0, attempt = 0, starts = 0, updated_at = now(),
+                  traceparent = excluded.traceparent
               where jobs.state in ('failed', 'cancelled')
            returning job_id""",
-        [tenant, job, kind, Jsonb(subject)],
+        [tenant, job, kind, Jsonb(subject), telemetry.traceparent()],
     )
     return row is not None
 
@@ -96,7 +98,7 @@ async def begin(tx: Transaction, job: str) -> dict[str, Any] | None:
         tx,
         """update jobs set state = 'running', attempt = attempt + 1, starts = starts + 1, updated_at = now()
            where job_id = %s and state in ('queued', 'running')
-           returning job_id, tenant, kind, subject, attempt, starts""",
+           returning job_id, tenant, kind, subject, attempt, starts, traceparent""",
         [job],
     )
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cluster import queue
+from cluster import queue, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
@@ -38,10 +38,12 @@ WANTED = """
 """
 
 PLAN = b"""
-    insert into bundles (tenant, bundle_id, enrollment_id, learner_id, device_id, package_id, version, profile, policy, lane)
+    insert into bundles (tenant, bundle_id, enrollment_id, learner_id, device_id, package_id, version, profile, policy,
+                         lane, traceparent)
     values (%(tenant)s, %(bundle_id)s, %(enrollment_id)s, %(learner_id)s, %(device_id)s, %(package_id)s, %(version)s,
-            %(profile)s, %(policy)s, %(lane)s)
-    on conflict (tenant, bundle_id) do update set state = 'planned', attempts = 0, problem = null, claimed_by = null
+            %(profile)s, %(policy)s, %(lane)s, %(traceparent)s)
+    on conflict (tenant, bundle_id) do update set state = 'planned', attempts = 0, problem = null, claimed_by = null,
+                                                  traceparent = excluded.traceparent
         where bundles.state in ('failed', 'cancelled')
 """
 
@@ -111,7 +113,8 @@ async def _meet(tx: Transaction, name: str, *, shared: bool) -> None:
 
 async def _plan(tx: Transaction, tenant: str, chosen: str, value: str, lane: str) -> int:
     wanted = await fetch_all(tx, WANTED.format(chosen=chosen), {"value": value})
-    rows = [{**row, "tenant": tenant, "lane": lane, "bundle_id": bundle_id(row)} for row in wanted]
+    more = {"tenant": tenant, "lane": lane, "traceparent": telemetry.traceparent()}
+    rows = [{**row, **more, "bundle_id": bundle_id(row)} for row in wanted]
     rows.sort(key=lambda row: row["bundle_id"])  # two plannings lock in one order
     if not rows:
         return 0
