@@ -10,10 +10,10 @@ import structlog
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 
-from actors.pool import describe
 from actors.queue_pool import QueueReplica
 from cluster import queue
 from cluster.queue import Work
+from cluster.telemetry import describe
 from tasks import build, jobs, workspace
 from tasks.jobs import LONE_DEATHS, Retry
 

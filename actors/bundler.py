@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 import structlog
 from pgqueuer.models import Job
 
-from actors.pool import describe, pause
+from actors.pool import pause
 from actors.queue_pool import QueueReplica
 from cluster import queue
 from cluster.queue import Work
+from cluster.telemetry import describe
 from content.errors import ContentError
 from tasks import bundle, claims, lists, planning
 

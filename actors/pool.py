@@ -12,12 +12,13 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
-from typing import Any
 
 import structlog
 
+from cluster import telemetry
 from cluster.connections import Connections, Role
 from cluster.settings import Settings
+from cluster.telemetry.metrics import POOL_DEPTH
 from content.errors import ContentError
 
 WATCH_S = 2.0
@@ -39,6 +40,7 @@ class Replica(ABC):
 
     async def start(self) -> None:
         """Connect and begin to work."""
+        telemetry.begin(self.name, self.settings)
         self.connections = await Connections.open(self.settings, self.role)
         self._tasks = [asyncio.create_task(self.work()), asyncio.create_task(self._watch())]
 
@@ -58,10 +60,16 @@ class Replica(ABC):
         """Whether work that waits is being taken; asked every few seconds, with the depth just read."""
         return True
 
+    async def tell(self) -> None:
+        """Set the numbers of this replica; called every few seconds, or they vanish."""
+        POOL_DEPTH.set(self.depth, pool=self.name)
+        self.connections.tell()
+
     async def _watch(self) -> None:
         while not self.stopping.is_set():
             try:
                 self.depth = await self.read_depth()
+                await self.tell()
                 if await self.moving():
                     self.beat("work")
             except ContentError as error:
@@ -108,8 +116,3 @@ async def pause(stopping: asyncio.Event, seconds: float) -> None:
     """Sleep, but wake at once when told to leave."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stopping.wait(), seconds)
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """An error as fields of a log line."""
-    return {"error": type(error).__name__, "code": getattr(error, "code", "internal"), "text": str(error)[:300]}

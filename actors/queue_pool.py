@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import structlog
@@ -18,10 +19,12 @@ from pgqueuer.db import AsyncpgDriver
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 
-from actors.pool import Replica, describe
+from actors.pool import Replica
 from actors.room import Room
-from cluster import queue
+from cluster import queue, telemetry
 from cluster.queue import Work
+from cluster.telemetry import SpanKind, describe
+from cluster.telemetry.metrics import QUEUE_AGE
 
 log = structlog.get_logger()
 
@@ -64,7 +67,7 @@ class QueueReplica(Replica):
 
     async def _take(self, job: Job) -> None:
         """One entry. The work runs in a task of its own, so that a drain can cancel it and still give it back."""
-        inner = asyncio.create_task(self.handle(job, Work.parse(job.payload)))
+        inner = asyncio.create_task(self._traced(job, Work.parse(job.payload)))
         self._running.add(inner)
         try:
             await inner
@@ -76,10 +79,24 @@ class QueueReplica(Replica):
         except RetryRequested:
             raise
         except Exception as error:
-            log.exception("work failed", pool=self.name, **describe(error))
+            log.exception("work failed", **describe(error))
             raise RetryRequested(timedelta(seconds=5), str(error)[:300]) from error
         finally:
             self._running.discard(inner)
+
+    async def _traced(self, job: Job, work: Work) -> None:
+        """The entry as a part of the trace of who put it into the queue."""
+        about: dict[str, Any] = {"tenant": work.tenant, "job": work.subject}
+        with (
+            telemetry.bound(**about),
+            telemetry.span(f"take {self.queue}", parent=work.traceparent, kind=SpanKind.CONSUMER, **about),
+        ):
+            await self.handle(job, work)
+
+    async def tell(self) -> None:
+        await super().tell()
+        async with self.connections.ops.connection() as connection:
+            QUEUE_AGE.set(await queue.oldest_s(connection, self.queue), queue=self.queue)
 
     async def moving(self) -> bool:
         """Stalled is a replica that works on nothing while something waits. (Work itself has limits of its own.)"""

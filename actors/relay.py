@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from actors.pool import Replica, describe, pause
+from actors.pool import Replica, pause
 from cluster import outbox
 from cluster.events import Events
+from cluster.telemetry import describe
+from cluster.telemetry.metrics import OUTBOX_AGE
 from content.errors import ContentError
 from tasks.intake import Intake
 from tasks.relay import Relay
@@ -24,6 +26,11 @@ class OutboxRelay(Replica):
     async def read_depth(self) -> float:
         async with self.connections.ops.connection() as connection:
             return float(await outbox.backlog(connection))
+
+    async def tell(self) -> None:
+        await super().tell()
+        async with self.connections.ops.connection() as connection:
+            OUTBOX_AGE.set(await outbox.oldest_s(connection))
 
     async def work(self) -> None:
         events = await self._connect()

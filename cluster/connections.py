@@ -26,6 +26,7 @@ class Connections:
     ops: Database
     objects: Objects
     keys: OpenBao
+    role: Role = "worker"
 
     @classmethod
     async def open(cls, settings: Settings, role: Role = "worker", *, size: int = 8) -> Connections:
@@ -37,7 +38,12 @@ class Connections:
         }
         db = await Database(dsn[role].get_secret_value(), size=size).open()
         ops = await Database(settings.postgres_ops.get_secret_value(), size=2).open()
-        return cls(settings, db, ops, Objects(settings), connect_keys(settings))
+        return cls(settings, db, ops, Objects(settings), connect_keys(settings), role)
+
+    def tell(self) -> None:
+        """Set the numbers of the pools; to be called every few seconds."""
+        self.db.tell(self.role)
+        self.ops.tell("ops")
 
     async def close(self) -> None:
         await self.db.close()

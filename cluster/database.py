@@ -15,6 +15,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from cluster.telemetry.metrics import CONNECTIONS, WAIT_SECONDS, WAITING, WAITS
 from content.errors import ContentError
 
 Transaction = psycopg.AsyncConnection[DictRow]
@@ -46,6 +47,14 @@ class Database:
 
     async def close(self) -> None:
         await self._pool.close()
+
+    def tell(self, role: str) -> None:
+        """Set the numbers of this pool; to be called every few seconds."""
+        found = self._pool.pop_stats()
+        CONNECTIONS.set(found.get("pool_size", 0), role=role)
+        WAITING.set(found.get("requests_waiting", 0), role=role)
+        WAITS.add(found.get("requests_queued", 0), role=role)
+        WAIT_SECONDS.add(found.get("requests_wait_ms", 0) / 1000, role=role)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Transaction]:

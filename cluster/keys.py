@@ -18,7 +18,9 @@ import stamina
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from cluster import telemetry
 from cluster.settings import Settings
+from cluster.telemetry.metrics import KEYS
 from content.errors import ContentError
 
 WRAPPING_KEY = "content-wrapping"
@@ -112,6 +114,10 @@ class OpenBao:
         return results
 
     def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        with telemetry.calling(KEYS, action=path.split("/")[0]):
+            return self._answer(method, path, body)
+
+    def _answer(self, method: str, path: str, body: Any) -> dict[str, Any]:
         self.calls[path.split("/")[0]] = self.calls.get(path.split("/")[0], 0) + 1
         for attempt in stamina.retry_context(on=_Unavailable, attempts=4, wait_initial=0.1, wait_max=2.0, timeout=20.0):
             with attempt:

@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 import httpx
 import stamina
 
-from cluster import outbound
+from cluster import outbound, telemetry
 from cluster.breaker import Breakers
 from cluster.settings import Settings
+from cluster.telemetry.metrics import NEIGHBOURS
 from content.errors import ContentError
 
 ATTEMPTS = 4
@@ -145,14 +146,17 @@ class Calls:
     def _stream(
         self, service: str, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> Iterator[httpx.Response]:
-        try:
-            with self._http.stream(method, self._urls[service] + path, json=body) as response:
-                _check(service, response)
-                yield response
-        except httpx.TransportError as error:
-            raise _away(service, f"{type(error).__name__}: {error}") from error
-        except httpx.InvalidURL as error:
-            raise broken(service, "its URL in the settings is none") from error
+        with telemetry.calling(NEIGHBOURS, service=service):
+            # The neighbour's own spans become a part of our trace.
+            headers = {"traceparent": parent} if (parent := telemetry.traceparent()) else {}
+            try:
+                with self._http.stream(method, self._urls[service] + path, json=body, headers=headers) as response:
+                    _check(service, response)
+                    yield response
+            except httpx.TransportError as error:
+                raise _away(service, f"{type(error).__name__}: {error}") from error
+            except httpx.InvalidURL as error:
+                raise broken(service, "its URL in the settings is none") from error
 
 
 def _host(url: str) -> tuple[str, int]:

@@ -14,7 +14,9 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cluster import telemetry
 from cluster.settings import MIB, Settings
+from cluster.telemetry.metrics import STORAGE
 from content.errors import ContentError
 
 PIECE = 8 * MIB
@@ -44,13 +46,13 @@ class Objects:
 
     def put(self, key: str, body: Any, media_type: str = "application/octet-stream") -> None:
         """One PUT of bytes or of an open file."""
-        with _translated(key):
+        with _translated("put", key):
             self.client.put_object(
                 Bucket=self.bucket, Key=key, Body=body, ContentType=media_type, ChecksumAlgorithm="SHA256"
             )
 
     def get(self, key: str) -> bytes:
-        with _translated(key):
+        with _translated("get", key):
             return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def read(self, key: str, sizes: Iterable[int]) -> Iterator[bytes]:
@@ -58,7 +60,7 @@ class Objects:
 
         Raises ContentError `object-truncated` (retryable) if it ends early.
         """
-        with _translated(key):
+        with _translated("read", key):
             body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
             try:
                 for size in sizes:
@@ -72,7 +74,7 @@ class Objects:
     def size(self, key: str) -> int | None:
         """Bytes of an object, or None where there is none."""
         try:
-            with _translated(key):
+            with _translated("size", key):
                 return int(self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
         except ContentError as error:
             if error.code == "object-missing":
@@ -81,13 +83,13 @@ class Objects:
 
     def keys(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Every (key, last change as seconds since 1970) below a prefix."""
-        with _translated(prefix):
+        with _translated("keys", prefix):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
                     yield entry["Key"], entry["LastModified"].timestamp()
 
     def delete(self, keys: list[str]) -> None:
-        with _translated(keys[0] if keys else ""):
+        with _translated("delete", keys[0] if keys else ""):
             for start in range(0, len(keys), 1000):
                 batch = [{"Key": key} for key in keys[start : start + 1000]]
                 answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": batch, "Quiet": True})
@@ -98,7 +100,7 @@ class Objects:
 
     def uploads(self, prefix: str) -> list[tuple[str, str, float]]:
         """Multipart uploads that were begun and not ended: (key, upload id, begun)."""
-        with _translated(prefix):
+        with _translated("uploads", prefix):
             pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
             return [
                 (entry["Key"], entry["UploadId"], entry["Initiated"].timestamp())
@@ -108,13 +110,13 @@ class Objects:
 
     def begin(self, key: str) -> str:
         """Begin a multipart upload and return its id; end it with `finish` or `abort`."""
-        with _translated(key):
+        with _translated("begin", key):
             answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, ChecksumAlgorithm="SHA256")
             return str(answer["UploadId"])
 
     def piece(self, key: str, upload: str, number: int, body: Any) -> dict[str, Any]:
         """Upload piece `number` (from 1); what comes back goes to `finish`, in order."""
-        with _translated(key):
+        with _translated("piece", key):
             answer = self.client.upload_part(
                 Bucket=self.bucket, Key=key, UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm="SHA256"
             )
@@ -122,20 +124,23 @@ class Objects:
 
     def finish(self, key: str, upload: str, pieces: list[dict[str, Any]]) -> None:
         kept = [{name: value for name, value in piece.items() if value is not None} for piece in pieces]
-        with _translated(key):
+        with _translated("finish", key):
             self.client.complete_multipart_upload(
                 Bucket=self.bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": kept}
             )
 
     def abort(self, key: str, upload: str) -> None:
-        with _translated(key):
+        with _translated("abort", key):
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
 
 
 @contextmanager
-def _translated(key: str) -> Iterator[None]:
+def _translated(action: str, key: str) -> Iterator[None]:
+    # Pieces that are handed out one by one would keep a span open in whoever takes them.
+    lazy = action in ("read", "keys")
     try:
-        yield
+        with STORAGE.timed(action=action) if lazy else telemetry.calling(STORAGE, action=action):
+            yield
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in MISSING:

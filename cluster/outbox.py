@@ -74,6 +74,16 @@ async def backlog(connection: Transaction) -> int:
     return int(row["n"]) if row else 0
 
 
+async def oldest_s(connection: Transaction) -> float:
+    """How long the oldest event that waits has waited, in seconds (role ops)."""
+    row = await fetch_one(
+        connection,
+        """select extract(epoch from now() - min(created_at))::float8 as age_s from outbox
+           where published_at is null""",
+    )
+    return float(row["age_s"] or 0) if row else 0.0
+
+
 def partition_of(tenant: str, key: str) -> int:
     """The partition of an order key, the same in every process."""
     return zlib.crc32(f"{tenant}/{key}".encode()) % PARTITIONS

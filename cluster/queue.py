@@ -78,3 +78,14 @@ async def overdue(connection: Transaction, queue: str) -> bool:
         [queue],
     )
     return row is not None
+
+
+async def oldest_s(connection: Transaction, queue: str) -> float:
+    """How long the oldest entry that is due and that nobody holds has waited, in seconds."""
+    row = await fetch_one(
+        connection,
+        """select extract(epoch from now() - min(execute_after))::float8 as age_s from pgqueuer
+           where entrypoint = %s and status = 'queued' and execute_after <= now()""",
+        [queue],
+    )
+    return float(row["age_s"] or 0) if row else 0.0

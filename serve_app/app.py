@@ -24,13 +24,15 @@ from actors.builder import Builder
 from actors.bundler import Bundler
 from actors.relay import OutboxRelay
 from actors.scaling import DepthPolicy
-from cluster import topology
+from cluster import telemetry, topology
 from cluster.local.ray_head import DEPLOYED
 from cluster.settings import Settings
 from cluster.topology import Pool
 from serve_app.api import create_app
 
 NAMESPACE = "content"
+LOGGING = {"encoding": "JSON", "enable_access_log": False, "log_level": "WARNING"}
+"""Of Serve's own lines. Its access log would hold raw paths; ours is `serve_app/access.py`."""
 CONNECT_S = 60.0
 WORKERS = {topology.BUILDER: Builder, topology.BUNDLER: Bundler, topology.RELAY: OutboxRelay}
 
@@ -71,6 +73,7 @@ def worker(pool: Pool, settings: Settings) -> RunTarget:
         health_check_period_s=5,
         health_check_timeout_s=20,
         max_ongoing_requests=10,
+        logging_config=LOGGING,
     )
     return RunTarget(deployment.bind(pool.name), name=pool.name, route_prefix=None)
 
@@ -86,6 +89,7 @@ def api(settings: Settings) -> RunTarget:
         max_queued_requests=1000,
         health_check_period_s=5,
         graceful_shutdown_timeout_s=35,
+        logging_config=LOGGING,
     )
 
     class Api:
@@ -102,6 +106,7 @@ def deploy(settings: Settings) -> None:
     serve.start(
         proxy_location=ProxyLocation.HeadOnly,
         http_options=HTTPOptions(host=url.hostname or "127.0.0.1", port=url.port or 8000, request_timeout_s=60),
+        logging_config=LOGGING,
     )
     serve.run_many([api(settings), *(worker(pool, settings) for pool in WORKERS)])
 
@@ -131,6 +136,7 @@ if __name__ == "__main__":
     stay = len(sys.argv) == 3 and sys.argv[1] == "--stay"
     if stay:
         await_word(Path(sys.argv[2]))
+    telemetry.begin("content-deployer", Settings.load())
     deploy(Settings.load())
     print(DEPLOYED, flush=True)
     if stay:

@@ -17,10 +17,13 @@ from fastapi import Depends, Request
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from structlog.contextvars import bind_contextvars
 
+from cluster import telemetry
 from cluster.connections import Connections
 from cluster.database import fetch_one
 from cluster.settings import Settings
+from cluster.telemetry.metrics import PROOFS
 from content.devices.proof import verify_proof
 from content.errors import ContentError
 
@@ -92,6 +95,13 @@ Platform = Annotated[Connections, Depends(connections)]
 
 async def caller(request: Request, platform: Platform) -> Caller:
     """Authenticate by `Authorization: Bearer` or by `DPoP` with `Content-Tenant`; raises `unauthenticated` without either."""
+    found = await _caller(request, platform)
+    bind_contextvars(tenant=found.tenant, device=found.device_id)
+    telemetry.hide(found.subject)
+    return found
+
+
+async def _caller(request: Request, platform: Connections) -> Caller:
     now = datetime.now(UTC)
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and text:
@@ -111,12 +121,14 @@ async def _device(request: Request, platform: Connections, text: str, now: datet
     try:
         proof = verify_proof(text, method=request.method, url=url, tenant=tenant, now=now, skew_s=settings.dpop_skew_s)
     except ContentError as error:
+        PROOFS.add(code=error.code)
         raise ContentError("proof-invalid", f"{refused.message} {error.message}", error.remedy) from error
     async with platform.db.tenant(tenant) as tx:
         row = await fetch_one(
             tx, "select learner_id from devices where device_id = %s and state = 'active'", [proof.device_id]
         )
         if row is None:
+            PROOFS.add(code="device-unknown")
             raise refused
         await tx.execute(b"delete from device_proofs where device_id = %s and expires_at < now()", [proof.device_id])
         fresh = await fetch_one(
@@ -126,5 +138,6 @@ async def _device(request: Request, platform: Connections, text: str, now: datet
             [tenant, proof.device_id, proof.jti, now + timedelta(seconds=4 * settings.dpop_skew_s)],
         )
         if fresh is None:
+            PROOFS.add(code="proof-replayed")
             raise ContentError("proof-replayed", "This proof was used before.", "Make a new proof for each request.")
     return Caller(tenant, row["learner_id"], frozenset(), proof.device_id)

@@ -95,7 +95,7 @@ def install(app: FastAPI) -> None:
         return problem(error.status_code, codes.get(error.status_code, "http-error"), str(error.detail))
 
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.exception("request failed", path=request.url.path, error=type(error).__name__)
+        log.error("request failed", exc_info=error)
         return problem(500, "internal", "Something in the service failed.", "Try again; tell us if it stays.")
 
     app.add_exception_handler(ContentError, content_error)

@@ -16,11 +16,12 @@ from typing import Any
 import structlog
 from psycopg.types.json import Jsonb
 
-from cluster import failpoints, places
+from cluster import failpoints, places, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.neighbours import Neighbours
 from cluster.outbox import Outgoing, emit
+from cluster.telemetry.metrics import JOBS, RENDITIONS
 from content.canonical import canonical, digest, rfc3339
 from content.drafts import Draft, DraftReport, OriginalRef, validate
 from content.drafts.report import parse as parse_draft
@@ -54,7 +55,11 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
         return
     with workspace.attempt(connections.settings.workspace, job["job_id"], job["attempt"]) as folder:
         async with Progress(connections, tenant, job["job_id"]) as progress:
-            await Build(connections, tenant, job["job_id"], row, str(folder), progress).run()
+            with (
+                JOBS.timed(kind="build"),
+                telemetry.span("build", tenant=tenant, job=job["job_id"], attempt=job["attempt"]),
+            ):
+                await Build(connections, tenant, job["job_id"], row, str(folder), progress).run()
 
 
 class Build:
@@ -71,11 +76,13 @@ class Build:
     async def run(self) -> None:
         try:
             self._progress.tell(0.01, "reading the draft")
-            document, report, draft = await self._draft()
+            with telemetry.span("draft"):
+                document, report, draft = await self._draft()
             listing = await asyncio.to_thread(self._neighbours.listing, self._tenant, self._row["course_id"])
             assistant = await self._assistant(draft)
             tools = await asyncio.to_thread(toolchain)
-            assets, problems = await self._assets(draft, tools)
+            with telemetry.span("assets"):
+                assets, problems = await self._assets(draft, tools)
             source = Source(
                 course_id=self._row["course_id"],
                 draft_id=self._row["draft_id"],
@@ -96,7 +103,8 @@ class Build:
             )
             found = build_problems(report, assistant, problems)
             self._progress.tell(0.97, "signing")
-            await self._publish(manifest, draft, {"problems": [problem.as_dict() for problem in found]})
+            with telemetry.span("publish"):
+                await self._publish(manifest, draft, {"problems": [problem.as_dict() for problem in found]})
         finally:
             self._neighbours.close()
 
@@ -177,12 +185,14 @@ class Build:
         name = recipe.digest(tools)
         if name in cached:
             self._reused += 1
+            RENDITIONS.add(result="reused")
             self._progress.done(original.asset, recipe.name, reused=True)
             return cached[name]
         async for value in make_on_ray(original, recipe):
             if isinstance(value, Rendition):
                 await self._keep(original, name, value)
                 self._made += 1
+                RENDITIONS.add(result="made")
                 self._progress.done(original.asset, recipe.name, reused=False)
                 return value
             self._progress.share(original.asset, recipe.name, value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,12 +17,13 @@ from typing import Any
 import structlog
 from psycopg.types.json import Jsonb
 
-from cluster import failpoints, places
+from cluster import failpoints, places, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
 from cluster.outbox import Outgoing, emit
 from cluster.queue import Work
 from cluster.settings import MIB
+from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
 from content.canonical import rfc3339
 from content.errors import ContentError
@@ -31,6 +33,7 @@ from tasks.contents import Contents, read_contents
 from tasks.licences import issue
 from tasks.planning import Group
 from tasks.sealing import Sealed, batch_memory, seal_batch
+from tasks.tracing import traced_batch
 
 MEMORY = 192 * MIB
 """What the buffers of one batch may hold; with a large package this, not 64, is what limits a batch."""
@@ -64,7 +67,7 @@ async def drain(connections: Connections, work: Work, entry: int) -> None:
 
 async def _batch(connections: Connections, tenant: str, group: Group, contents: Contents, entry: str) -> None:
     settings = connections.settings
-    attempt = secrets.token_hex(8)
+    attempt, began_ns = secrets.token_hex(8), time.time_ns()
     limit = min(
         settings.bundle_batch,
         max(1, settings.bundle_batch_bytes // max(1, contents.size)),
@@ -81,14 +84,22 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
         if not wanted:
             return
         async with _renewed(connections, tenant, attempt):
-            keys = await content_keys(connections, tenant, group.package_id, [row["device_id"] for row in wanted])
-            await asyncio.to_thread(failpoints.hit, "bundle.before_seal", settings)
-            targets = [(f"{row['bundle_id']}/{attempt}", keys[row["device_id"]]) for row in wanted]
-            prefix = places.bundles(tenant)
-            sealed = await asyncio.to_thread(seal_batch, connections.objects, contents.sources, targets, prefix)
-            await asyncio.to_thread(failpoints.hit, "bundle.after_upload", settings)
-            licences = await issue(connections, tenant, group, contents, wanted, sequences, keys, sealed)
-            await _commit(connections, tenant, group, contents, attempt, wanted, sequences, sealed, licences)
+            with traced_batch(tenant, attempt, wanted, began_ns) as traced:
+                with telemetry.span("content keys"):
+                    keys = await content_keys(
+                        connections, tenant, group.package_id, [row["device_id"] for row in wanted]
+                    )
+                await asyncio.to_thread(failpoints.hit, "bundle.before_seal", settings)
+                targets = [(f"{row['bundle_id']}/{attempt}", keys[row["device_id"]]) for row in wanted]
+                prefix = places.bundles(tenant)
+                with telemetry.span("seal"):
+                    sealed = await asyncio.to_thread(seal_batch, connections.objects, contents.sources, targets, prefix)
+                await asyncio.to_thread(failpoints.hit, "bundle.after_upload", settings)
+                with telemetry.span("sign"):
+                    licences = await issue(connections, tenant, group, contents, wanted, sequences, keys, sealed)
+                with telemetry.span("commit"):
+                    await _commit(connections, tenant, group, contents, attempt, traced, sequences, sealed, licences)
+        log.info("batch served", bundles=len(wanted), package=group.package_id, version=group.version, attempt=attempt)
     except BaseException as error:
         if await _handled(connections, tenant, attempt, error):
             return
@@ -184,6 +195,8 @@ async def _commit(
             await cursor.executemany(PART, results)
         by_id = {row["bundle_id"]: row for row in rows}
         await emit(tx, tenant, [_event(tenant, group, by_id[result["bundle_id"]], result) for result in results])
+    BUNDLES.add(len(results), result="ready")
+    SEALED.add(sum(result["total_bytes"] for result in results))
 
 
 READY = b"""
@@ -244,6 +257,7 @@ def _event(tenant: str, group: Group, row: dict[str, Any], result: dict[str, Any
             "parts": [{"path": result["part_path"], "size": result["part_size"], "digest": result["part_digest"]}],
             "not_after": rfc3339(result["not_after"]),
         },
+        row["traceparent"],
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.telemetry.metrics import BUNDLES
 from tasks.jobs import LONE_DEATHS
 from tasks.planning import Group
 
@@ -141,6 +142,7 @@ async def end(
                 where bundle_id = any(%s) and state = 'claimed' and attempt = %s""",
             [state, Jsonb(problem) if problem else None, list(bundle_ids), attempt],
         )
+        BUNDLES.add(len(bundle_ids), result=state)
 
 
 async def allocate(tx: Transaction, group: Group, devices: Sequence[str]) -> dict[str, tuple[int, int, int]]:

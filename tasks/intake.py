@@ -13,11 +13,13 @@ from typing import Any
 import structlog
 from nats.aio.msg import Msg
 
-from cluster import failpoints, queue
+from cluster import failpoints, queue, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
 from cluster.events import DOMAIN, Events, Puller
 from cluster.queue import Work
+from cluster.telemetry import SpanKind
+from cluster.telemetry.metrics import EVENTS_IN
 from content.canonical import derive_id, digest
 from content.errors import ContentError
 from content.events import CourseDraftPublished, EnrollmentCancelled, EnrollmentCreated, Envelope, parse
@@ -72,6 +74,7 @@ class Intake:
     async def _bury(self, message: Msg, error: ContentError) -> None:
         """To the dead letters, with the reason; a message near NATS's limit is cut to leave room for it."""
         log.warning("event refused", code=error.code, subject=message.subject)
+        EVENTS_IN.add(type=message.subject, result="refused")
         reason = json.dumps(jobs.problem_of(error))  # ASCII, so that it may stand in a header
         headers = {
             "Content-Reason": error.code,
@@ -86,6 +89,22 @@ class Intake:
 async def receive(connections: Connections, body: bytes) -> bool:
     """Bring one event in. False if it was here before. Raises ContentError for what is no event of ours."""
     event = parse(body)
+    with (
+        telemetry.bound(tenant=event.tenant_id, event_id=event.id),
+        telemetry.span(
+            f"receive {event.TYPE}",
+            parent=event.traceparent,
+            kind=SpanKind.CONSUMER,
+            tenant=event.tenant_id,
+            event=event.id,
+        ),
+    ):
+        new = await _receive(connections, event)
+    EVENTS_IN.add(type=event.TYPE, result="taken" if new else "seen")
+    return new
+
+
+async def _receive(connections: Connections, event: Envelope) -> bool:
     tenant = event.tenant_id
     async with connections.db.tenant(tenant) as tx:
         if await fetch_one(tx, "select 1 as x from tenants") is None:

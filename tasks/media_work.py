@@ -22,16 +22,18 @@ from typing import Any
 import ray
 from ray.exceptions import RayTaskError
 
-from cluster import places
+from cluster import places, telemetry
 from cluster.neighbours import Neighbours
 from cluster.objects import Objects
 from cluster.settings import Settings
+from cluster.telemetry.traces import begin_span, end_span
 from cluster.topology import BUILDER, GI
 from content.errors import ContentError
 from content.media import Kind, Probe, Recipe, Rendition
 from tasks.render import probe, render
 
 PROGRESS_S = 0.5
+SERVICE = "content-render"
 TASK_MEMORY = GI
 
 
@@ -46,16 +48,30 @@ class Original:
     folder: str
 
 
-def look(original: Original) -> tuple[int, Probe]:
+def look(original: Original, traceparent: str | None = None) -> tuple[int, Probe]:
     """(size in bytes, probe) of an original. Raises ContentError as `tasks.render.probe`, or of the fetch."""
     settings = Settings.load()
-    path = _fetched(original)
-    return path.stat().st_size, probe(path, original.kind, settings, original.asset)
+    telemetry.begin(SERVICE, settings)
+    with telemetry.span("look at an original", parent=traceparent, tenant=original.tenant, kind_of_asset=original.kind):
+        path = _fetched(original)
+        return path.stat().st_size, probe(path, original.kind, settings, original.asset)
 
 
-def make(original: Original, recipe: Recipe) -> Iterator[float | Rendition]:
+def make(original: Original, recipe: Recipe, traceparent: str | None = None) -> Iterator[float | Rendition]:
     """Shares of the work done (0–1), then the rendition, stored under its digest."""
     settings = Settings.load()
+    telemetry.begin(SERVICE, settings)
+    # Not made current: a generator's context is its caller's.
+    span = begin_span("render", parent=traceparent, tenant=original.tenant, recipe=recipe.name)
+    try:
+        yield from _make_it(original, recipe, settings)
+    except BaseException as error:
+        end_span(span, error)
+        raise
+    end_span(span)
+
+
+def _make_it(original: Original, recipe: Recipe, settings: Settings) -> Iterator[float | Rendition]:
     path = _fetched(original)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         shares: SimpleQueue[float] = SimpleQueue()
@@ -126,14 +142,14 @@ def _fetched(original: Original) -> Path:
     return path
 
 
-_look = ray.remote(max_retries=0, num_cpus=1)(look)
-_make = ray.remote(max_retries=0, num_cpus=1)(make)
+_look: Any = ray.remote(max_retries=0, num_cpus=1)(look)
+_make: Any = ray.remote(max_retries=0, num_cpus=1)(make)
 
 
 async def look_on_ray(original: Original) -> tuple[int, Probe]:
     """`look` somewhere in the cluster."""
     try:
-        return await _look.options(**_placement()).remote(original)
+        return await _look.options(**_placement()).remote(original, telemetry.traceparent())
     except RayTaskError as error:
         raise _cause(error) from None
 
@@ -142,7 +158,9 @@ async def make_on_ray(original: Original, recipe: Recipe) -> AsyncIterator[float
     """`make` somewhere in the cluster; leaving early ends the work there."""
     # One CPU each, though x264 has two threads: decoding leaves half of a second one idle, and two films side by side
     # do not (measured: 1.9 times the bare work when each film had the machine for itself).
-    generator: Any = _make.options(num_returns="streaming", **_placement()).remote(original, recipe)
+    generator: Any = _make.options(num_returns="streaming", **_placement()).remote(
+        original, recipe, telemetry.traceparent()
+    )
     finished = False
     try:
         async for reference in generator:

@@ -161,7 +161,9 @@ async def call_forgotten(connections: Connections) -> int:
             await call(tx, row["tenant"], group, range(slots(row["n"])))
     for row in builds:
         async with connections.db.tenant(row["tenant"]) as tx:
-            await queue.enqueue(tx, queue.BUILD, [Work(row["tenant"], row["job_id"])])
+            job = await fetch_one(tx, "select traceparent from jobs where job_id = %s", [row["job_id"]])
+            parent = job["traceparent"] if job else None
+            await queue.enqueue(tx, queue.BUILD, [Work(row["tenant"], row["job_id"], parent)])
     return len(groups) + len(builds)
 
 

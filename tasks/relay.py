@@ -22,11 +22,13 @@ import psycopg
 import structlog
 from psycopg.rows import DictRow, dict_row
 
-from cluster import failpoints
+from cluster import failpoints, telemetry
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.events import Events
 from cluster.outbox import PARTITIONS
 from cluster.settings import Settings
+from cluster.telemetry import SpanKind
+from cluster.telemetry.metrics import EVENTS_OUT, NOT_OUT
 from content.errors import ContentError
 from content.events import EVENT_TYPES, make
 from content.events.envelope import to_bytes
@@ -85,14 +87,28 @@ class Relay:
                     return None
                 async with room:
                     try:
-                        await self._events.publish(row["type"], body, str(row["id"]))
+                        await self._send(row, body)
                     except ContentError as error:
+                        NOT_OUT.add()
                         return error
                 sent.append(row["id"])
             return None
 
         errors = await asyncio.gather(*(carry(own) for own in by_key.values()))
         return sent, next((error for error in errors if error is not None), None)
+
+    async def _send(self, row: dict[str, Any], body: bytes) -> None:
+        """Publish a row as a part of its trace; the event itself names the span it was written in, the header this one."""
+        with telemetry.span(
+            f"publish {row['type']}",
+            parent=row["traceparent"],
+            kind=SpanKind.PRODUCER,
+            tenant=row["tenant"],
+            event=str(row["id"]),
+        ):
+            parent = telemetry.traceparent()
+            await self._events.publish(row["type"], body, str(row["id"]), {"traceparent": parent} if parent else None)
+        EVENTS_OUT.add(type=row["type"])
 
     async def share(self) -> int:
         """Take or give back partitions until this relay holds its fair share; call every few seconds."""

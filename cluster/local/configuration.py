@@ -47,6 +47,7 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
     ours: dict[str, Any] = {
         "profile": "development",
         "workspace": str(site.home.work),
+        "log_folder": str(site.home.logs),
         **{f"postgres_{login.removeprefix('content_')}": postgres.conninfo(site, login) for login in postgres.LOGINS},
         "nats_url": nats.url(site),
         "nats_user": "content",

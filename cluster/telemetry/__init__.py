@@ -6,13 +6,17 @@ holds a secret or a person: docs/telemetry.md says what may stand in them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from cluster.settings import Settings
 from cluster.telemetry import logs, traces
 from cluster.telemetry.logs import bound, describe
+from cluster.telemetry.metrics import Metric
 from cluster.telemetry.redaction import hide
-from cluster.telemetry.traces import Span, span, traceparent
+from cluster.telemetry.traces import Span, SpanKind, span, traceparent
 
-__all__ = ["Span", "begin", "bound", "describe", "hide", "span", "traceparent"]
+__all__ = ["Span", "SpanKind", "begin", "bound", "calling", "describe", "hide", "span", "traceparent"]
 
 _begun: list[str] = []
 
@@ -24,3 +28,15 @@ def begin(service: str, settings: Settings) -> None:
     _begun.append(service)
     logs.configure(service, settings)
     traces.configure(service, settings)
+
+
+@contextmanager
+def calling(metric: Metric, **labels: str) -> Iterator[None]:
+    """A call to another part: its time under `metric`, and a span where it is part of a trace already (a pool's own thread
+    is not: it would begin a trace for each call)."""
+    with metric.timed(**labels):
+        if not traces.ids():
+            yield
+            return
+        with span(f"{metric.subject} {' '.join(labels.values())}", kind=SpanKind.CLIENT):
+            yield

@@ -37,6 +37,11 @@ class Metric:
         """Its name in Prometheus."""
         return f"ray_{self.name}_total" if self.kind == "counter" else f"ray_{self.name}"
 
+    @property
+    def subject(self) -> str:
+        """What it is about, in a word: `storage`, say."""
+        return self.name.split("_")[1]
+
     def set(self, value: float, **labels: str) -> None:
         """A gauge is at this value."""
         if (made := self._ready()) is not None:
@@ -111,7 +116,9 @@ EVENTS_IN = _counter(
 EVENTS_OUT = _counter("content_events_published", "Events that NATS has acknowledged.", "type")
 NOT_OUT = _counter("content_publish_failures", "Events that could not be published when it was their turn.")
 
-JOBS = _times("content_job_seconds", "Attempts at jobs, by what came of them.", "kind", "result", bounds=LONG_SECONDS)
+JOBS = _times(
+    "content_job_seconds", "Attempts at jobs: ok, or an error's code.", "kind", "outcome", bounds=LONG_SECONDS
+)
 RENDITIONS = _counter("content_renditions", "Renditions of builds: made, or reused from the cache.", "result")
 BUNDLES = _counter("content_bundles", "Bundles that came to an end: ready, superseded, failed, cancelled.", "result")
 BATCH_SECONDS = _times("content_batch_seconds", "Batches of bundles, from claim to commit.", bounds=LONG_SECONDS)

@@ -62,6 +62,11 @@ def _password(value: str) -> str:
     return found[1] if found else ""
 
 
+def begin() -> None:
+    """Nothing is hidden yet: a task that serves one caller after another calls this before each."""
+    _hidden.set(())
+
+
 def hide(*words: str) -> None:
     """Cut these words out of every line of this task and of those it starts."""
     _hidden.set((*_hidden.get(), *(word for word in words if len(word) >= LEAST))[-256:])
