@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import nats
 
+from cluster import telemetry
 from cluster.local.configuration import load_settings
 from cluster.local.home import Home, read_json
 from cluster.neighbours import Listing, draft_path, listing_path, original_path
@@ -125,9 +126,11 @@ def publish_many(
 
 
 def _envelope(kind: str, subject: str, data: Mapping[str, Any], event_id: str) -> dict[str, Any]:
+    parent = telemetry.traceparent()
     return {
         "specversion": "1.0", "id": event_id, "source": f"/{kind.split('.')[0]}-service", "type": kind, "subject": subject,
         "time": rfc3339(datetime.now(UTC)), "datacontenttype": "application/json", "data": dict(data),
+        **({"traceparent": parent} if parent else {}),
     }  # fmt: skip
 
 

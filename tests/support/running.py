@@ -43,7 +43,8 @@ def started(factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = home / "failpoints"
     folder.mkdir(parents=True, exist_ok=True)
     stack = Stack(home)
-    overrides = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0}
+    overrides: dict[str, Any] = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0}
+    overrides |= {"trace_exporter": "file", "trace_folder": str(home / "traces")}
     try:
         info = stack.up(before_ray=prepare, overrides=overrides)
         yield Running(stack, info.settings, Failpoints(folder), factory.mktemp("media"))
