@@ -6,6 +6,9 @@ overwrite the one that was committed.
 
 from __future__ import annotations
 
+DOCTOR = "doctor/"
+"""What `content-service doctor` puts and removes again; no row ever names it."""
+
 
 def asset(tenant: str, digest: str) -> str:
     return f"assets/{tenant}/{digest.removeprefix('sha256:')}"

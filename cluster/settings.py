@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     nats_url: str = "nats://127.0.0.1:4222"
     nats_user: str = ""
     nats_password: SecretStr = SecretStr("")
+    nats_monitor_url: str = Field("", description="its HTTP monitor; only `doctor` asks there")
 
     s3_endpoint: str | None = None
     s3_region: str = "us-east-1"

@@ -51,6 +51,7 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
         **{f"postgres_{login.removeprefix('content_')}": postgres.conninfo(site, login) for login in postgres.LOGINS},
         "nats_url": nats.url(site),
         "nats_user": "content",
+        "nats_monitor_url": site.url("nats_http"),
         "nats_password": site.secrets["nats_content"],
         "s3_endpoint": site.url("s3"),
         "s3_region": "us-east-1",

@@ -6,6 +6,7 @@ Runs as the owner role only. The queue's tables are PgQueuer's own; the service'
 from __future__ import annotations
 
 from importlib import resources
+from typing import Any
 
 import psycopg
 from pgqueuer.adapters.persistence.schema_ddl import render_install
@@ -34,6 +35,21 @@ def migrate(settings: Settings) -> list[str]:
                 connection.execute("insert into migrations (name) values (%s)", [name])
             applied.append(name)
     return applied
+
+
+def names() -> list[str]:
+    """Every migration of this release, in order."""
+    return [name for name, _ in _files()]
+
+
+async def missing(connection: psycopg.AsyncConnection[Any]) -> list[str]:
+    """Those that this database has not seen; what it has of a newer release is no matter."""
+    try:
+        rows = await (await connection.execute(b"select name from migrations")).fetchall()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+        return names()
+    done = {next(iter(row.values())) if isinstance(row, dict) else row[0] for row in rows}
+    return [name for name in names() if name not in done]
 
 
 def _files() -> list[tuple[str, str]]:

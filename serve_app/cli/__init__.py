@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from serve_app.cli import admin, demo, device, stack
+from serve_app.cli import admin, demo, device, doctor, stack
 
 app = typer.Typer(
     name="content-service",
@@ -13,7 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (stack, admin, device, demo):
+for module in (stack, admin, doctor, device, demo):
     module.register(app)
 
 
