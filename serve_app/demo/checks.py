@@ -24,7 +24,7 @@ def signed_manifest(api: Client, tenant: str, package_id: str, version: int, now
     """
     trust = verify_chain(api.trust_lists(tenant)["chain"], pinned_root=None, known=None, now=now, iss=tenant)
     body = api.manifest(package_id, version)
-    signature = api.get(f"/v1/packages/{package_id}/versions/{version}/signature")
+    signature = api.signature(package_id, version)
     document = verify_document(body, signature, trust.keys, expected_type="manifest", iss=tenant, now=now)
     require(dict(parse(body).document) == document, "demo-manifest", "The manifest does not read as it was signed.")
     return document

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -15,7 +14,7 @@ from cluster.local.identity import mint_token
 from cluster.local.stack import PARTS, Stack, StackInfo
 from content.canonical import derive_id
 from content.errors import ContentError
-from serve_app.client import BundleRow, Client
+from serve_app.client import BundleRow, Client, Version
 from serve_app.demo import checks, refusals, waiting
 from serve_app.demo.course import RunCourse, make_run_course
 from serve_app.demo.cut import CutOnce
@@ -95,10 +94,10 @@ class _Story:
             revision=revision,
         )
 
-    def _built(self, number: int, progress: Progress, step: Step) -> dict[str, Any]:
+    def _built(self, number: int, progress: Progress, step: Step) -> Version:
         version = waiting.published(self._api, self._package, number, progress)
         require(version["state"] == "published", "demo-build", f"Version {number} is {version['state']}.")
-        step.bytes = version["total_bytes"]
+        step.bytes = version["total_bytes"] or 0
         return version
 
     def _check_signature(self) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from content.errors import ContentError
-from serve_app.client import BundleRow, Client
+from serve_app.client import BundleRow, Client, Job, Version
 
 POLL_S = 0.1
 BUILD_S, BUNDLE_S, HEARD_S = 300.0, 120.0, 60.0
@@ -34,13 +34,13 @@ def until(what: str, deadline_s: float, where: str) -> Iterator[None]:
     raise ContentError("demo-deadline", f"After {deadline_s:.0f} s: {what}.", f"Look at {where}.")
 
 
-def published(api: Client, package_id: str, version: int, progress: Progress) -> dict[str, Any]:
+def published(api: Client, package_id: str, version: int, progress: Progress) -> Version:
     """Wait for a build; returns the version with its report. Raises ContentError with the job's problem."""
     task = progress.add_task("build", total=1.0)
     where = "`content-service logs serve`, `content-service jobs demo` and `content-service pools`"
     job_id: str | None = None
     for _ in until("the package is not built", BUILD_S, where):
-        job = api.get(f"/v1/jobs/{job_id}") if job_id else _job(api, package_id, version)
+        job = api.job(job_id) if job_id else _job(api, package_id, version)
         if job is None:
             continue
         job_id = job["job_id"]
@@ -53,11 +53,11 @@ def published(api: Client, package_id: str, version: int, progress: Progress) ->
                 f"Look at {where}.",
             )
         if job["state"] == "succeeded":
-            return api.get(f"/v1/packages/{package_id}/versions/{version}")
+            return api.version(package_id, version)
     raise AssertionError
 
 
-def _job(api: Client, package_id: str, version: int) -> dict[str, Any] | None:
+def _job(api: Client, package_id: str, version: int) -> Job | None:
     wanted = {"package_id": package_id, "version": version}
     found = (job for job in api.get("/v1/jobs", limit=200)["items"] if job["kind"] == "build")
     return next((job for job in found if wanted.items() <= job["subject"].items()), None)
@@ -73,7 +73,7 @@ def bundles_ready(
         rows = [row for row in api.bundles(package_id=package_id) if row["version"] == version]
         failed = next((row for row in rows if row["state"] == "failed"), None)
         if failed is not None:
-            problem: dict[str, Any] = dict(failed).get("problem") or {}  # pyright: ignore[reportAssignmentType]
+            problem = failed.get("problem") or {}
             code, title = problem.get("code", "bundle-failed"), problem.get("title", "A bundle could not be made.")
             raise ContentError(str(code), str(title), f"Look at {where}.")
         ready = {row["device_id"]: row for row in rows if row["state"] == "ready" and row["device_id"] in devices}

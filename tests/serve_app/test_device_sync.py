@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 
 from content.canonical import digest
 from content.errors import ContentError
-from serve_app.client import Client
 from serve_app.device import download
 from serve_app.device.download import Silent
 from serve_app.device.folder import DeviceFolder
 from serve_app.device.reading import open_offline, verify
 from serve_app.device.sync import SyncReport, sync
-from tests.serve_app.device_world import API, FILM, NOW, Made, Shop, bundle, phone
+from tests.serve_app.device_world import FILM, NOW, Made, Shop, bundle, phone
 from tests.vectors import world as w
 
 
@@ -247,40 +244,3 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ContentError) as refused:
         _ = device.identity
     assert refused.value.code == "device-damaged"
-
-
-def test_problems_of_the_api_keep_their_code_and_remedy() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        if request.url.path == "/down":
-            raise httpx.ConnectError("refused")
-        if request.url.path == "/odd":
-            return httpx.Response(502, text="<html>")
-        body = {"code": "forbidden", "title": "This needs a scope.", "status": 403, "detail": "Ask for it."}
-        return httpx.Response(403, text=json.dumps(body))
-
-    with Client(API, token="t", transport=httpx.MockTransport(answer)) as api:
-        for path, code, remedy in (
-            ("/x", "forbidden", "Ask for it."),
-            ("/odd", "http-502", ""),
-            ("/down", "api-unreachable", "Is it up? See `content-service status`."),
-        ):
-            with pytest.raises(ContentError) as refused:
-                api.get(path)
-            assert (refused.value.code, refused.value.remedy) == (code, remedy)
-
-
-def test_a_get_is_asked_again_with_a_new_proof_when_a_kept_connection_was_closed() -> None:
-    proofs: list[str] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        proofs.append(request.headers["dpop"])
-        if len(proofs) % 2:
-            raise httpx.RemoteProtocolError("Server disconnected")
-        return httpx.Response(200, json={})
-
-    with Client(API, device=w.PHONE, transport=httpx.MockTransport(answer)) as api:
-        assert api.get("/x") == {}
-        assert len(set(proofs)) == 2
-        with pytest.raises(ContentError) as refused:  # a POST may have been done: never twice by itself
-            api.post("/x", {})
-    assert (refused.value.code, len(proofs)) == ("api-unreachable", 3)

@@ -29,7 +29,7 @@ class Tenant:
         self.running, self.name = running, f"t-{secrets.token_hex(5)}"
         self.home = running.home.path
         self.api = Client(running.settings.api_url, token=mint_token(self.home, self.name, ["operator"], "operator"))
-        self.api.post("/v1/tenants", {"tenant": self.name, "region": running.settings.region})
+        self.api.create_tenant(self.name, region=running.settings.region)
 
     def course(self) -> Course:
         return Course(self.running.media)
@@ -62,7 +62,7 @@ class Tenant:
         """A version that was built or has failed; None before."""
         found = [
             row
-            for row in self.api.items(f"/v1/packages/{self.package(course)}/versions")
+            for row in self.api.versions(self.package(course))
             if row["version"] == number and row["state"] in ("published", "failed")
         ] if self._has_package(course) else []  # fmt: skip
         return found[0] if found else None
@@ -74,13 +74,13 @@ class Tenant:
         return found
 
     def jobs(self) -> list[tuple[Any, ...]]:
-        return [(job["state"], job["attempt"], job["message"], job["problem"]) for job in self.api.items("/v1/jobs")]
+        return [(job["state"], job["attempt"], job["message"], job["problem"]) for job in self.api.jobs()]
 
     def manifest(self, course: Course, number: int = 1) -> dict[str, Any]:
         """The manifest, after its signature was followed up to the tenant's trust list."""
         package, now = self.package(course), datetime.now(UTC)
         body = self.api.manifest(package, number)
-        signature = self.api.get(f"/v1/packages/{package}/versions/{number}/signature")
+        signature = self.api.signature(package, number)
         trust = verify_chain(
             self.api.trust_lists(self.name)["chain"], pinned_root=None, known=None, now=now, iss=self.name
         )
@@ -113,7 +113,7 @@ class Tenant:
         return until(f"sync-service heard of {len(bundle_ids)} bundles", all_heard, deadline_s)
 
     def _has_package(self, course: Course) -> bool:
-        return any(True for _ in self.api.items("/v1/packages", course_id=course.course_id))
+        return any(True for _ in self.api.packages(course_id=course.course_id))
 
 
 def hold_build(tenant: Tenant, course: Course) -> None:

@@ -1,0 +1,74 @@
+"""The HTTP API from a client's side: the command line, the device, the demo, notebooks and tests speak through it.
+
+    with Client("http://127.0.0.1:8000", token=token) as api:
+        job = api.build(course_id="first-aid", draft_id="d1", revision=3)
+        api.wait(job["job_id"], lambda job: print(job["progress"], job["message"]))
+
+One method for each thing the API does, typed results, lists that go through all their pages. A problem of the API comes out
+as a `ContentError` with code, sentence and remedy, an `ApiError` if there is no list of findings, and with the request's
+id. Needs neither Ray nor FastAPI nor a database; synchronous, and used from one thread.
+"""
+
+from serve_app.client.connection import Connection
+from serve_app.client.devices import DeviceCalls
+from serve_app.client.errors import ApiError, ApiInvalidInput, problem_of
+from serve_app.client.jobs import JobCalls
+from serve_app.client.packages import PackageCalls
+from serve_app.client.rows import (
+    Asset,
+    AuditEntry,
+    BuildAccepted,
+    BundleOffer,
+    BundleRow,
+    Challenge,
+    DeviceRow,
+    Enrolment,
+    Finding,
+    Job,
+    Judgement,
+    Location,
+    Me,
+    Package,
+    Registered,
+    SignedDocument,
+    SignedUrl,
+    Tenant,
+    TrustLists,
+    Verification,
+    Version,
+)
+from serve_app.client.tenants import TenantCalls
+
+
+class Client(PackageCalls, DeviceCalls, TenantCalls, JobCalls):
+    """One API at one address. `token` is a bearer token; `device` a device that proves each request instead."""
+
+
+__all__ = [
+    "ApiError",
+    "ApiInvalidInput",
+    "Asset",
+    "AuditEntry",
+    "BuildAccepted",
+    "BundleOffer",
+    "BundleRow",
+    "Challenge",
+    "Client",
+    "Connection",
+    "DeviceRow",
+    "Enrolment",
+    "Finding",
+    "Job",
+    "Judgement",
+    "Location",
+    "Me",
+    "Package",
+    "Registered",
+    "SignedDocument",
+    "SignedUrl",
+    "Tenant",
+    "TrustLists",
+    "Verification",
+    "Version",
+    "problem_of",
+]

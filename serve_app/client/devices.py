@@ -1,0 +1,50 @@
+"""Calls about devices, enrolments, and the bundles that come of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from serve_app.client.connection import Connection, Query
+from serve_app.client.rows import BundleOffer, BundleRow, Challenge, DeviceRow, Enrolment, Registered
+
+
+class DeviceCalls(Connection):
+    """What a device does, and what a tenant sees of it."""
+
+    def challenge(self, encryption_jwk: Mapping[str, Any]) -> Challenge:
+        return self.post("/v1/devices/challenges", {"encryption": dict(encryption_jwk)})
+
+    def register(self, nonce: str, registration: str, profile: str) -> Registered:
+        body = {"nonce": nonce, "registration": registration, "profile": profile}
+        return self.post("/v1/devices", body)
+
+    def devices(self, **query: Query) -> Iterator[DeviceRow]:
+        """Newest first; filters `learner_id`, `state`."""
+        return self.items("/v1/devices", **query)
+
+    def device(self, device_id: str) -> DeviceRow:
+        return self.get(f"/v1/devices/{device_id}")
+
+    def deactivate_device(self, device_id: str) -> None:
+        """Nothing more is made for it or handed out to it."""
+        self.request("DELETE", f"/v1/devices/{device_id}")
+
+    def enrolments(self, **query: Query) -> Iterator[Enrolment]:
+        """Newest first; filters `learner_id`, `course_id`, `state`, `created_from`, `created_before`."""
+        return self.items("/v1/enrolments", **query)
+
+    def enrolment(self, enrollment_id: str) -> Enrolment:
+        return self.get(f"/v1/enrolments/{enrollment_id}")
+
+    def bundles(self, **query: Query) -> Iterator[BundleRow]:
+        """Newest first; a device sees its own. Filters `state`, `package_id`, `device_id`, `enrollment_id`, `learner_id`,
+        `created_from`, `created_before`."""
+        return self.items("/v1/bundles", **query)
+
+    def bundle(self, bundle_id: str) -> BundleOffer:
+        return self.get(f"/v1/bundles/{bundle_id}")
+
+    def retry_bundle(self, bundle_id: str) -> BundleRow:
+        """Have a failed bundle made again."""
+        return self.post(f"/v1/bundles/{bundle_id}/retry")

@@ -1,0 +1,207 @@
+"""What the API answers, as types. Members that a later release adds are there at run time and ignored here."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+
+class Me(TypedDict):
+    tenant: str
+    subject: str
+    scopes: list[str]
+    device_id: str | None
+
+
+class Package(TypedDict):
+    """`version` is the newest published one."""
+
+    package_id: str
+    course_id: str
+    version: int | None
+    created_at: str
+
+
+class Version(TypedDict):
+    """`report` comes with a single version, not in lists."""
+
+    package_id: str
+    version: int
+    state: str
+    draft_id: str
+    revision: int
+    title: dict[str, str] | None
+    languages: list[str] | None
+    manifest_digest: str | None
+    manifest_bytes: int | None
+    total_bytes: int | None
+    report: Any
+    created_at: str
+    published_at: str | None
+    withdrawn_at: str | None
+    withdrawn_reason: str | None
+
+
+class Asset(TypedDict):
+    asset: str
+    role: str
+    media_type: str
+    digest: str
+    size_bytes: int
+
+
+class SignedUrl(TypedDict):
+    url: str
+    expires_in_s: int
+
+
+class BuildAccepted(TypedDict):
+    job_id: str
+    package_id: str
+    version: int
+
+
+class Finding(TypedDict):
+    pointer: str
+    code: str
+    message: str
+    severity: str
+
+
+class Judgement(TypedDict):
+    """What was found in a draft."""
+
+    valid: bool
+    errors: list[Finding]
+    warnings: list[Finding]
+
+
+class Location(TypedDict):
+    """A blob on the edge: `path` below `bundles/{tenant}/`, its size in bytes, its digest, a signed URL."""
+
+    path: str
+    size: int
+    digest: str
+    url: str
+
+
+class BundleRow(TypedDict):
+    """A bundle in a list."""
+
+    bundle_id: str
+    package_id: str
+    version: int
+    enrollment_id: NotRequired[str]
+    learner_id: NotRequired[str]
+    device_id: str
+    profile: str
+    state: str
+    total_bytes: int | None
+    problem: NotRequired[dict[str, Any] | None]
+
+
+class BundleOffer(BundleRow):
+    """What a device needs to download one bundle; `licence` is the signed text, byte for byte."""
+
+    issue: int
+    licence: str
+    signature: dict[str, Any]
+    index: Location
+    parts: list[Location]
+    urls_expire_in_s: int
+
+
+class SignedDocument(TypedDict):
+    """A document's text, byte for byte as it was signed, and its signature object."""
+
+    document: str
+    signature: dict[str, Any]
+
+
+class TrustLists(TypedDict):
+    """Trust lists in ascending order (general JSON JWS) and the newest revocation list."""
+
+    chain: list[dict[str, Any]]
+    revocations: SignedDocument
+
+
+class Challenge(TypedDict):
+    """To be answered by a registration."""
+
+    nonce: str
+    challenge: str
+    expires_in_s: int
+
+
+class DeviceRow(TypedDict):
+    device_id: str
+    learner_id: str
+    profile: str
+    state: str
+    registered_at: NotRequired[str]
+    revoked_at: NotRequired[str | None]
+
+
+class Registered(DeviceRow):
+    """A device that has just registered, and the trust lists it begins with."""
+
+    bundles_planned: NotRequired[int]
+    trust_chain: NotRequired[list[dict[str, Any]]]
+
+
+class Enrolment(TypedDict):
+    enrollment_id: str
+    learner_id: str
+    course_id: str
+    state: str
+    starts_at: str | None
+    ends_at: str | None
+    created_at: str
+
+
+class Tenant(TypedDict):
+    """`settings`, `limits` and `keys` come with a single tenant, not in lists."""
+
+    tenant: str
+    region: str
+    policy: str
+    created_at: str
+    settings: NotRequired[dict[str, Any]]
+    limits: NotRequired[dict[str, Any]]
+    keys: NotRequired[list[dict[str, Any]]]
+
+
+class AuditEntry(TypedDict):
+    n: int
+    at: str
+    actor: str
+    action: str
+    details: dict[str, Any]
+    previous: str
+    hash: str
+
+
+class Verification(TypedDict):
+    """`head` is the hash of the last entry looked at: note it, and compare it the next time."""
+
+    valid: bool
+    first: int | None
+    last: int | None
+    head: str | None
+    broken_at: int | None
+    next: int | None
+
+
+class Job(TypedDict):
+    """Long work; `progress` from 0 to 1, `problem` where it failed."""
+
+    job_id: str
+    kind: str
+    subject: dict[str, Any]
+    state: str
+    attempt: int
+    progress: float
+    message: str
+    result: dict[str, Any] | None
+    problem: dict[str, Any] | None
+    created_at: str
+    updated_at: str
