@@ -17,9 +17,10 @@ from bench.results import Result, at_most
 from bench.stack import new_tenant
 from cluster.connections import Connections
 from cluster.settings import Settings
-from content.media import Kind, Recipe, plan
-from tasks.render import probe, render
-from tasks.rendering.encoder import ffmpeg_path
+from content.media import ImageRecipe, Kind, Recipe, ffmpeg_argv, plan
+from tasks.render import probe
+from tasks.rendering.decoders import ffmpeg_path
+from tasks.rendering.pictures import render_image
 
 PICTURES, FILM_S, ROUNDS = 6, 60, 3
 
@@ -85,7 +86,12 @@ def _warm(_: int) -> None:
 
 def _render(path: Path, recipe: Recipe, folder: str) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as own:
-        render(path, recipe, Path(own), lambda share: None)
+        target = Path(own) / recipe.name
+        if isinstance(recipe, ImageRecipe):
+            render_image(path, recipe, target, lambda share: None, Settings().image_max_pixels, path.name)
+        else:
+            argv = [ffmpeg_path(), *ffmpeg_argv(recipe, path, target)[1:]]
+            subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def _film(target: Path) -> Path:

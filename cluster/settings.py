@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, JsonConfigSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 MIB = 1 << 20
@@ -114,6 +114,23 @@ class Settings(BaseSettings):
     ffmpeg_memory_bytes: int = 4096 * MIB
     render_max_output_bytes: int = 4096 * MIB
     image_max_pixels: int = 200_000_000
+    decode_timeout_s: float = Field(300.0, description="looking at an original, or decoding one picture")
+    decode_memory_bytes: int = Field(4096 * MIB, description="address space of whatever decodes, ffmpeg aside")
+
+    # The sandbox in which all of that runs (docs/sandbox.md)
+    sandbox: Literal["auto", "bubblewrap", "runsc", "none"] = Field(
+        "auto", description="the backend; none is for a local stack alone"
+    )
+    sandbox_ahead: int = Field(1, description="sandboxes of a kind that wait, started, in each process that decodes")
+    workspace_max_bytes: int = Field(
+        16384 * MIB, description="originals and results of one job on one node's disk, together"
+    )
+
+    @model_validator(mode="after")
+    def _sandboxed(self) -> Self:
+        if self.profile == "production" and self.sandbox == "none":
+            raise ValueError("sandbox=none is for a local stack alone: in production, media are decoded in a sandbox")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -145,7 +145,7 @@ class Build:
             probe, size = await self._probe(original)
             recipes = plan(ref.kind, probe)
             cached = await self._cached(facts.digest, [recipe.digest(tools) for recipe in recipes])
-            renditions = await _together(self._rendition(original, recipe, tools, cached) for recipe in recipes)
+            renditions = await _together(self._rendition(original, probe, recipe, tools, cached) for recipe in recipes)
         except ContentError as error:
             if error.retryable:
                 raise
@@ -180,7 +180,7 @@ class Build:
         return {row["recipe_digest"]: Rendition.from_dict(row["facts"]) for row in rows}
 
     async def _rendition(
-        self, original: Original, recipe: Recipe, tools: str, cached: dict[str, Rendition]
+        self, original: Original, probe: Probe, recipe: Recipe, tools: str, cached: dict[str, Rendition]
     ) -> Rendition:
         name = recipe.digest(tools)
         if name in cached:
@@ -188,7 +188,7 @@ class Build:
             RENDITIONS.add(result="reused")
             self._progress.done(original.asset, recipe.name, reused=True)
             return cached[name]
-        async for value in make_on_ray(original, recipe):
+        async for value in make_on_ray(original, recipe, probe.duration_s):
             if isinstance(value, Rendition):
                 await self._keep(original, name, value)
                 self._made += 1

@@ -57,21 +57,25 @@ def look(original: Original, traceparent: str | None = None) -> tuple[int, Probe
         return path.stat().st_size, probe(path, original.kind, settings, original.asset)
 
 
-def make(original: Original, recipe: Recipe, traceparent: str | None = None) -> Iterator[float | Rendition]:
-    """Shares of the work done (0–1), then the rendition, stored under its digest."""
+def make(
+    original: Original, recipe: Recipe, duration_s: float = 0.0, traceparent: str | None = None
+) -> Iterator[float | Rendition]:
+    """Shares of the work done (0–1), then the rendition, stored under its digest. `duration_s`: of the original."""
     settings = Settings.load()
     telemetry.begin(SERVICE, settings)
     # Not made current: a generator's context is its caller's.
     span = begin_span("render", parent=traceparent, tenant=original.tenant, recipe=recipe.name)
     try:
-        yield from _make_it(original, recipe, settings)
+        yield from _make_it(original, recipe, duration_s, settings)
     except BaseException as error:
         end_span(span, error)
         raise
     end_span(span)
 
 
-def _make_it(original: Original, recipe: Recipe, settings: Settings) -> Iterator[float | Rendition]:
+def _make_it(
+    original: Original, recipe: Recipe, duration_s: float, settings: Settings
+) -> Iterator[float | Rendition]:
     path = _fetched(original)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         shares: SimpleQueue[float] = SimpleQueue()
@@ -79,7 +83,7 @@ def _make_it(original: Original, recipe: Recipe, settings: Settings) -> Iterator
 
         def work(report: Callable[[float], None]) -> None:
             try:
-                made = render(path, recipe, Path(folder), report, settings, original.asset)
+                made = render(path, recipe, Path(folder), report, settings, original.asset, duration_s=duration_s)
                 _store(_objects(), original.tenant, made.path, made.rendition)
                 box.append(made.rendition)
             except BaseException as error:  # noqa: BLE001 - carried to the caller below
@@ -154,13 +158,12 @@ async def look_on_ray(original: Original) -> tuple[int, Probe]:
         raise _cause(error) from None
 
 
-async def make_on_ray(original: Original, recipe: Recipe) -> AsyncIterator[float | Rendition]:
+async def make_on_ray(original: Original, recipe: Recipe, duration_s: float) -> AsyncIterator[float | Rendition]:
     """`make` somewhere in the cluster; leaving early ends the work there."""
     # One CPU each, though x264 has two threads: decoding leaves half of a second one idle, and two films side by side
     # do not (measured: 1.9 times the bare work when each film had the machine for itself).
-    generator: Any = _make.options(num_returns="streaming", **_placement()).remote(
-        original, recipe, telemetry.traceparent()
-    )
+    task: Any = _make.options(num_returns="streaming", **_placement())
+    generator: Any = task.remote(original, recipe, duration_s, telemetry.traceparent())
     finished = False
     try:
         async for reference in generator:

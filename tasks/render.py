@@ -1,8 +1,9 @@
 """One original looked at, one rendition made: the only work of a build that costs time.
 
 Plain functions on paths, without Ray and without storage: the build task fetches originals, wraps these as Ray tasks
-(one per rendition), stores the results and removes the folder it handed in. Same original, recipe and toolchain give
-the same bytes on one type of machine.
+(one per rendition), stores the results and removes the folder it handed in. Whatever parses an author's bytes, or what
+an encoder made of them, runs in a sandbox (`tasks.rendering.inside`); this module only hands out the work. Same
+original, recipe and toolchain give the same bytes on one type of machine.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from shutil import copyfile
 
@@ -28,14 +29,10 @@ from content.media import (
     Recipe,
     Rendition,
     VideoRecipe,
-    ffmpeg_argv,
-    to_webvtt,
 )
-from content.media.captions import MAX_BYTES
 from content.media.probe import Kind
-from tasks.rendering.encoder import Limits, encode, ffmpeg_path
-from tasks.rendering.films import codecs, probe_film
-from tasks.rendering.pictures import probe_image, render_image
+from tasks.rendering.decoders import FILMS, PICTURES, Decoding, ffmpeg_path, target
+from tasks.rendering.encoder import encode
 
 _SUFFIXES = {"image/webp": ".webp", "video/mp4": ".mp4", "audio/mp4": ".m4a", "text/vtt": ".vtt"}
 _TIMED = (VideoRecipe, AudioRecipe)
@@ -53,13 +50,20 @@ class Rendered(Rendition):
         return Rendition(**{each.name: getattr(self, each.name) for each in fields(Rendition)})
 
 
+@dataclass(frozen=True)
+class _Described:
+    duration_s: float
+    codecs: str
+
+
 def probe(path: Path, kind: Kind, settings: Settings | None = None, asset: str = "") -> Probe:
-    """What the original is. Raises ContentError `media-unreadable` or `media-too-large`, naming `asset`."""
-    settings, asset = settings or Settings.load(), asset or path.name
-    if kind == "image":
-        return probe_image(path, settings.image_max_pixels, asset)
-    if kind in ("video", "audio"):
-        return probe_film(path, kind, settings.image_max_pixels, asset)
+    """What the original is. Raises ContentError `media-unreadable` or `media-too-large`, naming `asset`, or
+    `sandbox-unavailable`."""
+    settings = settings or Settings.load()
+    decoding = Decoding(path, path.parent, asset or path.name, settings)
+    if kind in ("image", "video", "audio"):
+        arguments = {"kind": kind, "max_pixels": settings.image_max_pixels}
+        return decoding.call(PICTURES if kind == "image" else FILMS, "probe", arguments, Probe)
     media_type = "text/vtt" if kind == "captions" else "application/octet-stream"
     return Probe(kind=kind, media_type=media_type, size_bytes=path.stat().st_size)
 
@@ -71,19 +75,24 @@ def render(
     progress: Callable[[float], None],
     settings: Settings | None = None,
     asset: str = "",
+    *,
+    duration_s: float | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> Rendered:
     """Follow one recipe; the file is `workdir/{recipe name}{suffix}`. `progress` gets a rising share, 0–1.
 
-    Raises ContentError `media-unreadable`, `media-too-large`, `captions-unreadable` (the original's fault) or
-    `render-failed`; then no file is left.
+    `duration_s`: what the original's probe said, if the caller has it. `watch` is called often; what it raises ends the
+    work. Raises ContentError `media-unreadable`, `media-too-large`, `captions-unreadable` (the original's fault),
+    `render-failed` or `sandbox-unavailable`; then no file is left.
     """
     settings, asset = settings or Settings.load(), asset or path.name
-    target = workdir / f"{recipe.name}{_SUFFIXES.get(recipe.media_type, '')}"
+    decoding = Decoding(path, workdir, asset, settings, watch)
+    name = f"{recipe.name}{_SUFFIXES.get(recipe.media_type, '')}"
     try:
-        _follow(path, recipe, target, progress, settings, asset)
-        return _described(target, recipe, settings, asset)
+        _follow(decoding, recipe, name, progress, duration_s)
+        return _described(decoding, recipe, workdir / name)
     except BaseException:
-        target.unlink(missing_ok=True)
+        (workdir / name).unlink(missing_ok=True)
         raise
 
 
@@ -96,42 +105,40 @@ def toolchain() -> str:
 
 
 def _follow(
-    path: Path, recipe: Recipe, target: Path, progress: Callable[[float], None], settings: Settings, asset: str
+    decoding: Decoding, recipe: Recipe, name: str, progress: Callable[[float], None], duration_s: float | None
 ) -> None:
-    if isinstance(recipe, ImageRecipe):
-        render_image(path, recipe, target, progress, settings.image_max_pixels, asset)
-    elif isinstance(recipe, (*_TIMED, PosterRecipe)):
-        length = probe(path, "audio" if isinstance(recipe, AudioRecipe) else "video", settings, asset).duration_s
-        limits = Limits(settings.ffmpeg_memory_bytes, settings.render_max_output_bytes, settings.ffmpeg_timeout_s)
-        encode(ffmpeg_argv(recipe, path.absolute(), target.absolute()), length, progress, limits, asset)
-    elif isinstance(recipe, CaptionsRecipe):
-        with path.open("rb") as captions:
-            target.write_bytes(_captions(captions.read(MAX_BYTES + 1), asset))
+    if isinstance(recipe, (*_TIMED, PosterRecipe)):
+        if duration_s is None:
+            kind: Kind = "audio" if isinstance(recipe, AudioRecipe) else "video"
+            duration_s = probe(decoding.path, kind, decoding.settings, decoding.asset).duration_s
+        encode(decoding, recipe, name, duration_s, progress)
+    elif isinstance(recipe, (ImageRecipe, CaptionsRecipe)):
+        arguments = {
+            "recipe": type(recipe).__name__,
+            "parameters": asdict(recipe),
+            "target": target(name),
+            "max_pixels": decoding.settings.image_max_pixels,
+        }
+        decoding.call(PICTURES, "follow", arguments, type(None), results=(name,), on_share=progress)
         progress(1.0)
     else:
-        copyfile(path, target)
+        copyfile(decoding.path, decoding.output / name)
         progress(1.0)
 
 
-def _captions(data: bytes, asset: str) -> bytes:
-    try:
-        return to_webvtt(data)
-    except ContentError as error:
-        raise ContentError(error.code, f"“{asset}”: {error.message}", error.remedy) from error
-
-
-def _described(target: Path, recipe: Recipe, settings: Settings, asset: str) -> Rendered:
-    size = target.stat().st_size if target.exists() else 0
+def _described(decoding: Decoding, recipe: Recipe, made: Path) -> Rendered:
+    size = made.stat().st_size if made.exists() else 0
     if size == 0 and recipe.role != "file":
-        raise ContentError("render-failed", f"Nothing came of “{asset}” by the recipe {recipe.name}.")
-    with target.open("rb") as made:
-        found = f"sha256:{hashlib.file_digest(made, 'sha256').hexdigest()}"
+        raise ContentError("render-failed", f"Nothing came of “{decoding.asset}” by the recipe {recipe.name}.")
+    with made.open("rb") as file:
+        found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     base = Rendition(recipe.role, recipe.name, recipe.media_type, found, size)
     known = {each.name: getattr(base, each.name) for each in fields(Rendition)}
     if isinstance(recipe, _TIMED):
-        film = probe(target, "audio" if isinstance(recipe, AudioRecipe) else "video", settings, asset)
-        known |= {"codecs": codecs(target), "duration_s": film.duration_s}
-        known |= {"bitrate": round(size * 8 / film.duration_s) if film.duration_s else None}
+        kind: Kind = "audio" if isinstance(recipe, AudioRecipe) else "video"
+        arguments = {"kind": kind, "max_pixels": decoding.settings.image_max_pixels}
+        known |= asdict(replace(decoding, path=made).call(FILMS, "describe", arguments, _Described))
+        known |= {"bitrate": round(size * 8 / known["duration_s"]) if known["duration_s"] else None}
     if isinstance(recipe, (ImageRecipe, PosterRecipe, VideoRecipe)):
         known |= {"width": recipe.width, "height": recipe.height}
-    return Rendered(**known, path=target)
+    return Rendered(**known, path=made)

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cluster.sandbox import slots
+
 
 @contextmanager
 def attempt(root: Path, job: str, number: int) -> Iterator[Path]:
@@ -37,10 +39,11 @@ def forget(root: Path, job: str) -> None:
 
 
 def sweep(root: Path, older_than_s: float) -> int:
-    """Remove folders of jobs that nobody touched for so long; returns how many."""
-    removed = 0
+    """Remove folders of jobs that nobody touched for so long, and those of sandboxes whose process has died; returns
+    how many."""
+    removed = slots.reap(root)
     for base in root.iterdir() if root.is_dir() else ():
-        if base.is_dir() and time.time() - _touched(base) > older_than_s:
+        if base.name != slots.FOLDER and base.is_dir() and time.time() - _touched(base) > older_than_s:
             shutil.rmtree(base, ignore_errors=True)
             removed += 1
     return removed

@@ -1,1 +1,1 @@
-"""The parts of `tasks.render`: probing, pictures, the ffmpeg process and its launcher."""
+"""The parts of `tasks.render`: what it calls outside, and (`inside` and below) what runs in the sandbox."""

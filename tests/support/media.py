@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tasks.rendering.encoder import ffmpeg_path
+from tasks.rendering.decoders import ffmpeg_path
 
 
 def picture(folder: Path, seed: int, size: tuple[int, int] = (700, 400)) -> Path:

@@ -25,9 +25,11 @@ from cluster.local.processes import members, stop
 from cluster.local.stack import PARTS, Stack
 from cluster.local.stack import Running as Note
 from cluster.objects import Objects
+from cluster.sandbox.slots import FOLDER
 from cluster.settings import Settings
 from tasks.bootstrap import prepare
 from tests.support.failpoints import Failpoints
+from tests.support.sandboxes import sandboxed
 from tests.support.waiting import until
 
 LEASE_S = 6.0
@@ -93,12 +95,14 @@ class Running:
         return {process.pid for process in members(note.started) if f"ServeReplica:{pool}:" in _title(process)}
 
     def encoders(self) -> list[psutil.Process]:
-        """The ffmpeg processes that work on this stack's jobs."""
-        return [process for process in psutil.process_iter() if f"file:{self.home.work}/" in _title(process)]
+        """The ffmpeg processes that work on this stack's jobs, each in its sandbox."""
+        found = [psutil.Process(pid) for pid in sandboxed(self.home.work) if psutil.pid_exists(pid)]
+        return [process for process in found if "ffmpeg" in _title(process).partition(" ")[0]]
 
     def leftovers(self) -> list[str]:
         """What nobody works on any more but is still there: folders of jobs, and encoders."""
-        folders = [str(path) for path in self.home.work.iterdir()] if self.home.work.is_dir() else []
+        found = self.home.work.iterdir() if self.home.work.is_dir() else ()
+        folders = [str(path) for path in found if path.name != FOLDER]  # sandboxes wait there for the next job
         return folders + [f"{process.pid}: {_title(process)}" for process in self.encoders()]
 
     def processes(self, part: str) -> list[psutil.Process]:

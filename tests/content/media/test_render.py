@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
 import subprocess
@@ -19,7 +18,8 @@ from content.errors import ContentError
 from content.media import AudioRecipe, ImageRecipe, PosterRecipe, Recipe, VideoRecipe, plan
 from content.media.probe import Kind
 from tasks.render import Rendered, probe, render, toolchain
-from tasks.rendering.encoder import ffmpeg_path
+from tasks.rendering.decoders import ffmpeg_path
+from tests.support.sandboxes import sandboxed
 
 SETTINGS = Settings()
 
@@ -61,19 +61,6 @@ def made(path: Path, recipe: Recipe, workdir: Path, settings: Settings = SETTING
 
 def recipes(path: Path, kind: Kind) -> tuple[Recipe, ...]:
     return plan(kind, probe(path, kind, SETTINGS))
-
-
-def running(word: str) -> list[int]:
-    """Processes with this word in their command line, this one aside."""
-    found: list[int] = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if word.encode() in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
 
 
 def test_probe_of_a_film(film: Path):
@@ -214,7 +201,7 @@ def test_limits_hold_and_leave_nothing(limit: str, long_film: Path, tmp_path: Pa
     assert refused.value.code == "render-failed"
     assert words in refused.value.message
     assert list(tmp_path.iterdir()) == []
-    assert running(str(tmp_path)) == []
+    assert sandboxed(tmp_path) == []
 
 
 def test_whoever_stops_it_nothing_stays(long_film: Path, tmp_path: Path):
@@ -224,7 +211,7 @@ def test_whoever_stops_it_nothing_stays(long_film: Path, tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
         render(long_film, recipes(long_film, "video")[1], tmp_path, stop, SETTINGS)
     assert list(tmp_path.iterdir()) == []
-    assert running(str(tmp_path)) == []
+    assert sandboxed(tmp_path) == []
 
 
 SCRIPT = """
@@ -242,13 +229,13 @@ def test_the_encoder_dies_with_a_killed_worker(long_film: Path, tmp_path: Path):
     command = [sys.executable, "-c", SCRIPT, str(long_film), str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as worker:
         assert worker.stdout is not None and worker.stdout.readline()
-        encoders = [pid for pid in running(str(tmp_path)) if pid != worker.pid]
+        encoders = [pid for pid in sandboxed(tmp_path) if pid != worker.pid]
         assert encoders, "it was not encoding"
         worker.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while running(str(tmp_path)) and time.monotonic() < deadline:
+    while sandboxed(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert running(str(tmp_path)) == []
+    assert sandboxed(tmp_path) == []
 
 
 def test_toolchain_names_the_encoders():
