@@ -73,9 +73,7 @@ def make(
     end_span(span)
 
 
-def _make_it(
-    original: Original, recipe: Recipe, duration_s: float, settings: Settings
-) -> Iterator[float | Rendition]:
+def _make_it(original: Original, recipe: Recipe, duration_s: float, settings: Settings) -> Iterator[float | Rendition]:
     path = _fetched(original)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         shares: SimpleQueue[float] = SimpleQueue()
