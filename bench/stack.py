@@ -27,5 +27,8 @@ async def new_tenant(connections: Connections) -> str:
     """A tenant of its own for a measurement, so that nothing is cached."""
     name = f"bench-{uuid.uuid4().hex[:8]}"
     region = connections.settings.region
-    await tenants.create(connections, name, region=region, policy="device", actor="bench", now=datetime.now(UTC))
+    async with connections.db.tenant(name) as tx:
+        await tenants.create(
+            connections, tx, name, region=region, policy="device", actor="bench", now=datetime.now(UTC)
+        )
     return name

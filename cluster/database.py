@@ -68,7 +68,7 @@ class Database:
                 yield connection
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise ContentError("database-unavailable", "The database does not answer.", "Try again.", True) from error
-        except psycopg.DataError as error:
+        except (psycopg.DataError, UnicodeEncodeError) as error:  # the latter: a lone surrogate out of JSON
             raise ContentError(
                 "value-not-storable", "A value cannot be stored.", "Leave out control characters and huge numbers."
             ) from error
@@ -79,6 +79,22 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             await connection.execute("select set_config('app.tenant', %s, true)", [tenant])
             yield connection
+
+
+@asynccontextmanager
+async def seen_as(tx: Transaction, tenant: str) -> AsyncIterator[None]:
+    """Within a transaction, see another tenant's rows for a while: what belongs to the caller while it changes another's.
+
+    After an error the transaction is over anyway, and so is what it saw.
+    """
+    row = await fetch_one(tx, "select current_setting('app.tenant', true) as tenant")
+    before = row["tenant"] if row else ""
+    if before == tenant:
+        yield
+        return
+    await tx.execute("select set_config('app.tenant', %s, true)", [tenant])
+    yield
+    await tx.execute("select set_config('app.tenant', %s, true)", [before])
 
 
 async def fetch_one(tx: Transaction, sql: str, parameters: Any = None) -> DictRow | None:

@@ -24,6 +24,7 @@ class Settings(BaseSettings):
 
     profile: Literal["production", "development"] = "development"
     region: str = "eu"
+    region_urls: dict[str, str] = Field({}, description="address of the API in each region, for answers with 421")
     workspace: Path = Field(
         Path("/var/tmp/content"), description="per-job scratch folders are made and removed below it"
     )
@@ -75,6 +76,14 @@ class Settings(BaseSettings):
     draft_max_bytes: int = Field(8 * MIB, description="largest draft that may be sent to be validated")
     manifest_cache_bytes: int = Field(64 * MIB, description="manifests that an API replica keeps in memory")
     manifest_cache_ttl_s: float = Field(60.0, description="how long it keeps one, unless it hears that it changed")
+    idempotency_ttl_s: int = Field(24 * 3600, description="how long an answer is kept under its Idempotency-Key")
+    tenant_requests_per_minute: int = Field(6000, ge=1, description="where the tenant's limits say nothing else")
+    address_requests_per_minute: int = Field(
+        1200, ge=1, description="requests without a valid token, per client address and replica"
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, description="proxies in front that add to X-Forwarded-For; the address is taken from the last so many"
+    )
     jwt_issuer: str = "https://identity.local"
     jwt_audience: str = "content-service"
     jwt_jwks_file: Path | None = Field(None, description="public keys of the identity provider")

@@ -49,3 +49,11 @@ class InvalidInput(ContentError):
     """Input with one or more problems, all named at once."""
 
     problems: tuple[Problem, ...] = ()
+
+
+@dataclass(eq=False)
+class WrongRegion(ContentError):
+    """What was asked for lives in another region: its name, and the address of the service there (empty if unknown)."""
+
+    region: str = ""
+    url: str = ""

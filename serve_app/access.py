@@ -1,7 +1,7 @@
 """One span, one line and one number for each request: the only access log there is.
 
-A line names the route, not the path, and no query: both may hold what must not be kept. It goes around everything else, so
-that what a middleware refuses is told, too. `X-Request-Id` ties it to what the caller was answered.
+A line names the route, not the path, and no query: both may hold what must not be kept. It goes around everything but the
+envelope, so that what a middleware refuses is told, too. `X-Request-Id` ties it to what the caller was answered.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import time
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import clear_contextvars
 
 from cluster import telemetry
 from cluster.telemetry import SpanKind, redaction
@@ -24,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Access:
-    """Around the whole application."""
+    """Around the application; `envelope.py` has begun the request's context."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -38,7 +37,6 @@ class Access:
         headers = dict(scope["headers"])
         parent = headers.get(b"traceparent", b"").decode("latin-1")[:64] or None
         redaction.begin()
-        clear_contextvars()
         with telemetry.span(method, parent=parent, kind=SpanKind.SERVER) as span:
             try:
                 await self._app(scope, receive, told.watching(send))

@@ -1,4 +1,8 @@
-"""The HTTP application: routes, errors, and the connections its replica holds. Tested without Ray, bound in `app.py`."""
+"""The HTTP application: routes, errors, and the connections its replica holds. Tested without Ray, bound in `app.py`.
+
+Middleware from the outside in: the envelope of every answer, the access log, CORS, bounds of a request, and the last resort
+for exceptions.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,13 @@ from cluster.invalidations import Invalidations
 from cluster.manifests import Manifests
 from cluster.settings import Settings
 from cluster.topology import API
-from serve_app import problems
+from serve_app import idempotency, problems, static
 from serve_app.access import Access
-from serve_app.body import BodyLimit
+from serve_app.bounds import Bounds
+from serve_app.cors import Cors, Origins
+from serve_app.envelope import Envelope, LastResort
+from serve_app.limits import Limits
+from serve_app.problems import pages
 from serve_app.routes import (
     audit,
     bundles,
@@ -37,22 +45,28 @@ DESCRIPTION = """Course drafts in; signed PlayPackages and per-device encrypted 
 
 Authenticate with `Authorization: Bearer` (a token with tenant and scopes) or, as a device, with `DPoP`.
 Errors are RFC 9457 problem details with a stable `code`."""
+ROUTERS = tuple(
+    module.router
+    for module in (
+        health, me, tenants, audit, packages, manifests, drafts, devices, enrolments, bundles, jobs, schemas, pages, static
+    )
+)  # fmt: skip
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = Settings.load()
     telemetry.begin(API.name, settings)
-    app.state.connections = await Connections.open(settings, "api", size=16)
-    app.state.manifests = Manifests(settings.manifest_cache_bytes, settings.manifest_cache_ttl_s)
+    opened = await Connections.open(settings, "api", size=16)
+    attach(app, opened)
     password = settings.nats_password.get_secret_value()
     app.state.invalidations = Invalidations(settings.nats_url, settings.nats_user, password, app.state.manifests.forget)
     app.state.invalidations.start()
-    teller = asyncio.create_task(_tell(app.state.connections))
+    teller = asyncio.create_task(_tell(opened))
     yield
     teller.cancel()
     await app.state.invalidations.close()
-    await app.state.connections.close()
+    await opened.close()
 
 
 async def _tell(connections: Connections) -> None:
@@ -62,17 +76,42 @@ async def _tell(connections: Connections) -> None:
         await asyncio.sleep(TELL_S)
 
 
-def create_app() -> FastAPI:
-    """The application, connected when it starts."""
+def attach(app: FastAPI, connections: Connections) -> None:
+    """What the routes of this replica use."""
+    app.state.connections = connections
+    app.state.limits = Limits(connections.settings, connections.db)
+    app.state.origins = Origins(connections.ops)
+    app.state.manifests = Manifests(
+        connections.settings.manifest_cache_bytes, connections.settings.manifest_cache_ttl_s
+    )
+
+
+def create_app(*, sends_request_id: bool = True) -> FastAPI:
+    """The application, connected when it starts. Behind Ray Serve the proxy sends the request's id."""
     app = FastAPI(
-        title="content-service", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redirect_slashes=False
+        title="content-service",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     problems.install(app)
+    idempotency.install(app)
+    app.add_middleware(LastResort)
     settings = Settings.load()
-    app.add_middleware(BodyLimit, most=settings.api_max_body_bytes, larger={drafts.PATH: settings.draft_max_bytes})
-    app.add_middleware(Access)  # the last one is the outermost
-    for module in (
-        health, me, tenants, audit, packages, manifests, drafts, devices, enrolments, bundles, jobs, schemas,
-    ):  # fmt: skip
-        app.include_router(module.router)
+    app.add_middleware(
+        Bounds, most_body_bytes=settings.api_max_body_bytes, larger={drafts.PATH: settings.draft_max_bytes}
+    )
+    app.add_middleware(Cors)
+    app.add_middleware(Access)
+    app.add_middleware(Envelope, sends_id=sends_request_id)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
+
+
+def create_served_app() -> FastAPI:
+    """The application as Ray Serve runs it."""
+    return create_app(sends_request_id=False)

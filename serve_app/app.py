@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import ray
 from ray import serve
 from ray.serve import RunTarget
-from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, HTTPOptions, ProxyLocation
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureConfig, HTTPOptions, ProxyLocation
 
 from actors.builder import Builder
 from actors.bundler import Bundler
@@ -28,7 +28,7 @@ from cluster import telemetry, topology
 from cluster.local.ray_head import DEPLOYED
 from cluster.settings import Settings
 from cluster.topology import Pool
-from serve_app.api import create_app
+from serve_app.api import create_served_app
 
 NAMESPACE = "content"
 LOGGING = {"encoding": "JSON", "enable_access_log": False, "log_level": "WARNING"}
@@ -87,6 +87,8 @@ def api(settings: Settings) -> RunTarget:
         ray_actor_options=actor_options(topology.API, settings),
         max_ongoing_requests=200,
         max_queued_requests=1000,
+        # Over that Serve's proxy answers itself: plain text, but with the header that clients go by.
+        backpressure_config=BackpressureConfig(status_code=503, retry_after_s=2),
         health_check_period_s=5,
         graceful_shutdown_timeout_s=35,
         logging_config=LOGGING,
@@ -95,7 +97,7 @@ def api(settings: Settings) -> RunTarget:
     class Api:
         """content-api: one replica of the HTTP application."""
 
-    bound: Any = deployment(serve.ingress(create_app)(Api))
+    bound: Any = deployment(serve.ingress(create_served_app)(Api))
     return RunTarget(bound.bind(), name=topology.API.name, route_prefix="/")
 
 

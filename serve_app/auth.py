@@ -26,6 +26,9 @@ from cluster.settings import Settings
 from cluster.telemetry.metrics import PROOFS
 from content.devices.proof import verify_proof
 from content.errors import ContentError
+from serve_app.limits import Limits
+from serve_app.requests import authenticated
+from tasks.tenants import wrong_region
 
 LEEWAY_S = 30
 KNOWN_HEADER = {"alg", "kid", "typ"}
@@ -82,6 +85,8 @@ def read_token(text: str, settings: Settings, now: datetime) -> Caller:
         raise refused from error
     if not ok:
         raise refused
+    if (home := claims.get("region", settings.region)) != settings.region:
+        raise wrong_region(settings, str(home))
     return caller
 
 
@@ -94,11 +99,28 @@ Platform = Annotated[Connections, Depends(connections)]
 
 
 async def caller(request: Request, platform: Platform) -> Caller:
-    """Authenticate by `Authorization: Bearer` or by `DPoP` with `Content-Tenant`; raises `unauthenticated` without either."""
-    found = await _caller(request, platform)
+    """Authenticate by `Authorization: Bearer` or by `DPoP` with `Content-Tenant`; raises `unauthenticated` without either.
+
+    A proven caller's request counts for its tenant; a refused one for its address (`rate-limited` when that is spent).
+    """
+    limits: Limits = request.app.state.limits
+    try:
+        found = await _caller(request, platform)
+    except ContentError as error:
+        if not error.retryable:
+            limits.spend_address(request)
+        raise
     bind_contextvars(tenant=found.tenant, device=found.device_id)
     telemetry.hide(found.subject)
+    authenticated(request.scope, found)
+    await limits.spend(request, found.tenant)
     return found
+
+
+def public(request: Request) -> None:
+    """What a route takes that asks nobody who they are: its requests count for their address."""
+    limits: Limits = request.app.state.limits
+    limits.spend_address(request)
 
 
 async def _caller(request: Request, platform: Connections) -> Caller:
@@ -112,6 +134,7 @@ async def _caller(request: Request, platform: Connections) -> Caller:
 
 
 Authenticated = Annotated[Caller, Depends(caller)]
+Public = Depends(public)
 
 
 async def _device(request: Request, platform: Connections, text: str, now: datetime) -> Caller:

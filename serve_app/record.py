@@ -8,6 +8,7 @@ from fastapi import Request
 
 from cluster.database import Transaction
 from serve_app.auth import Caller
+from serve_app.requests import request_id
 from tasks import audit
 
 
@@ -15,8 +16,8 @@ async def record(
     tx: Transaction, request: Request, caller: Caller, action: str, tenant: str | None = None, **details: str | int
 ) -> None:
     """Append the entry to the log of `tenant` (the caller's own by default), last in the transaction of the change."""
-    if request_id := getattr(request.state, "request_id", ""):
-        details["request_id"] = request_id
+    if here := request_id(request.scope):
+        details["request_id"] = here
     if tenant is not None and tenant != caller.tenant:
         details["of_tenant"] = caller.tenant
     actor = f"device:{caller.device_id}" if caller.device_id else caller.subject

@@ -22,13 +22,15 @@ def prepare(settings: Settings) -> None:
 async def _first_tenant(settings: Settings) -> None:
     connections = await Connections.open(settings, "api", size=2)
     try:
-        await tenants.create(
-            connections,
-            FIRST_TENANT,
-            region=settings.region,
-            policy="device",
-            actor="local stack",
-            now=datetime.now(UTC),
-        )
+        async with connections.db.tenant(FIRST_TENANT) as tx:
+            await tenants.create(
+                connections,
+                tx,
+                FIRST_TENANT,
+                region=settings.region,
+                policy="device",
+                actor="local stack",
+                now=datetime.now(UTC),
+            )
     finally:
         await connections.close()

@@ -13,10 +13,11 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from cluster.connections import Connections
-from cluster.database import fetch_one
+from cluster.database import Transaction, fetch_one
 from cluster.keys import ServiceSigner
+from cluster.settings import Settings
 from cluster.topology import REGIONS
-from content.errors import ContentError
+from content.errors import ContentError, WrongRegion
 from content.jwk import thumbprint
 from content.signatures import sign_documents
 from content.trust.keys import KeyStatus, TrustedKey
@@ -28,8 +29,10 @@ ROOT_VALID, SIGNING_VALID = timedelta(days=3650), timedelta(days=730)
 LIMITS = {"devices_per_learner": 5}
 
 
-async def create(connections: Connections, tenant: str, *, region: str, policy: str, actor: str, now: datetime) -> bool:
-    """Make a tenant. False if it is there already with the same region and policy.
+async def create(
+    connections: Connections, tx: Transaction, tenant: str, *, region: str, policy: str, actor: str, now: datetime
+) -> bool:
+    """Make a tenant in `tx`, which sees it alone. False if it is there already with the same region and policy.
 
     Raises ContentError `tenant-exists`, `policy-not-available`, `wrong-region`.
     """
@@ -39,10 +42,8 @@ async def create(connections: Connections, tenant: str, *, region: str, policy: 
             "policy-not-available", f"The policy {policy} is not available yet.", "Use the policy device."
         )
     if region not in REGIONS or region != connections.settings.region:
-        here = connections.settings.region
-        raise ContentError("wrong-region", f"This is the region {here}, not {region}.", f"Ask the service in {region}.")
-    async with connections.db.tenant(tenant) as tx:
-        row = await fetch_one(tx, "select region, policy from tenants")
+        raise wrong_region(connections.settings, region)
+    row = await fetch_one(tx, "select region, policy from tenants")
     if row is not None:
         if (row["region"], row["policy"]) != (region, policy):
             raise ContentError(
@@ -51,33 +52,38 @@ async def create(connections: Connections, tenant: str, *, region: str, policy: 
         return False
     root, signing = await asyncio.to_thread(_make_keys, connections, tenant)
     trust, revocations, signature = await asyncio.to_thread(_lists, connections, tenant, root, signing, now)
-    async with connections.db.tenant(tenant) as tx:
-        new = await fetch_one(
-            tx,
-            """insert into tenants (tenant, region, policy, limits) values (%s, %s, %s, %s)
-               on conflict do nothing returning tenant""",
-            [tenant, region, policy, Jsonb(LIMITS)],
-        )
-        if new is None:
-            return False
-        for purpose, key, valid in (("root", root, ROOT_VALID), ("signing", signing, SIGNING_VALID)):
-            await tx.execute(
-                b"""insert into signing_keys (tenant, kid, purpose, key_name, jwk, not_before, not_after)
-                    values (%s, %s, %s, %s, %s, %s, %s)""",
-                [tenant, key.kid, purpose, key.name, Jsonb(_jwk(connections, key.name)), now, now + valid],
-            )
-        expires = now + timedelta(seconds=connections.settings.trust_ttl_s)
+    new = await fetch_one(
+        tx,
+        """insert into tenants (tenant, region, policy, limits) values (%s, %s, %s, %s)
+           on conflict do nothing returning tenant""",
+        [tenant, region, policy, Jsonb(LIMITS)],
+    )
+    if new is None:
+        return False
+    for purpose, key, valid in (("root", root, ROOT_VALID), ("signing", signing, SIGNING_VALID)):
         await tx.execute(
-            b"insert into trust_lists (tenant, version, document, expires) values (%s, 1, %s, %s)",
-            [tenant, Jsonb(trust), expires],
+            b"""insert into signing_keys (tenant, kid, purpose, key_name, jwk, not_before, not_after)
+                values (%s, %s, %s, %s, %s, %s, %s)""",
+            [tenant, key.kid, purpose, key.name, Jsonb(_jwk(connections, key.name)), now, now + valid],
         )
-        await tx.execute(
-            b"""insert into revocation_lists (tenant, trust_version, n, document, signature, expires)
-                values (%s, %s, %s, %s, %s, %s)""",
-            [tenant, *revocations.version, revocations.to_bytes().decode(), Jsonb(signature), revocations.expires],
-        )
-        await audit.append(tx, tenant, actor, "tenant.created", {"region": region, "policy": policy}, now)
+    expires = now + timedelta(seconds=connections.settings.trust_ttl_s)
+    await tx.execute(
+        b"insert into trust_lists (tenant, version, document, expires) values (%s, 1, %s, %s)",
+        [tenant, Jsonb(trust), expires],
+    )
+    await tx.execute(
+        b"""insert into revocation_lists (tenant, trust_version, n, document, signature, expires)
+            values (%s, %s, %s, %s, %s, %s)""",
+        [tenant, *revocations.version, revocations.to_bytes().decode(), Jsonb(signature), revocations.expires],
+    )
+    await audit.append(tx, tenant, actor, "tenant.created", {"region": region, "policy": policy}, now)
     return True
+
+
+def wrong_region(settings: Settings, home: str) -> WrongRegion:
+    """What a request for another region's tenant gets: no redirect, since credentials must not follow one."""
+    message, remedy = f"This is the region {settings.region}, not {home}.", f"Ask the service in {home}."
+    return WrongRegion("wrong-region", message, remedy, False, home, settings.region_urls.get(home, ""))
 
 
 def _make_keys(connections: Connections, tenant: str) -> tuple[ServiceSigner, ServiceSigner]:

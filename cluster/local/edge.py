@@ -212,7 +212,7 @@ def _problem(status: int, error: ContentError) -> Response:
     """RFC 9457 problem details."""
     document = {
         "type": f"urn:content-service:problem:{error.code}", "title": error.message, "status": status,
-        "code": error.code, "detail": error.remedy or error.message,
+        "code": error.code, "detail": error.message, "remedy": error.remedy,
     }  # fmt: skip
     headers = {"cache-control": "no-store"} | ({"allow": "GET, HEAD"} if status == 405 else {})
     return JSONResponse(document, status, headers=headers, media_type="application/problem+json")

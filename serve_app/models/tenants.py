@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from content.origins import MOST, Origin
 from serve_app.models.base import Answer, Moment, Question
 
 TENANT = r"^[a-z0-9][a-z0-9-]{1,38}$"
 Region = Literal["us", "eu", "me", "ap"]
 Policy = Literal["device", "shared"]
-Origin = Annotated[
-    str, Field(max_length=256, pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$", examples=["https://learn.example"])
-]
 
 
 class NewTenant(Question):
@@ -38,7 +36,7 @@ class TenantSettings(Answer):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    cors_origins: tuple[Origin, ...] = Field((), max_length=50, description="Whose pages may call the API.")
+    cors_origins: tuple[Origin, ...] = Field((), max_length=MOST, description="Whose pages may call the API.")
 
 
 class LimitsPatch(Question):
@@ -51,7 +49,7 @@ class LimitsPatch(Question):
 class SettingsPatch(Question):
     """Members that are left out stay."""
 
-    cors_origins: tuple[Origin, ...] = Field((), max_length=50)
+    cors_origins: tuple[Origin, ...] = Field((), max_length=MOST)
 
 
 class TenantPatch(Question):

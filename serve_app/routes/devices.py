@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from psycopg.types.json import Jsonb
@@ -19,15 +19,36 @@ from content.devices.registration import make_challenge, verify_registration
 from content.errors import ContentError
 from content.jwk import b64, thumbprint, unb64
 from content.media.choose import PROFILES
-from serve_app.auth import Authenticated, Platform
+from serve_app.auth import Authenticated, Caller, Platform
+from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Given, Id, Page
 from serve_app.models.bundles import Challenge, ChallengeRequest, Device, NewDevice, Registered
-from serve_app.problems import not_found
+from serve_app.problems import not_found, raises
 from serve_app.record import record
 from tasks import planning
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
+REFUSED = (
+    "jws-malformed",
+    "jws-header",
+    "jws-header-malformed",
+    "jws-header-too-large",
+    "jws-signature",
+    "jwk-malformed",
+    "jwk-off-curve",
+    "jwk-private",
+    "registration-malformed",
+    "registration-too-large",
+    "registration-tenant",
+    "registration-nonce",
+    "registration-answer",
+    "registration-encryption-key",
+    "registration-same-key",
+    "document-type",
+    "document-shape",
+)
+"""What may be wrong with a registration."""
 COLUMNS = "device_id, learner_id, profile, state, registered_at, revoked_at"
 DEVICES = Listing(
     "devices",
@@ -37,12 +58,19 @@ DEVICES = Listing(
 )
 
 
-@router.post("/challenges", status_code=201, summary="A nonce and a challenge for a device's encryption key")
-async def challenge(body: ChallengeRequest, caller: Authenticated, platform: Platform) -> Challenge:
+@router.post(
+    "/challenges",
+    status_code=201,
+    response_model=Challenge,
+    summary="A nonce and a challenge for a device's encryption key",
+    responses=raises("not-found", "jwk-malformed", "jwk-off-curve", "jwk-private"),
+)
+async def challenge(body: ChallengeRequest, caller: Authenticated, platform: Platform, once: Idempotent) -> Response:
     caller.require("device:register")
     secret, jwe = make_challenge(body.encryption, os.urandom)
     nonce, ttl_s = secrets.token_urlsafe(24), platform.settings.nonce_ttl_s
     async with platform.db.tenant(caller.tenant) as tx:
+        await once.begin(tx)
         await _known_tenant(tx)
         await tx.execute(b"delete from device_challenges where expires_at < now()")
         await tx.execute(
@@ -57,25 +85,44 @@ async def challenge(body: ChallengeRequest, caller: Authenticated, platform: Pla
                 datetime.now(UTC) + timedelta(seconds=ttl_s),
             ],
         )
-    return Challenge(nonce=nonce, challenge=jwe, expires_in_s=ttl_s)
+        return await once.answer(tx, 201, Challenge(nonce=nonce, challenge=jwe, expires_in_s=ttl_s))
 
 
-@router.post("", status_code=201, summary="Register a device; its learner's bundles are planned at once")
+@router.post(
+    "",
+    status_code=201,
+    response_model=Registered,
+    summary="Register a device; its learner's bundles are planned at once",
+    responses=raises("not-found", "unknown-profile", "nonce-unknown", "device-taken", "device-limit", *REFUSED),
+)
 async def register(
-    body: NewDevice, request: Request, response: Response, caller: Authenticated, platform: Platform
-) -> Registered:
+    body: NewDevice, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
+) -> Response:
     caller.require("device:register")
     if body.profile not in PROFILES:
         raise ContentError(
             "unknown-profile", f"There is no profile {body.profile}.", f"Use one of {', '.join(PROFILES)}."
         )
     async with platform.db.tenant(caller.tenant) as tx:
+        await once.begin(tx)
         known = await fetch_one(
             tx,
             """delete from device_challenges where nonce = %s and learner_id = %s and expires_at > now()
                returning thumbprint, secret""",
             [body.nonce, caller.subject],
         )
+        try:
+            # In a part of the transaction: a nonce works once, so it stays used whatever becomes of the registration.
+            async with tx.transaction():
+                made = await _register(tx, body, caller, known)
+                await record(tx, request, caller, "device.registered", device_id=made.device_id, profile=body.profile)
+                return await once.answer(tx, 201, made, {"Location": f"/v1/devices/{made.device_id}"})
+        except ContentError as error:
+            refused = error
+    raise refused
+
+
+async def _register(tx: Transaction, body: NewDevice, caller: Caller, known: dict[str, Any] | None) -> Registered:
     if known is None:
         raise ContentError("nonce-unknown", "This nonce was used, has expired, or is another's.", "Ask for a new one.")
     found = verify_registration(
@@ -83,31 +130,28 @@ async def register(
     )
     if thumbprint(found.encryption_jwk) != known["thumbprint"]:
         raise ContentError("registration-encryption-key", "The challenge was made for another encryption key.")
-    async with platform.db.tenant(caller.tenant) as tx:
-        await _require_room(tx, caller.subject, found.device_id)
-        row = await fetch_one(
-            tx,
-            f"""insert into devices (tenant, device_id, learner_id, profile, signing_jwk, encryption_jwk)
-                values (%s, %s, %s, %s, %s, %s)
-                on conflict (tenant, device_id) do update set profile = excluded.profile
-                    where devices.learner_id = excluded.learner_id and devices.state = 'active'
-                          and devices.encryption_jwk = excluded.encryption_jwk
-                returning {COLUMNS}""",
-            [
-                caller.tenant,
-                found.device_id,
-                caller.subject,
-                body.profile,
-                Jsonb(found.signing_jwk),
-                Jsonb(found.encryption_jwk),
-            ],
-        )
-        if row is None:
-            raise ContentError("device-taken", "This device is registered otherwise.", "Make new keys.")
-        planned = await planning.for_device(tx, caller.tenant, found.device_id, caller.subject)
-        trust = await fetch_all(tx, "select document from trust_lists order by version limit 1024")
-        await record(tx, request, caller, "device.registered", device_id=found.device_id, profile=body.profile)
-    response.headers["Location"] = f"/v1/devices/{found.device_id}"
+    await _require_room(tx, caller.subject, found.device_id)
+    row = await fetch_one(
+        tx,
+        f"""insert into devices (tenant, device_id, learner_id, profile, signing_jwk, encryption_jwk)
+            values (%s, %s, %s, %s, %s, %s)
+            on conflict (tenant, device_id) do update set profile = excluded.profile
+                where devices.learner_id = excluded.learner_id and devices.state = 'active'
+                      and devices.encryption_jwk = excluded.encryption_jwk
+            returning {COLUMNS}""",
+        [
+            caller.tenant,
+            found.device_id,
+            caller.subject,
+            body.profile,
+            Jsonb(found.signing_jwk),
+            Jsonb(found.encryption_jwk),
+        ],
+    )
+    if row is None:
+        raise ContentError("device-taken", "This device is registered otherwise.", "Make new keys.")
+    planned = await planning.for_device(tx, caller.tenant, found.device_id, caller.subject)
+    trust = await fetch_all(tx, "select document from trust_lists order by version limit 1024")
     chain = [entry["document"] for entry in trust]
     return Registered.model_validate({**row, "bundles_planned": planned, "trust_chain": chain})
 

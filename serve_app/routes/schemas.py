@@ -11,12 +11,13 @@ from fastapi import APIRouter, Path, Request, Response
 from content.canonical import digest
 from content.drafts.schema import schema_text
 from content.events.schema import schema_texts
+from serve_app.auth import Public
 from serve_app.conditions import not_modified
 from serve_app.models.base import Page
 from serve_app.models.drafts import SchemaRow
 from serve_app.problems import not_found
 
-router = APIRouter(prefix="/v1/schemas", tags=["schemas"])
+router = APIRouter(prefix="/v1/schemas", tags=["schemas"], dependencies=[Public])
 MEDIA_TYPE = "application/schema+json"
 
 

@@ -10,12 +10,13 @@ from psycopg.types.json import Jsonb
 
 from cluster.database import Transaction, fetch_all, fetch_one
 from content.errors import ContentError
-from serve_app.auth import Authenticated, Caller, Platform
+from serve_app.auth import Authenticated, Caller, Platform, Public
 from serve_app.conditions import etag_of, not_modified, require_match
+from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Page
 from serve_app.models.tenants import TENANT, Jwks, NewTenant, Tenant, TenantPatch, TenantRow, TrustLists
-from serve_app.problems import not_found
+from serve_app.problems import not_found, raises
 from serve_app.record import record
 from tasks import tenants
 
@@ -29,14 +30,21 @@ TENANTS = Listing(
 )
 
 
-@router.post("", status_code=201, summary="Make a tenant: keys, trust list, settings, limits (scope operator)")
-async def create(body: NewTenant, response: Response, caller: Authenticated, platform: Platform) -> Tenant:
+@router.post(
+    "",
+    status_code=201,
+    response_model=Tenant,
+    summary="Make a tenant: keys, trust list, settings, limits (scope operator)",
+    responses=raises("tenant-exists", "policy-not-available"),
+)
+async def create(body: NewTenant, caller: Authenticated, platform: Platform, once: Idempotent) -> Response:
     caller.require("operator")
-    await tenants.create(
-        platform, body.tenant, region=body.region, policy=body.policy, actor=caller.subject, now=datetime.now(UTC)
-    )
-    response.headers["Location"] = f"/v1/tenants/{body.tenant}"
-    return await _show(platform, body.tenant)
+    async with platform.db.tenant(body.tenant) as tx:
+        await once.begin(tx)
+        now, actor = datetime.now(UTC), caller.subject
+        await tenants.create(platform, tx, body.tenant, region=body.region, policy=body.policy, actor=actor, now=now)
+        shown = await _read(tx, body.tenant)
+        return await once.answer(tx, 201, shown, {"Location": f"/v1/tenants/{body.tenant}"})
 
 
 @router.get("", summary="Tenants of this region, by name (scope operator)")
@@ -84,7 +92,11 @@ async def change(
     return found
 
 
-@router.get("/{tenant}/trust-lists", summary="The chain of trust lists and the newest revocation list (public)")
+@router.get(
+    "/{tenant}/trust-lists",
+    summary="The chain of trust lists and the newest revocation list (public)",
+    dependencies=[Public],
+)
 async def trust(tenant: Name, platform: Platform, since: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0) -> TrustLists:
     async with platform.db.tenant(tenant) as tx:
         chain = await fetch_all(
@@ -99,7 +111,9 @@ async def trust(tenant: Name, platform: Platform, since: Annotated[int, Query(ge
     return TrustLists.model_validate({"chain": [row["document"] for row in chain], "revocations": newest})
 
 
-@router.get("/{tenant}/jwks", response_model=Jwks, summary="The public signing keys in use (public)")
+@router.get(
+    "/{tenant}/jwks", response_model=Jwks, summary="The public signing keys in use (public)", dependencies=[Public]
+)
 async def jwks(tenant: Name, request: Request, response: Response, platform: Platform) -> Any:
     async with platform.db.tenant(tenant) as tx:
         rows = await fetch_all(

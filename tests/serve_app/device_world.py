@@ -239,7 +239,9 @@ class _Body(httpx.SyncByteStream):
 
 
 def problem(status: int, code: str) -> httpx.Response:
-    text = json.dumps({"type": f"/problems/{code}", "title": "No.", "status": status, "code": code, "detail": "Do."})
+    text = json.dumps(
+        {"type": f"/problems/{code}", "title": "No.", "status": status, "code": code, "detail": "No.", "remedy": "Do."}
+    )
     return httpx.Response(status, text=text, headers={"content-type": "application/problem+json"})
 
 

@@ -120,7 +120,7 @@ def test_a_forged_token_is_refused_the_same_way_for_every_reason(
     answer = http.get("/v1/packages", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 401
     assert answer.json()["code"] == "token-invalid"
-    assert answer.json()["title"] == "The token is not valid here."
+    assert answer.json()["detail"] == "The token is not valid here."
 
 
 def test_scopes_are_asked_for_by_name(http: httpx.Client, tenant: Tenant) -> None:
@@ -128,7 +128,7 @@ def test_scopes_are_asked_for_by_name(http: httpx.Client, tenant: Tenant) -> Non
     assert http.get("/v1/packages", headers=reader).status_code == 200
     refused = http.post("/v1/tenants", headers=reader, json={"tenant": "not-mine", "region": "eu"})
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-    assert "operator" in refused.json()["title"]
+    assert "operator" in refused.json()["detail"]
     nobody = http.get("/v1/packages", headers=bearer(tenant, "something:else"))
     assert nobody.status_code == 403
 
