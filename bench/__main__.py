@@ -9,8 +9,8 @@ from pathlib import Path
 from bench import results
 from bench.results import Result
 
-ORDER = ("seal", "bundle", "relay", "build", "enrolment", "idle")
-WITH_RAY = {"build", "enrolment", "idle"}
+ORDER = ("seal", "bundle", "relay", "rls", "build", "enrolment", "idle", "api")
+WITH_RAY = {"build", "enrolment", "idle", "api"}
 
 
 def main(only: str | None) -> int:
@@ -44,6 +44,10 @@ def _run(name: str, home: Path) -> list[Result]:
         from bench.bundle import measure
     elif name == "relay":
         from bench.relay import measure
+    elif name == "rls":
+        from bench.rls import measure
+    elif name == "api":
+        from bench.api import measure
     elif name == "build":
         from bench.build import measure
     elif name == "enrolment":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cluster.connections import Connections
 from cluster.local.stack import Stack
@@ -14,9 +16,9 @@ from tasks import tenants
 from tasks.bootstrap import prepare
 
 
-def up(home: Path, *, ray: bool) -> Settings:
+def up(home: Path, *, ray: bool, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Start what is missing; a stack that runs is kept."""
-    return Stack(home).up(_tell, ray=ray, before_ray=prepare).settings
+    return Stack(home).up(_tell, ray=ray, before_ray=prepare, overrides=overrides).settings
 
 
 def _tell(line: str) -> None:

@@ -100,6 +100,10 @@ class Settings(BaseSettings):
     trace_endpoint: str = Field("http://127.0.0.1:4318/v1/traces", description="exporter otlp: where to send spans")
     trace_folder: Path | None = Field(None, description="exporter file: JSON lines are written there")
     trace_sample_ratio: float = Field(1.0, ge=0, le=1, description="share of traces that are recorded, by their id")
+    serve_mode: Literal["proxy", "haproxy", "throughput"] = Field(
+        "proxy",
+        description="how requests reach API replicas: Serve's own proxy, HAProxy, or HAProxy and one loop per replica",
+    )
 
     # Work
     lease_s: float = Field(60.0, description="a job whose worker sent no heartbeat for so long is taken over")

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
+from cluster.local.home import read_json
 from cluster.local.part import Part, Plan, Site, binary, http_problem
 
 OBJECT_STORE_BYTES = 200_000_000
@@ -26,7 +27,7 @@ class RayHead(Part):
     name: ClassVar[str] = "ray"
     ports: ClassVar[tuple[str, ...]] = (
         "ray", "ray_dashboard", "ray_client", "ray_node", "ray_object", "ray_agent_http", "ray_agent_grpc",
-        "ray_runtime_env", "ray_metrics", "ray_autoscaler_metrics", "ray_dashboard_metrics",
+        "ray_runtime_env", "ray_metrics", "ray_autoscaler_metrics", "ray_dashboard_metrics", "haproxy_stats",
     )  # fmt: skip
     deadline_s: ClassVar[float] = 60.0
     patience_s: ClassVar[float] = 20.0
@@ -64,6 +65,7 @@ class RayHead(Part):
 def ray_environment(site: Site) -> dict[str, str]:
     """What Ray and whoever deploys onto it get added to their environment."""
     return {
+        **_serve_mode(site),
         "CONTENT_SETTINGS": str(site.home.settings),
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -79,6 +81,24 @@ def ray_environment(site: Site) -> dict[str, str]:
         "RAY_worker_niceness": "0",  # the default of 15 lets whatever else polls on the machine go first
         "OMP_NUM_THREADS": "1",
     }
+
+
+def _serve_mode(site: Site) -> dict[str, str]:
+    """What the setting `serve_mode` means to Serve. HAProxy's files and ports are this stack's own: its defaults are the
+    same for the whole machine. It listens on every interface, whatever address is asked for."""
+    mode, folder = read_json(site.home.settings).get("serve_mode", "proxy"), _folder(site) / "haproxy"
+    if mode == "proxy":
+        return {}
+    own = {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(site.ports["haproxy_stats"]),
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+    }
+    return own | ({"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"} if mode == "throughput" else {})
 
 
 class ServeApps(Part):
