@@ -60,6 +60,7 @@ class RayHead(Part):
 
     def after_stop(self, site: Site) -> None:
         shutil.rmtree(_folder(site), ignore_errors=True)
+        shutil.rmtree(_haproxy(site), ignore_errors=True)
 
 
 def ray_environment(site: Site) -> dict[str, str]:
@@ -86,7 +87,7 @@ def ray_environment(site: Site) -> dict[str, str]:
 def _serve_mode(site: Site) -> dict[str, str]:
     """What the setting `serve_mode` means to Serve. HAProxy's files and ports are this stack's own: its defaults are the
     same for the whole machine. It listens on every interface, whatever address is asked for."""
-    mode, folder = read_json(site.home.settings).get("serve_mode", "proxy"), _folder(site) / "haproxy"
+    mode, folder = read_json(site.home.settings).get("serve_mode", "proxy"), _haproxy(site)
     if mode == "proxy":
         return {}
     own = {
@@ -148,3 +149,8 @@ def _go(site: Site) -> Path:
 
 def _folder(site: Site) -> Path:
     return site.home.short / "ray"
+
+
+def _haproxy(site: Site) -> Path:
+    """HAProxy's files; Ray adds a folder named by 56 digits, and the path of a socket has at most 97 characters."""
+    return site.home.short / "ha"
