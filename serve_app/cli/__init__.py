@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import typer
 
-from serve_app.cli import admin, demo, device, doctor, stack
+from serve_app.cli import (
+    audit,
+    bundles,
+    demo,
+    device,
+    doctor,
+    drafts,
+    exits,
+    jobs,
+    learners,
+    operate,
+    packages,
+    stack,
+    tenants,
+)
+from serve_app.cli.groups import Commands
 
-app = typer.Typer(
+app = Commands(
     name="content-service",
     help="The content engine: drafts in, signed packages and encrypted offline bundles out.",
-    no_args_is_help=True,
+    epilog=exits.epilog(),
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
-for module in (stack, admin, doctor, device, demo):
+for module in (stack, demo, drafts, packages, jobs, learners, bundles, device, tenants, operate, audit, doctor):
     module.register(app)
 
 
-def main() -> None:
-    """Entry point. Errors of ours are told in two lines, without a traceback."""
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("content-service"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Entry point; ends with one of the exit codes. Errors of ours are told in two lines, without a traceback."""
     from serve_app.cli.output import run
 
-    run(app)
+    run(lambda: app(args, prog_name="content-service"))

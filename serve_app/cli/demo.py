@@ -6,14 +6,15 @@ import typer
 from rich.markup import escape
 
 from content.errors import ContentError
-from serve_app.cli.options import DEFAULT_HOME, AsJson, Home
-from serve_app.cli.output import FAILED, console, errors, print_json
+from serve_app.cli.exits import FAILED
+from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, examples
+from serve_app.cli.output import console, errors, print_json
 
 WHERE = "Look at `content-service status`, `content-service logs serve` and the Ray dashboard."
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: content-service demo --json > demo.json")(demo)
+    app.command(rich_help_panel="Local stack", epilog=examples("demo", "demo --json > demo.json"))(demo)
 
 
 def demo(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:

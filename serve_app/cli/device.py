@@ -1,7 +1,6 @@
 """`content-service device …`: a complete device on the command line. Opening and verifying never use the network.
 
-A refusal is told as its code, one sentence and the way out, with exit code 1; with `--json` as `{"error": …}` on standard
-output. What is imported inside the commands would slow down every other one.
+What is imported inside the commands would slow down every other one.
 """
 
 from __future__ import annotations
@@ -13,29 +12,30 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from content.errors import ContentError
-from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, settings_for
-from serve_app.cli.output import FAILED, console, errors, print_json
+from serve_app.cli.exits import FAILED
+from serve_app.cli.groups import Commands
+from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, examples, settings_for
+from serve_app.cli.output import as_document, console, errors, print_json, tell
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The device's folder.")]
 Which = Annotated[
     str | None, typer.Argument(metavar="BUNDLE|PACKAGE", help="Its id; may be left out if there is one course.")
 ]
-device_app = typer.Typer(help="Be a device: register, download, open offline.", no_args_is_help=True)
+device_app = Commands(help="Be a device: register, download, open offline.")
 
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(device_app, name="device")
+    app.add_typer(device_app, name="device", rich_help_panel="Learners")
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-@device_app.command(epilog="Example: content-service device new ./phone --tenant demo")
+@device_app.command(epilog=examples("device new ./phone --tenant demo"))
 def new(
     folder: Folder,
     tenant: Annotated[str, typer.Option(help="The tenant it will belong to.")],
@@ -45,15 +45,14 @@ def new(
     from content.documents import TENANT
     from serve_app.device.folder import DeviceFolder
 
-    with _told(as_json):
-        if TENANT.fullmatch(tenant) is None:
-            raise ContentError("tenant-malformed", f"{tenant!r} is no tenant.", "Use letters, digits and hyphens.")
-        identity = DeviceFolder.create(folder, tenant).identity
+    if TENANT.fullmatch(tenant) is None:
+        raise ContentError("tenant-malformed", f"{tenant!r} is no tenant.", "Use letters, digits and hyphens.")
+    identity = DeviceFolder.create(folder, tenant).identity
     facts = {"device_id": identity.id, "tenant": tenant, "encryption_key": identity.encryption_thumbprint}
     _print(facts, as_json, f"Device {identity.id}\nin {folder}, tenant {tenant}.")
 
 
-@device_app.command("register", epilog="Example: content-service device register ./phone --learner ada --profile phone")
+@device_app.command("register", epilog=examples("device register ./phone --learner ada --profile phone"))
 def register_device(
     folder: Folder,
     token: Annotated[str | None, typer.Option(help="Bearer token of the learner (scope device:register).")] = None,
@@ -69,18 +68,17 @@ def register_device(
     from serve_app.device import register as registration
     from serve_app.device.folder import DeviceFolder
 
-    with _told(as_json):
-        device = DeviceFolder(folder)
-        with device.locked():
-            if (token is None) == (learner is None):
-                raise ContentError("who", "Whose device is it?", "Give either --token or --learner.")
-            if token is None:
-                from cluster.local.identity import mint_token
+    device = DeviceFolder(folder)
+    with device.locked():
+        if (token is None) == (learner is None):
+            raise ContentError("who", "Whose device is it?", "Give either --token or --learner.")
+        if token is None:
+            from cluster.local.identity import mint_token
 
-                token = mint_token(home, device.identity.tenant, ["device:register"], str(learner))
-            with Client(api or settings_for(home).api_url, token=token) as client:
-                row = registration.register(device, client, profile=profile, clock=_now, pinned_root=root)
-            trust = device.state.trust
+            token = mint_token(home, device.identity.tenant, ["device:register"], str(learner))
+        with Client(api or settings_for(home).api_url, token=token) as client:
+            row = registration.register(device, client, profile=profile, clock=_now, pinned_root=root)
+        trust = device.state.trust
     facts = {
         "device_id": row["device_id"],
         "learner_id": row["learner_id"],
@@ -92,7 +90,7 @@ def register_device(
     _print(facts, as_json, told)
 
 
-@device_app.command(epilog="Example: content-service device sync ./phone")
+@device_app.command(epilog=examples("device sync ./phone"))
 def sync(folder: Folder, as_json: AsJson = False) -> None:
     """Go online: fresh lists, and the newest bundle of each course.
 
@@ -104,21 +102,20 @@ def sync(folder: Folder, as_json: AsJson = False) -> None:
     from serve_app.device.folder import DeviceFolder
     from serve_app.device.sync import sync as run
 
-    with _told(as_json):
-        device = DeviceFolder(folder)
-        with (
-            device.locked(),
-            Client(device.registered.api_url, device=device.identity) as api,
-            edge_client() as edge,
-            bytes_progress(errors) as progress,
-        ):
-            report = run(device, api, edge, clock=_now, watch=BarWatch(progress, errors))
+    device = DeviceFolder(folder)
+    with (
+        device.locked(),
+        Client(device.registered.api_url, device=device.identity) as api,
+        edge_client() as edge,
+        bytes_progress(errors) as progress,
+    ):
+        report = run(device, api, edge, clock=_now, watch=BarWatch(progress, errors))
     facts: dict[str, Any] = {
         "trust_version": report.trust_version,
         "revocations": list(report.revocations),
         "bundles": [vars(each) for each in report.taken],
         "removed": list(report.removed),
-        "refused": [{"bundle_id": each.bundle_id, **_error(each.error)} for each in report.refused],
+        "refused": [{"bundle_id": each.bundle_id, **as_document(each.error)} for each in report.refused],
     }
     lines = [f"Trust list {report.trust_version}, revocation list {'.'.join(map(str, report.revocations))}."]
     for each in report.taken:
@@ -130,11 +127,11 @@ def sync(folder: Folder, as_json: AsJson = False) -> None:
     if report.refused:
         if not as_json:
             for each in report.refused:
-                _print_error(each.error, f"{each.bundle_id} ")
+                tell(each.error)
         raise typer.Exit(FAILED)
 
 
-@device_app.command("open", epilog="Example: content-service device open ./phone -o ./course")
+@device_app.command("open", epilog=examples("device open ./phone -o ./course"))
 def open_bundle(
     folder: Folder,
     which: Which = None,
@@ -146,14 +143,13 @@ def open_bundle(
     from serve_app.device.reading import open_offline
     from serve_app.device.unpack import unpack
 
-    with _told(as_json):
-        device = DeviceFolder(folder)
-        with (
-            device.locked(),
-            open_offline(device, device.shelf.find(which), _now()) as bundle,
-            _counting("opening", sum(file.size for file in bundle.index.files)) as advance,
-        ):
-            opened = unpack(bundle, out, lambda _, size: advance(size))
+    device = DeviceFolder(folder)
+    with (
+        device.locked(),
+        open_offline(device, device.shelf.find(which), _now()) as bundle,
+        _counting("opening", sum(file.size for file in bundle.index.files)) as advance,
+    ):
+        opened = unpack(bundle, out, lambda _, size: advance(size))
     facts = {
         "bundle_id": bundle.licence.bundle_id,
         "folder": str(opened.folder),
@@ -166,25 +162,24 @@ def open_bundle(
     _print(facts, as_json, told)
 
 
-@device_app.command(epilog="Example: content-service device verify ./phone")
+@device_app.command(epilog=examples("device verify ./phone"))
 def verify(folder: Folder, which: Which = None, as_json: AsJson = False) -> None:
     """Check bundles to the last byte: every list, signature, hash and segment. Offline."""
     from serve_app.device import reading
     from serve_app.device.folder import DeviceFolder
 
     found: list[reading.Verified] = []
-    with _told(as_json):
-        device = DeviceFolder(folder)
-        with device.locked():
-            chosen = device.shelf.all() if which is None else [device.shelf.find(which)]
-            if not chosen:
-                chosen = [device.shelf.find(None)]
-            for installed in chosen:
-                with (
-                    reading.open_offline(device, installed, _now()) as bundle,
-                    _counting("verifying", sum(file.size for file in bundle.index.files)) as advance,
-                ):
-                    found.append(reading.verify(bundle, lambda file, told=advance: told(file.size)))
+    device = DeviceFolder(folder)
+    with device.locked():
+        chosen = device.shelf.all() if which is None else [device.shelf.find(which)]
+        if not chosen:
+            chosen = [device.shelf.find(None)]
+        for installed in chosen:
+            with (
+                reading.open_offline(device, installed, _now()) as bundle,
+                _counting("verifying", sum(file.size for file in bundle.index.files)) as advance,
+            ):
+                found.append(reading.verify(bundle, lambda file, told=advance: told(file.size)))
     facts = {"checks": list(reading.CHECKS), "bundles": [vars(each) for each in found]}
     lines = [f"✓ {check}" for check in reading.CHECKS]
     lines += [
@@ -195,15 +190,14 @@ def verify(folder: Folder, which: Which = None, as_json: AsJson = False) -> None
     _print(facts, as_json, "\n".join(lines))
 
 
-@device_app.command("list", epilog="Example: content-service device list ./phone --json")
+@device_app.command("list", epilog=examples("device list ./phone --json"))
 def list_bundles(folder: Folder, as_json: AsJson = False) -> None:
     """Show the device and the bundles it holds. Offline; nothing is verified."""
     from serve_app.device.folder import DeviceFolder
 
-    with _told(as_json):
-        device = DeviceFolder(folder)
-        with device.locked():
-            identity, every, state = device.identity, device.shelf.all(), device.state
+    device = DeviceFolder(folder)
+    with device.locked():
+        identity, every, state = device.identity, device.shelf.all(), device.state
     facts: dict[str, Any] = {
         "device_id": identity.id,
         "tenant": identity.tenant,
@@ -238,29 +232,6 @@ def _counting(what: str, total: int) -> Generator[Callable[[int], None]]:
     with bytes_progress(errors) as progress:
         task = progress.add_task(what, total=total)
         yield lambda count: progress.advance(task, count)
-
-
-@contextmanager
-def _told(as_json: bool) -> Generator[None]:
-    """A refusal as a document where documents are wanted; else the command line tells it as every error."""
-    try:
-        yield
-    except ContentError as error:
-        if as_json:
-            print_json({"error": _error(error)})
-        else:
-            _print_error(error)
-        raise typer.Exit(FAILED) from error
-
-
-def _error(error: ContentError) -> dict[str, str]:
-    return {"code": error.code, "message": error.message, "remedy": error.remedy}
-
-
-def _print_error(error: ContentError, where: str = "") -> None:
-    errors.print(f"{where}[bold red]{error.code}[/]: {escape(error.message)}", highlight=False)
-    if error.remedy:
-        errors.print(f"  → {escape(error.remedy)}", highlight=False)
 
 
 def _print(facts: dict[str, Any], as_json: bool, text: str) -> None:

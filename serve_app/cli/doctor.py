@@ -1,6 +1,6 @@
 """`content-service doctor`: what is wrong with this deployment, and what to do about it.
 
-Exit codes: 0 all is well, 1 something does not work, 4 there are warnings only.
+Exit code 0: all is well; 1: something does not work; 4: there are warnings only.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, settings_for
+from serve_app.cli.exits import FAILED, WARNED
+from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, examples, settings_for
 from serve_app.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from tasks.doctor import Finding
 
-FAILED, WARNED = 1, 4
 SIGNS = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]FAIL[/]"}
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Operate", epilog="Example: content-service doctor --without pools")(doctor)
+    app.command(rich_help_panel="Operate", epilog=examples("doctor", "doctor --without pools --json"))(doctor)
 
 
 def doctor(

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the connections a command opens."""
+"""Options that several commands share, the settings and connections a command opens, and the examples in its help."""
 
 from __future__ import annotations
 
@@ -6,20 +6,39 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cluster.settings import Settings
+from serve_app.cli.output import wants_json
+
+if TYPE_CHECKING:
+    from cluster.settings import Settings
 
 DEFAULT_HOME = Path(".content")
-Home = Annotated[Path, typer.Option("--home", envvar="CONTENT_HOME", help="folder of the local stack")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts")]
 T = TypeVar("T")
+
+
+def _noted(value: bool) -> bool:
+    wants_json.set(value)
+    return value
+
+
+Home = Annotated[
+    Path, typer.Option("--home", envvar="CONTENT_HOME", help="Folder of the local stack: data, ports, keys, logs.")
+]
+AsJson = Annotated[bool, typer.Option("--json", callback=_noted, help="Print one JSON document for a program.")]
+
+
+def examples(*commands: str) -> str:
+    """The end of a help text: one example per line."""
+    return "\n".join(["[bold]Examples[/]", *(f"  content-service {command}" for command in commands)])
 
 
 def settings_for(home: Path) -> Settings:
     """The settings of this environment (`CONTENT_SETTINGS`), else of the local stack in `home`."""
+    from cluster.settings import Settings
+
     if os.environ.get("CONTENT_SETTINGS"):
         return Settings.load()
     from cluster.local.configuration import load_settings

@@ -1,37 +1,30 @@
 """`content-service up | down | status | logs`: the local stack on the command line.
 
-Exit codes: 0 done, 1 a part did not come up or is not healthy, 3 there is no stack. What a program wants to read goes to
-standard output with `--json`; progress goes to standard error.
+Exit code 1: a part did not come up or is not healthy; 3: there is no stack. Progress goes to standard error.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cluster.local.errors import LocalStackError
-from cluster.local.stack import PartStatus, Stack, StackInfo
-from cluster.settings import Settings
+from content.errors import ContentError
+from serve_app.cli.exits import FAILED, NO_STACK, code_of
+from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, examples
+from serve_app.cli.output import console, errors, print_json, tell, wants_json
 
-NO_STACK = 3
+if TYPE_CHECKING:
+    from cluster.local.stack import PartStatus, StackInfo
+    from cluster.settings import Settings
+
+PANEL = "Local stack"
 MIB = 1 << 20
-
-HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="CONTENT_HOME", help="Folder of the stack: its data, ports, keys and logs.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for a program.")]
-DEFAULT_HOME = Path(".content")
-
-out, err = Console(), Console(stderr=True)
 
 
 def _prepare(settings: Settings) -> None:
@@ -43,54 +36,62 @@ def _prepare(settings: Settings) -> None:
 def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare) -> None:
     """Mount the commands. `before_ray` is called once all but Ray is healthy: migrations, the first tenant."""
 
-    @app.command(epilog="Example: content-service up --home /tmp/second")
+    @app.command(rich_help_panel=PANEL, epilog=examples("up --home /tmp/second"))
     def up(  # pyright: ignore[reportUnusedFunction]
-        home: HomeOption = DEFAULT_HOME,
+        home: Home = DEFAULT_HOME,
         ray: Annotated[bool, typer.Option(help="Start Ray and the service on it, too.")] = True,
-        as_json: JsonOption = False,
+        as_json: AsJson = False,
     ) -> None:
         """Start the local stack, or what of it is not running. Data of an earlier start is found again."""
-        with _told(), err.status("starting …") as spinner:
+        with _told(), errors.status("starting …") as spinner:
 
             def tell(line: str) -> None:
                 spinner.console.print(f"[green]✓[/] {escape(line)}", highlight=False, soft_wrap=True)
 
+            from cluster.local.stack import Stack
+
             info = Stack(home).up(tell, ray=ray, before_ray=before_ray)
         _print_info(info, as_json)
 
-    @app.command(epilog="Example: content-service down")
-    def down(home: HomeOption = DEFAULT_HOME) -> None:  # pyright: ignore[reportUnusedFunction]
+    @app.command(rich_help_panel=PANEL, epilog=examples("down"))
+    def down(home: Home = DEFAULT_HOME) -> None:  # pyright: ignore[reportUnusedFunction]
         """Stop what this stack started, and nothing else. Data, keys and logs stay."""
         with _told():
-            stack = Stack(home)
-            stopped = stack.down(lambda line: err.print(f"[green]✓[/] {escape(line)}", highlight=False))
-        if not stopped:
-            err.print(f"Nothing was running in {escape(str(stack.home.path))}.", highlight=False)
+            from cluster.local.stack import Stack
 
-    @app.command(epilog="Example: content-service status --json")
-    def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:  # pyright: ignore[reportUnusedFunction]
+            stack = Stack(home)
+            stopped = stack.down(lambda line: errors.print(f"[green]✓[/] {escape(line)}", highlight=False))
+        if not stopped:
+            errors.print(f"Nothing was running in {escape(str(stack.home.path))}.", highlight=False)
+
+    @app.command(rich_help_panel=PANEL, epilog=examples("status --json"))
+    def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:  # pyright: ignore[reportUnusedFunction]
         """Show each part: version, address, health, memory."""
         with _told():
+            from cluster.local.stack import Stack
+
             parts = Stack(home).status()
         if as_json:
-            typer.echo(json.dumps([dataclasses.asdict(part) for part in parts], indent=2))
+            print_json([dataclasses.asdict(part) for part in parts])
         else:
-            out.print(_table(parts))
+            console.print(_table(parts))
         if all(part.health == "stopped" for part in parts):
-            err.print("Nothing is running: `content-service up` starts it.")
+            errors.print("Nothing is running: `content-service up` starts it.")
             raise typer.Exit(NO_STACK)
         if any(part.health not in ("ok", "stopped") for part in parts):
-            raise typer.Exit(1)
+            raise typer.Exit(FAILED)
 
-    @app.command(epilog="Example: content-service logs nats -n 20 -f")
+    @app.command(rich_help_panel=PANEL, epilog=examples("logs nats -n 20 -f"))
     def logs(  # pyright: ignore[reportUnusedFunction]
         part: Annotated[str, typer.Argument(help="A part of `status`, or `serve`, or `edge-access`.")],
-        home: HomeOption = DEFAULT_HOME,
+        home: Home = DEFAULT_HOME,
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is added.")] = False,
         lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines from the end.")] = 50,
     ) -> None:
         """Print the end of a part's log."""
         with _told():
+            from cluster.local.stack import Stack
+
             try:
                 for line in Stack(home).logs(part, lines=lines, follow=follow):
                     typer.echo(line)
@@ -100,16 +101,14 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
 
 @contextmanager
 def _told() -> Generator[None]:
-    """Tell an error of the stack as a person would, and leave with its exit code."""
+    """Tell an error of the stack with the end of its log, and leave with its exit code."""
     try:
         yield
-    except LocalStackError as error:
-        err.print(f"[bold red]{escape(error.message)}[/]", highlight=False, soft_wrap=True)
-        if error.remedy:
-            err.print(escape(error.remedy), highlight=False, soft_wrap=True)
-        if error.log_end:
-            err.print(escape(error.log_end), style="dim", highlight=False, soft_wrap=True)
-        raise typer.Exit(NO_STACK if error.code == "stack-unknown" else 1) from error
+    except ContentError as error:
+        tell(error)
+        if (log_end := getattr(error, "log_end", "")) and not wants_json.get():
+            errors.print(escape(log_end), style="dim", highlight=False, soft_wrap=True)
+        raise typer.Exit(code_of(error)) from error
 
 
 def _print_info(info: StackInfo, as_json: bool) -> None:
@@ -118,13 +117,13 @@ def _print_info(info: StackInfo, as_json: bool) -> None:
             "home": str(info.home), "addresses": dict(info.addresses), "start_s": dict(info.start_s),
             "total_s": round(info.total_s, 2), "kept": list(info.kept), "warnings": list(info.warnings),
         }  # fmt: skip
-        typer.echo(json.dumps(facts, indent=2))
+        print_json(facts)
         return
-    out.print(f"Up in {info.total_s:.1f} s; home: {escape(str(info.home))}", highlight=False, soft_wrap=True)
+    console.print(f"Up in {info.total_s:.1f} s; home: {escape(str(info.home))}", highlight=False, soft_wrap=True)
     for name in ("api", "dashboard", "edge"):
         if name in info.addresses:
             suffix = "/docs" if name == "api" else ""
-            out.print(f"  {name:<10} {info.addresses[name]}{suffix}", highlight=False)
+            console.print(f"  {name:<10} {info.addresses[name]}{suffix}", highlight=False)
 
 
 def _table(parts: list[PartStatus]) -> Table:

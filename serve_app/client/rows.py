@@ -205,3 +205,16 @@ class Job(TypedDict):
     problem: dict[str, Any] | None
     created_at: str
     updated_at: str
+
+
+class Queue(TypedDict):
+    """A work queue, counted over all tenants; `held` entries failed in a way nobody expected."""
+
+    name: str
+    paused_at: str | None
+    paused_by: str | None
+    waiting: int
+    running: int
+    failed: int
+    held: int
+    oldest: str | None

@@ -37,7 +37,7 @@ def until(what: str, deadline_s: float, where: str) -> Iterator[None]:
 def published(api: Client, package_id: str, version: int, progress: Progress) -> Version:
     """Wait for a build; returns the version with its report. Raises ContentError with the job's problem."""
     task = progress.add_task("build", total=1.0)
-    where = "`content-service logs serve`, `content-service jobs demo` and `content-service pools`"
+    where = "`content-service logs serve`, `content-service jobs list` and `content-service pools`"
     job_id: str | None = None
     for _ in until("the package is not built", BUILD_S, where):
         job = api.job(job_id) if job_id else _job(api, package_id, version)

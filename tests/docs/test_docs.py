@@ -166,7 +166,8 @@ def problem_of(words: list[str]) -> str | None:
     node = command_line()
     while hasattr(node, "commands"):
         if not words or words[0].startswith("-"):
-            return None if words in ([], ["--help"]) else f"option {words[0]}"
+            known = {"--help", *(name for option in node.params for name in option.opts)}
+            return None if not words or words[0] in known else f"option {words[0]}"
         if words[0] not in node.commands:
             return f"command {words[0]}"
         node, words = node.commands[words[0]], words[1:]
@@ -187,6 +188,12 @@ def test_what_is_no_command_is_found() -> None:
     assert problem_of(["device", "fly"]) == "command fly"
     assert problem_of(["status", "--fly"]) == "option --fly"
     assert problem_of(["device", "open", "./phone", "-o", "./course"]) is None
+
+
+def test_the_page_of_the_command_line_is_the_one_that_the_code_writes() -> None:
+    from serve_app.cli.reference import cli_page
+
+    assert (ROOT / "docs/cli.md").read_text() == cli_page(), "run: python -m serve_app.cli.reference docs"
 
 
 # -- code -------------------------------------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 import serve_app.cli.device as cli
 from content.canonical import canonical
 from content.errors import ContentError
+from serve_app.cli import main
 from serve_app.device.download import Silent
 from serve_app.device.folder import DeviceFolder
 from serve_app.device.reading import open_offline, verify
@@ -151,12 +151,14 @@ def test_an_expired_licence_is_refused(device: DeviceFolder) -> None:
     assert refused.value.code == "licence-expired"
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(cli.device_app, list(arguments))
-    return result.exit_code, result.stdout
+def test_commands_offline(
+    device: DeviceFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["device", *arguments])
+        return int(ended.value.code or 0), capsys.readouterr().out
 
-
-def test_commands_offline(device: DeviceFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "_now", lambda: NOW)
     folder = str(device.path)
     code, text = run("list", folder, "--json")
