@@ -22,6 +22,7 @@ from starlette.requests import Request
 
 from cluster.database import Database, fetch_one
 from cluster.settings import Settings
+from cluster.telemetry.metrics import RATE_LIMITED
 from content.errors import ContentError
 from content.rate import RateLimited, chunk, lease
 from serve_app.requests import add_header
@@ -64,6 +65,7 @@ class Limits:
         refused = self._clock() < held.refused_until
         _tell(request, "tenant", held.per_minute, held.tokens + held.left, held.refills_at - self._clock())
         if refused:
+            RATE_LIMITED.add(policy="tenant")
             raise _refusal(held.refused_until - self._clock(), "Your tenant has sent too many requests.")
 
     def spend_address(self, request: Request) -> None:
@@ -75,6 +77,7 @@ class Limits:
         _keep_newest(self._addresses, address)
         _tell(request, "address", per_minute, taken.left, taken.spent_until - now)
         if not taken.tokens:
+            RATE_LIMITED.add(policy="address")
             raise _refusal(taken.wait_s, "Your address has sent too many requests without a valid token.")
 
     async def _lease(self, held: _Held, tenant: str) -> None:

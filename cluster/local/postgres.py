@@ -47,6 +47,11 @@ class Postgres(Part):
             "max_connections": "200",
             "shared_buffers": "64MB",
             "log_timezone": "UTC",
+            # Statements and details of errors hold values of rows: a learner's id, say. The client has them, its log not.
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
+            "log_parameter_max_length": "0",
+            "log_parameter_max_length_on_error": "0",
             "timezone": "UTC",
         }
         if shutil.disk_usage("/dev/shm").total < SMALL_SHM_BYTES:  # a container's 64 MB

@@ -29,7 +29,7 @@ class RayHead(Part):
         "ray", "ray_dashboard", "ray_client", "ray_node", "ray_object", "ray_agent_http", "ray_agent_grpc",
         "ray_runtime_env", "ray_metrics", "ray_autoscaler_metrics", "ray_dashboard_metrics", "haproxy_stats",
     )  # fmt: skip
-    deadline_s: ClassVar[float] = 60.0
+    deadline_s: ClassVar[float] = 120.0
     patience_s: ClassVar[float] = 20.0
 
     def version(self, site: Site) -> str:

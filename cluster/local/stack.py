@@ -30,6 +30,7 @@ from cluster.local.postgres import Postgres
 from cluster.local.processes import Started, memory_bytes, spawn, stop
 from cluster.local.s3 import S3
 from cluster.settings import Settings
+from cluster.topology import POOLS
 
 Progress = Callable[[str], None]
 SERVERS: tuple[Part, ...] = (Postgres(), Nats(), S3(), Keys())
@@ -38,7 +39,9 @@ BASE: tuple[Part, ...] = (*SERVERS, *APPS)
 RAY = ray_head.RayHead()
 SERVE = ray_head.ServeApps()
 PARTS: tuple[Part, ...] = (*BASE, RAY, SERVE)
-OTHER_LOGS = ("edge-access",)
+SERVICES = (*(pool.name for pool in POOLS), "content-render", "content-deployer")
+OTHER_LOGS = ("edge-access", *SERVICES)
+"""Logs that are no part's own: the edge's access log, and those of the service's processes (setting `log_folder`)."""
 HEALTH_PATIENCE_S = 5.0
 
 

@@ -21,6 +21,7 @@ from cluster.sandbox.limits import Limits, Result, Stopped
 from cluster.sandbox.pool import pool
 from cluster.sandbox.results import accept
 from cluster.settings import Settings
+from cluster.telemetry.metrics import SANDBOXES
 
 # From the working directory, which is the folder of results: the same words hold with every backend.
 IN, OUT = "../in", "."
@@ -96,6 +97,11 @@ def _held(
             slots.put_in(started.folder, name, path)
         request["limits"] = job.limits.inside()
         result = complete(Conversation(started, job.limits, on_line, job.watch).hold(request))
+        SANDBOXES.add(kind=job.kind.name, result=result.stopped or ("refused" if result.refusal else _ended(result)))
         if result.code == 0 and not result.stopped and result.refusal is None:
             accept(started.folder / "out", job.results, job.output, job.limits.file_bytes)
     return result
+
+
+def _ended(result: Result) -> str:
+    return "ok" if result.code == 0 else "failed"

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.contextvars import bound_contextvars, merge_contextvars
@@ -54,6 +54,16 @@ def configure(service: str, settings: Settings) -> None:
     _take_over(Foreign(out.msg, chain, render))
 
 
+def for_people() -> None:
+    """Of a command line: warnings and worse, on standard error, since standard output is the command's answer."""
+    out = Lines(None, sys.stderr)
+    structlog.configure(
+        processors=[*_chain({}), console],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: out,
+    )
+
+
 def _chain(fixed: dict[str, str]) -> list[Callable[[Any, str, Any], Any]]:
     def own(_: Any, level: str, event: EventDict) -> EventDict:
         # JSON keeps this order: what is looked for first stands first.
@@ -72,18 +82,20 @@ def console(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
 
 
 class Lines:
-    """Where lines go: standard output, or a file that several processes append to, each line in one write.
+    """Where lines go: a stream, or a file that several processes append to, each line in one write.
 
     The file is renamed at `KEEP_BYTES`, keeping one older; a process notices within a second that another did so.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, stream: TextIO | None = None) -> None:
+        self._stream = stream
         self._path, self._file, self._inode, self._look_at = path, -1, -1, 0.0
 
     def msg(self, line: str) -> None:
         if self._path is None:
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
+            stream = self._stream or sys.stdout
+            stream.write(f"{line}\n")
+            stream.flush()
             return
         with suppress(OSError):  # a full disk must not fail the work that is told of
             os.write(self._opened(self._path), f"{line}\n".encode())

@@ -108,6 +108,7 @@ WAITS = _counter("content_database_waits", "Requests that had to wait for a conn
 WAIT_SECONDS = _counter("content_database_wait_seconds", "Seconds that requests waited for a connection.", "role")
 
 HTTP = _times("content_http_seconds", "Requests of the API, by route and status.", "method", "route", "status")
+RATE_LIMITED = _counter("content_rate_limited", "Requests refused with 429: tenant's or address's budget.", "policy")
 PROOFS = _counter("content_proofs_refused", "Devices' proofs that were refused, by code.", "code")
 
 EVENTS_IN = _counter(
@@ -124,6 +125,10 @@ BUNDLES = _counter("content_bundles", "Bundles that came to an end: ready, super
 BATCH_SECONDS = _times("content_batch_seconds", "Batches of bundles, from claim to commit.", bounds=LONG_SECONDS)
 BATCH_BUNDLES = _times("content_batch_bundles", "Bundles in a batch: one signature serves them all.", bounds=SIZES)
 SEALED = _counter("content_sealed_bytes", "Encrypted bytes that were uploaded as parts and indexes of bundles.")
+
+SANDBOXES = _counter(
+    "content_sandboxes", "Sandboxes that ended: ok, refused, failed, or the limit that ended them.", "kind", "result"
+)
 
 STORAGE = _times("content_storage_seconds", "Calls to the object store.", "action", "outcome")
 KEYS = _times("content_keys_seconds", "Calls to the key service; `sign` and `wrap` cost money.", "action", "outcome")

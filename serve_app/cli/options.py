@@ -49,6 +49,9 @@ def settings_for(home: Path) -> Settings:
 def connected(settings: Settings, work: Callable[..., Awaitable[T]], role: str = "worker") -> T:
     """Run `work(connections)` in an event loop of its own."""
     from cluster.connections import Connections
+    from cluster.telemetry import logs
+
+    logs.for_people()
 
     async def run() -> T:
         connections = await Connections.open(settings, role, size=2)  # pyright: ignore[reportArgumentType]

@@ -81,9 +81,9 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
         if any(part.health not in ("ok", "stopped") for part in parts):
             raise typer.Exit(FAILED)
 
-    @app.command(rich_help_panel=PANEL, epilog=examples("logs nats -n 20 -f"))
+    @app.command(rich_help_panel=PANEL, epilog=examples("logs content-bundler -n 20 -f"))
     def logs(  # pyright: ignore[reportUnusedFunction]
-        part: Annotated[str, typer.Argument(help="A part of `status`, or `serve`, or `edge-access`.")],
+        part: Annotated[str, typer.Argument(help="A part of `status`, `edge-access`, or a pool.")],
         home: Home = DEFAULT_HOME,
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is added.")] = False,
         lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines from the end.")] = 50,

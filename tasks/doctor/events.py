@@ -33,11 +33,15 @@ async def check(settings: Settings) -> list[Finding]:
             user=settings.nats_user or None,
             password=settings.nats_password.get_secret_value() or None,
             connect_timeout=3,
+            # With 0 attempts it would try for ever.
             allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0.1,
             error_cb=note,
         )
     except (NatsError, OSError, TimeoutError) as error:
-        why = "refuses the password" if "Authorization" in str(error) else f"cannot be reached ({type(error).__name__})"
+        kind = (lost or [type(error).__name__])[-1]
+        why = "refuses the password" if "Authorization" in str(error) else f"cannot be reached ({kind})"
         return [fail("events: NATS", f"{settings.nats_url} {why}", REMEDY)]
     try:
         stream_api = client.jetstream(timeout=3)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from cluster import sandbox
 from cluster.settings import MIB, Settings
 from content.errors import ContentError
 from tasks.doctor.findings import Finding, fail, ok, warn
@@ -17,7 +18,7 @@ GIB = 1024 * MIB
 
 
 async def check(settings: Settings) -> list[Finding]:
-    return [_room(settings), await asyncio.to_thread(_encoders)]
+    return [_room(settings), await asyncio.to_thread(_encoders), await asyncio.to_thread(_sandbox, settings)]
 
 
 def _room(settings: Settings) -> Finding:
@@ -44,3 +45,15 @@ def _encoders() -> Finding:
         return ok(name, toolchain())
     except (OSError, subprocess.SubprocessError, RuntimeError, ContentError) as error:
         return fail(name, f"ffmpeg does not run ({type(error).__name__})", "Install the package anew: `make install`.")
+
+
+def _sandbox(settings: Settings) -> Finding:
+    """Each backend is tried out: an interpreter is started in it and has to answer."""
+    name = "machine: sandbox"
+    if settings.sandbox == "none":
+        return warn(name, "authors' media are decoded without one", "Set sandbox to auto.")
+    tried = [each for each in sandbox.findings() if settings.sandbox in ("auto", each.backend)]
+    working = [f"{each.backend} starts in {each.start_s:.2f} s" for each in tried if each.works]
+    if not working:
+        return fail(name, "; ".join(f"{each.backend}: {each.why}" for each in tried), tried[0].remedy)
+    return ok(name, ", ".join(working))

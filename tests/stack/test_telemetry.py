@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
+from datetime import UTC, datetime
 
+import httpx
+import psycopg
 import pytest
 
 from cluster import telemetry
+from cluster.local.home import read_json
+from cluster.local.identity import mint_token
+from cluster.local.publishing import publish
+from cluster.telemetry.metrics import METRICS
+from content.devices.proof import make_proof
 from tests.support.courses import Course
 from tests.support.running import Running
 from tests.support.tenants import BUNDLE_EVENT, PACKAGE_EVENT, Tenant
-from tests.support.told import Seen, lines, spans
+from tests.support.told import Seen, files, lines, numbers, spans
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)  # the first test also starts the stack
@@ -139,3 +149,117 @@ def test_rows_of_a_batch_keep_their_own_traces(tenant: Tenant) -> None:
     assert first is not None
     together = [span for span in spans(tenant.running) if span.name == "bundles" and set(span.links) & set(traces[1:])]
     assert any(set(traces[1:]) <= set(span.links) for span in together)
+
+
+# -- numbers ------------------------------------------------------------------------------------------------------------
+
+RARE = {"content_publish_failures", "content_rate_limited"}
+"""Told only when something went wrong, which no test here makes happen."""
+
+
+def test_every_number_of_the_page_is_told_with_its_help(tenant: Tenant) -> None:
+    course, learner = small(tenant), f"learner-{secrets.token_hex(4)}"
+    tenant.enrol(course, learner)
+    device = tenant.device(learner)
+    tenant.publish(course)
+    tenant.ready(course, 1, deadline_s=120)
+    refused = httpx.get(
+        f"{tenant.running.settings.api_url}/v1/devices/{device.id}",
+        headers={"dpop": "x", "content-tenant": tenant.name},
+    )
+    assert refused.status_code == 401
+    wanted = {f"# HELP {metric.exported} {metric.help}\n" for metric in METRICS if metric.name not in RARE}
+
+    def missing() -> list[str]:
+        told = numbers(tenant.running)
+        return [line for line in wanted if line not in told]
+
+    until("every number", lambda: not missing(), 40.0, missing)
+    told = numbers(tenant.running)
+    ready = re.findall(r'ray_content_bundles_total\{[^}]*result="ready"[^}]*\} (\S+)', told)
+    assert sum(float(value) for value in ready) >= 1
+    assert 'route="/v1/devices/{device_id}"' in told
+    assert tenant.name not in told
+
+
+# -- what is never told -------------------------------------------------------------------------------------------------
+
+
+def test_no_file_of_the_stack_holds_a_secret_or_a_person(tenant: Tenant) -> None:
+    """Markers go through requests, refusals, builds that work and builds that fail; then every file is searched."""
+    running = tenant.running
+    mark = secrets.token_hex(5)
+    learner, author, asset = f"learner-{mark}", f"Ann {mark} Author", f"portrait-{mark}"
+    token = mint_token(tenant.home, tenant.name, ["device:register", "content:read"], learner)
+    api_url, bearer = running.settings.api_url, {"authorization": f"Bearer {token}"}
+
+    course = tenant.course().text(f"Written by {author}.").picture("square", seed=7)
+    tenant.enrol(course, learner)
+    device = tenant.device(learner)
+    tenant.publish(course)
+    (row,) = tenant.ready(course, 1, deadline_s=120)
+    (offer,) = device.offers()
+    device.open(offer)
+    signature = offer["index"]["url"].partition("Signature=")[2].partition("&")[0]
+    tenant.heard_of({row["bundle_id"]})
+
+    # requests that are refused, whatever they bring
+    proof = make_proof(
+        device.identity,
+        method="GET",
+        url=f"{api_url}/v1/devices/{device.id}",
+        now=datetime.now(UTC),
+        rng=os.urandom,
+    )
+    proven = {"dpop": proof, "content-tenant": tenant.name}
+    with httpx.Client(base_url=api_url, trust_env=False) as http:
+        assert http.get(f"/v1/devices/{device.id}", headers=proven).status_code == 200
+        assert http.get(f"/v1/devices/{device.id}", headers=proven).status_code == 401  # used before
+        assert http.get(f"/v1/devices?learner_id={learner}", headers=bearer).status_code == 200
+        assert http.get(f"/v1/nowhere/{learner}?token={token}", headers=bearer).status_code == 404
+        assert http.get(f"/v1/bundles/{learner}", headers=bearer).status_code == 404
+        assert http.get("/v1/packages", headers={"authorization": f"Bearer {token}x"}).status_code == 401
+        assert http.post("/v1/devices", headers=bearer, json={"nonce": 7, "registration": [author, learner]}).is_error
+    assert httpx.get(offer["index"]["url"].replace("Signature=", "Signature=A")).is_error
+
+    # builds that fail: a draft with mistakes, a picture that is none
+    mistaken = tenant.course().text(author)
+    mistaken.blocks.append({"type": "image", "id": "no-alt", "asset": asset, "caption": {"en": author}})
+    tenant.publish(mistaken)
+    broken = running.media / f"{mark}.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    unreadable = tenant.course().picture("square", seed=8)
+    unreadable.blocks.append({"type": "image", "id": "none", "asset": asset, "alt": {"en": author}})
+    unreadable.originals[asset] = broken, "image/png"
+    tenant.publish(unreadable)
+    for failing in (mistaken, unreadable):
+        assert until("the build's end", lambda c=failing: tenant.version(c), 90.0, tenant.jobs)["state"] == "failed"
+
+    # an event that is none, and a row that Postgres refuses
+    publish(tenant.home, "enrollment.created.v1", "e", {"tenant_id": tenant.name, "learner_id": {"name": learner}})
+    with psycopg.connect(running.settings.postgres_worker.get_secret_value()) as db, pytest.raises(psycopg.Error):
+        db.execute("select set_config('app.tenant', %s, true)", [tenant.name])
+        db.execute(f"insert into enrolments (tenant, enrollment_id, learner_id, course_id) select tenant, enrollment_id, '{learner}', '' from enrolments".encode())  # fmt: skip
+
+    def refused() -> bool:
+        return any(line["event"] == "event refused" for line in lines(running, "content-outbox-relay"))
+
+    until("the refusal", refused)
+    own = read_json(running.home.keys / "secrets.json")
+    needles = {"mark": mark, "token": token, "proof": proof, "signature": signature, "licence": offer["licence"][:60]}
+    needles |= {name: value.strip().splitlines()[1 if "\n" in value.strip() else 0] for name, value in own.items()}
+    found = [
+        (path.name, name, excerpt(data, needle))
+        for path in files(running)
+        for data in [path.read_bytes()]
+        for name, needle in needles.items()
+        if needle.encode() in data
+    ]
+    assert not found
+    seen = {path.name for path in files(running) if tenant.name.encode() in path.read_bytes()}
+    assert {"content-api.log", "content-builder.log", "content-bundler.log"} <= seen, "the search sees what is there"
+
+
+def excerpt(data: bytes, needle: str) -> str:
+    at = data.index(needle.encode())
+    return data[max(0, at - 200) : at + 60].decode(errors="replace")

@@ -144,7 +144,9 @@ class Running:
         fresh = [path for path in found if path.stat().st_size and time.time() - path.stat().st_mtime < 300]
         for path in sorted(fresh, key=lambda path: path.stat().st_mtime)[-newest:]:
             yield path.name, tail(path, lines)
-        for part in ("neighbours", "postgres"):
+        for part in ("content-builder", "content-bundler", "content-outbox-relay", "content-render"):
+            yield part, tail(self.home.log(part), lines)
+        for part in ("content-api", "neighbours", "postgres"):
             yield part, tail(self.home.log(part), 10)
         with suppress(psycopg.Error):  # it may be Postgres that is away
             jobs = self.rows(
