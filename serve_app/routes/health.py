@@ -13,7 +13,6 @@ from fastapi.responses import JSONResponse
 from cluster import migrations
 from cluster.connections import Connections
 from cluster.database import fetch_one
-from content.errors import ContentError
 from serve_app.auth import Platform
 
 KNOWN_S = 1.0
@@ -33,6 +32,12 @@ async def readyz(request: Request, platform: Platform) -> JSONResponse:
     parts = await state.readiness.parts()
     ready = all(told == "ok" for told in parts.values())
     return JSONResponse({"status": "ready" if ready else "not ready", "parts": parts}, 200 if ready else 503)
+
+
+class SchemaOldError(Exception):
+    """The migrations of this release have not all run; `content-service doctor` names them."""
+
+    code = "schema-old"
 
 
 class Readiness:
@@ -60,8 +65,8 @@ class Readiness:
             await fetch_one(connection, "select 1 as x")
             if self._schema_seen:  # a schema does not go back
                 return
-            if missing := await migrations.missing(connection):
-                raise ContentError("schema-old", f"Not applied: {', '.join(missing)}.", "Run the migrations.")
+            if await migrations.missing(connection):
+                raise SchemaOldError
             self._schema_seen = True
 
     async def _storage(self) -> None:
