@@ -28,8 +28,10 @@ MIB = 1 << 20
 
 
 def _prepare(settings: Settings) -> None:
+    from cluster.telemetry import logs
     from tasks.bootstrap import prepare  # pulls in all of the service
 
+    logs.for_people()
     prepare(settings)
 
 
