@@ -126,7 +126,13 @@ class Settings(BaseSettings):
     ffmpeg_timeout_s: float = 3600.0
     ffmpeg_memory_bytes: int = 4096 * MIB
     render_max_output_bytes: int = 4096 * MIB
-    image_max_pixels: int = 200_000_000
+    image_max_pixels: int = Field(200_000_000, description="of one picture, over all its frames")
+    image_max_frames: int = Field(2000, description="of one animated picture")
+    svg_max_bytes: int = Field(2 * MIB, description="of one SVG picture")
+    svg_max_elements: int = Field(20_000, description="of one SVG picture; ten times as many where it repeats itself")
+    video_max_pixels: int = Field(36_000_000, description="of one frame of a film; 8K is 33 million")
+    video_max_duration_s: float = Field(4 * 3600.0, description="of one film")
+    audio_max_duration_s: float = Field(8 * 3600.0, description="of one sound")
     decode_timeout_s: float = Field(300.0, description="looking at an original, or decoding one picture")
     decode_memory_bytes: int = Field(4096 * MIB, description="address space of whatever decodes, ffmpeg aside")
 

@@ -8,10 +8,10 @@ version is published, its event is in the outbox, and everybody enrolled has a b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Awaitable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from psycopg.types.json import Jsonb
@@ -26,8 +26,17 @@ from content.canonical import canonical, digest, rfc3339
 from content.drafts import Draft, DraftReport, OriginalRef, validate
 from content.drafts.report import parse as parse_draft
 from content.errors import ContentError, Problem
-from content.media import Probe, Recipe, Rendition, findings, plan
-from content.packages import AssetResult, Manifest, Source, build_manifest, build_problems, refuse_unbuildable
+from content.media import Probe, Recipe, Rendition, plan
+from content.packages import (
+    AssetResult,
+    Manifest,
+    Source,
+    build_manifest,
+    build_problems,
+    invalid_media,
+    media_findings,
+    refuse_unbuildable,
+)
 from content.signatures import sign_documents
 from tasks import jobs, planning, workspace
 from tasks.media_work import Original, look_on_ray, make_on_ray
@@ -35,6 +44,7 @@ from tasks.progress import Progress
 from tasks.render import toolchain
 from tasks.signing import current_signer
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -60,6 +70,16 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
                 telemetry.span("build", tenant=tenant, job=job["job_id"], attempt=job["attempt"]),
             ):
                 await Build(connections, tenant, job["job_id"], row, str(folder), progress).run()
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An original that can be used, and what is to be made of it."""
+
+    original: Original
+    probe: Probe
+    size_bytes: int
+    recipes: tuple[Recipe, ...]
 
 
 class Build:
@@ -130,27 +150,33 @@ class Build:
             return None
 
     async def _assets(self, draft: Draft, tools: str) -> tuple[dict[str, AssetResult], list[Problem]]:
+        """Every original looked at, then every rendition made. What is wrong with files is told of all of them at once,
+        and before the dear part begins; what may be better in a minute is raised as it is."""
         # Films first: they take longest, and a film begun last would be waited for alone.
-        originals = sorted(draft.originals(), key=lambda original: original.kind != "video")
-        self._progress.expect([original.asset for original in originals])
-        results = await _together(self._asset(original, tools) for original in originals)
-        assets = {original.asset: result for original, (result, _) in zip(originals, results, strict=True)}
-        return assets, [problem for _, found in results for problem in found]
+        refs = sorted(draft.originals(), key=lambda original: original.kind != "video")
+        self._progress.expect([ref.asset for ref in refs])
+        looked = await _all_or_faults(draft, {}, {ref.asset: self._look(ref) for ref in refs})
+        probes = {asset: each.probe for asset, each in looked.items()}
+        results = await _all_or_faults(
+            draft, probes, {name: self._result(each, tools) for name, each in looked.items()}
+        )
+        return results, list(media_findings(draft, probes))
 
-    async def _asset(self, ref: OriginalRef, tools: str) -> tuple[AssetResult, list[Problem]]:
-        """One original: what media-service says of it, its probe, and a rendition for each recipe of its plan."""
-        try:
-            facts = await asyncio.to_thread(self._neighbours.original, self._tenant, ref.asset)
-            original = Original(self._tenant, ref.asset, ref.kind, facts.digest, self._folder)
-            probe, size = await self._probe(original)
-            recipes = plan(ref.kind, probe)
-            cached = await self._cached(facts.digest, [recipe.digest(tools) for recipe in recipes])
-            renditions = await _together(self._rendition(original, probe, recipe, tools, cached) for recipe in recipes)
-        except ContentError as error:
-            if error.retryable:
-                raise
-            raise _at(error, ref) from error
-        return AssetResult(facts.digest, size, tuple(renditions)), list(findings(ref.asset, probe, ref.pointers))
+    async def _look(self, ref: OriginalRef) -> Looked:
+        """What media-service says of an original, what it is, and the recipes that follow from it."""
+        facts = await asyncio.to_thread(self._neighbours.original, self._tenant, ref.asset)
+        original = Original(self._tenant, ref.asset, ref.kind, facts.digest, self._folder)
+        probe, size = await self._probe(original)
+        return Looked(original, probe, size, plan(ref.kind, probe))
+
+    async def _result(self, looked: Looked, tools: str) -> AssetResult:
+        """A rendition for each recipe of an original's plan."""
+        original = looked.original
+        cached = await self._cached(original.digest, [recipe.digest(tools) for recipe in looked.recipes])
+        renditions = await _together(
+            self._rendition(original, looked.probe, recipe, tools, cached) for recipe in looked.recipes
+        )
+        return AssetResult(original.digest, looked.size_bytes, tuple(renditions))
 
     async def _probe(self, original: Original) -> tuple[Probe, int]:
         """(probe, size in bytes); nothing is fetched if an original of this digest was looked at before."""
@@ -297,10 +323,23 @@ async def give_up(tx: Transaction, job: Mapping[str, Any], problem: dict[str, An
     )
 
 
-def _at(error: ContentError, ref: OriginalRef) -> ContentError:
-    """The same error, saying which asset and where in the draft."""
-    where = ref.pointers[0] if ref.pointers else ref.asset
-    return type(error)(error.code, f"At {where} (asset “{ref.asset}”): {error.message}", error.remedy, error.retryable)
+async def _all_or_faults(draft: Draft, probes: Mapping[str, Probe], work: Mapping[str, Awaitable[T]]) -> dict[str, T]:
+    """The result of each asset's work. Raises InvalidInput with the fault of every asset that has one; what can be
+    retried cancels the rest."""
+
+    async def kept(each: Awaitable[T]) -> T | ContentError:
+        try:
+            return await each
+        except ContentError as error:
+            if error.retryable:
+                raise
+            return error
+
+    ended = dict(zip(work, await _together(kept(each) for each in work.values()), strict=True))
+    faults = {asset: each for asset, each in ended.items() if isinstance(each, ContentError)}
+    if faults:
+        raise invalid_media(draft, faults, media_findings(draft, probes))
+    return ended
 
 
 async def _together(work: Any) -> list[Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from shutil import copyfile
 
 import PIL
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
 from PIL import features
 
 from cluster.settings import Settings
@@ -24,17 +25,25 @@ from content.media import (
     AudioRecipe,
     CaptionsRecipe,
     ImageRecipe,
+    MediaLimits,
     PosterRecipe,
     Probe,
     Recipe,
     Rendition,
+    SvgRecipe,
     VideoRecipe,
 )
 from content.media.probe import Kind
 from tasks.rendering.decoders import FILMS, PICTURES, Decoding, ffmpeg_path, target
 from tasks.rendering.encoder import encode
 
-_SUFFIXES = {"image/webp": ".webp", "video/mp4": ".mp4", "audio/mp4": ".m4a", "text/vtt": ".vtt"}
+_SUFFIXES = {
+    "image/webp": ".webp",
+    "image/svg+xml": ".svg",
+    "video/mp4": ".mp4",
+    "audio/mp4": ".m4a",
+    "text/vtt": ".vtt",
+}
 _TIMED = (VideoRecipe, AudioRecipe)
 
 
@@ -57,15 +66,14 @@ class _Described:
 
 
 def probe(path: Path, kind: Kind, settings: Settings | None = None, asset: str = "") -> Probe:
-    """What the original is. Raises ContentError `media-unreadable` or `media-too-large`, naming `asset`, or
-    `sandbox-unavailable`."""
+    """What the original is. Raises ContentError `media-unreadable`, `media-unsupported`, `media-too-large` or
+    `captions-unreadable`, naming `asset`, or `sandbox-unavailable`."""
     settings = settings or Settings.load()
     decoding = Decoding(path, path.parent, asset or path.name, settings)
-    if kind in ("image", "video", "audio"):
-        arguments = {"kind": kind, "max_pixels": settings.image_max_pixels}
-        return decoding.call(PICTURES if kind == "image" else FILMS, "probe", arguments, Probe)
-    media_type = "text/vtt" if kind == "captions" else "application/octet-stream"
-    return Probe(kind=kind, media_type=media_type, size_bytes=path.stat().st_size)
+    if kind == "file":
+        return Probe(kind=kind, media_type="application/octet-stream", size_bytes=path.stat().st_size)
+    arguments = {"kind": kind, "limits": asdict(media_limits(settings))}
+    return decoding.call(FILMS if kind in ("video", "audio") else PICTURES, "probe", arguments, Probe)
 
 
 def render(
@@ -96,12 +104,26 @@ def render(
         raise
 
 
+def media_limits(settings: Settings) -> MediaLimits:
+    """The settings' limits on originals, as a value that goes wherever they are read."""
+    return MediaLimits(
+        image_pixels=settings.image_max_pixels,
+        image_frames=settings.image_max_frames,
+        video_pixels=settings.video_max_pixels,
+        video_duration_s=settings.video_max_duration_s,
+        audio_duration_s=settings.audio_max_duration_s,
+        svg_bytes=settings.svg_max_bytes,
+        svg_elements=settings.svg_max_elements,
+    )
+
+
 @functools.cache
 def toolchain() -> str:
     """Names the encoders of this process: renditions and packages made with another are other ones."""
     with Path(ffmpeg_path()).open("rb") as binary:
         ffmpeg = hashlib.file_digest(binary, "sha256").hexdigest()[:12]
-    return f"ffmpeg-{ffmpeg}+pillow-{PIL.__version__}+libwebp-{features.version('webp')}"
+    libxml2 = ".".join(str(each) for each in etree.LIBXML_VERSION)
+    return f"ffmpeg-{ffmpeg}+pillow-{PIL.__version__}+libwebp-{features.version('webp')}+libxml2-{libxml2}"
 
 
 def _follow(
@@ -112,12 +134,12 @@ def _follow(
             kind: Kind = "audio" if isinstance(recipe, AudioRecipe) else "video"
             duration_s = probe(decoding.path, kind, decoding.settings, decoding.asset).duration_s
         encode(decoding, recipe, name, duration_s, progress)
-    elif isinstance(recipe, (ImageRecipe, CaptionsRecipe)):
+    elif isinstance(recipe, (ImageRecipe, SvgRecipe, CaptionsRecipe)):
         arguments = {
             "recipe": type(recipe).__name__,
             "parameters": asdict(recipe),
             "target": target(name),
-            "max_pixels": decoding.settings.image_max_pixels,
+            "limits": asdict(media_limits(decoding.settings)),
         }
         decoding.call(PICTURES, "follow", arguments, type(None), results=(name,), on_share=progress)
         progress(1.0)
@@ -136,9 +158,9 @@ def _described(decoding: Decoding, recipe: Recipe, made: Path) -> Rendered:
     known = {each.name: getattr(base, each.name) for each in fields(Rendition)}
     if isinstance(recipe, _TIMED):
         kind: Kind = "audio" if isinstance(recipe, AudioRecipe) else "video"
-        arguments = {"kind": kind, "max_pixels": decoding.settings.image_max_pixels}
+        arguments = {"kind": kind, "limits": asdict(media_limits(decoding.settings))}
         known |= asdict(replace(decoding, path=made).call(FILMS, "describe", arguments, _Described))
         known |= {"bitrate": round(size * 8 / known["duration_s"]) if known["duration_s"] else None}
-    if isinstance(recipe, (ImageRecipe, PosterRecipe, VideoRecipe)):
+    if isinstance(recipe, (ImageRecipe, PosterRecipe, SvgRecipe, VideoRecipe)):
         known |= {"width": recipe.width, "height": recipe.height}
     return Rendered(**known, path=made)

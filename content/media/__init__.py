@@ -7,6 +7,7 @@ from content.media.captions import to_webvtt
 from content.media.choose import PROFILES, Profile, choose
 from content.media.commands import ffmpeg_argv
 from content.media.findings import findings
+from content.media.limits import MediaLimits
 from content.media.plan import plan
 from content.media.probe import Kind, Probe
 from content.media.recipes import (
@@ -16,6 +17,7 @@ from content.media.recipes import (
     ImageRecipe,
     PosterRecipe,
     Recipe,
+    SvgRecipe,
     VideoRecipe,
 )
 from content.media.renditions import Rendition
@@ -27,11 +29,13 @@ __all__ = [
     "CopyRecipe",
     "ImageRecipe",
     "Kind",
+    "MediaLimits",
     "PosterRecipe",
     "Probe",
     "Profile",
     "Recipe",
     "Rendition",
+    "SvgRecipe",
     "VideoRecipe",
     "choose",
     "ffmpeg_argv",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from content.errors import Problem
+from content.media.captions import GUESSED
 from content.media.probe import Probe
 
 LARGE_VIDEO_SIDE = 2160  # 4K: its shorter side
@@ -21,6 +22,15 @@ def findings(asset: str, probe: Probe, pointers: Sequence[str]) -> Iterator[Prob
     if probe.kind == "video" and probe.duration_s > LONG_VIDEO_S:
         message = f"“{asset}” runs for {probe.duration_s / 60:.0f} minutes; shorter films are easier to learn from."
         yield Problem(pointer, "video-long", message, "warning")
-    if probe.kind == "image" and probe.width < SMALL_IMAGE_WIDTH:
+    if probe.kind == "captions" and probe.codec == GUESSED:
+        message = (
+            f"“{asset}” is not in UTF-8; it was read as {GUESSED}. See whether accents and quotation marks are right, or "
+            "save it as UTF-8."
+        )
+        yield Problem(pointer, "captions-encoding", message, "warning")
+    if probe.removed:
+        message = f"Left out of “{asset}”, since pictures here may not hold it: {probe.removed}. See how it looks now."
+        yield Problem(pointer, "svg-reduced", message, "warning")
+    if probe.kind == "image" and probe.width < SMALL_IMAGE_WIDTH and probe.codec != "svg":
         message = f"“{asset}” is only {probe.width} pixels wide and will look coarse."
         yield Problem(pointer, "image-small", message, "warning")

@@ -14,6 +14,7 @@ from content.media.recipes import (
     ImageRecipe,
     PosterRecipe,
     Recipe,
+    SvgRecipe,
     VideoRecipe,
 )
 
@@ -47,6 +48,8 @@ def plan(kind: Kind, probe: Probe) -> tuple[Recipe, ...]:
 
 
 def _image(probe: Probe) -> tuple[Recipe, ...]:
+    if probe.media_type == SvgRecipe.media_type:
+        return (SvgRecipe(width=probe.width, height=probe.height),)
     # A very tall picture must also fit WebP's limit on height.
     widest = min(probe.width, IMAGE_WIDTHS[-1], max(1, MAX_WEBP_SIDE * probe.width // probe.height))
     widths = dict.fromkeys(min(width, widest) for width in IMAGE_WIDTHS)

@@ -30,6 +30,7 @@ class Probe:
     codec: str = ""
     audio_codec: str = ""
     size_bytes: int = 0
+    removed: str = ""  # what had to be left out of it, by name
 
     @property
     def animated(self) -> bool:

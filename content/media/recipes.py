@@ -59,6 +59,18 @@ class ImageRecipe(Recipe):
 
 
 @dataclass(frozen=True)
+class SvgRecipe(Recipe):
+    """The original's shapes, written anew without anything that runs, moves, loads or links."""
+
+    base: ClassVar[str] = "image-svg"
+    role: ClassVar[str] = "image"
+    media_type: ClassVar[str] = "image/svg+xml"
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class VideoRecipe(Recipe):
     """H.264/AAC in MP4, index in front, a key frame every `key_frame_s` seconds."""
 

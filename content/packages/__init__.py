@@ -1,12 +1,13 @@
 """PlayPackages: an immutable version of a course, ready to play.
 
-`manifest` holds the document and its bytes, `build` makes it from a draft and what was rendered, `report` tells what
-the author should know about the build.
+`manifest` holds the document and its bytes, `build` makes it from a draft and what was rendered, `report` and
+`media_report` tell what the author should know about the build and the files it was made of.
 """
 
 from content.packages.assets import AssetFile, AssetResult
 from content.packages.build import Source, build_manifest
 from content.packages.manifest import Manifest, parse
+from content.packages.media_report import invalid_media, media_findings
 from content.packages.report import build_problems, refuse_unbuildable
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Source",
     "build_manifest",
     "build_problems",
+    "invalid_media",
+    "media_findings",
     "parse",
     "refuse_unbuildable",
 ]

@@ -24,8 +24,10 @@ EXTENSIONS = {
     "image/webp": "webp",
     "image/png": "png",
     "image/jpeg": "jpg",
+    "image/svg+xml": "svg",
     "video/mp4": "mp4",
     "audio/mp4": "m4a",
+    "audio/ogg": "opus",
     "text/vtt": "vtt",
     "application/pdf": "pdf",
 }

@@ -29,8 +29,8 @@ _BASE = ("rfc8785", "webvtt", "ffmpeg", "future", "past")
 _SOURCES = ("content", "tasks.rendering")
 PICTURES = Kind(
     "pictures",
-    preload=(INSIDE, "tasks.rendering.pictures"),
-    packages=(*_BASE, "PIL", "pillow.libs"),
+    preload=(INSIDE, "tasks.rendering.pictures", "tasks.rendering.vectors"),
+    packages=(*_BASE, "PIL", "pillow.libs", "lxml"),
     sources=_SOURCES,
 )
 FILMS = Kind("films", preload=(INSIDE, "tasks.rendering.films"), packages=(*_BASE, "av", "av.libs"), sources=_SOURCES)

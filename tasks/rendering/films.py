@@ -13,7 +13,7 @@ import av
 from av.error import FFmpegError
 
 from content.errors import ContentError
-from content.media import Probe
+from content.media import MediaLimits, Probe
 from content.media.commands import CONTAINERS, PROTOCOLS
 from content.media.probe import Kind
 
@@ -21,12 +21,12 @@ _OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": PROTOCOLS}
 _MEDIA_TYPES = {"mov,mp4": "mp4", "matroska": "x-matroska", "webm": "webm", "avi": "x-msvideo"}
 
 
-def probe_film(path: Path, kind: Kind, max_pixels: int, asset: str) -> Probe:
+def probe_film(path: Path, kind: Kind, limits: MediaLimits, asset: str) -> Probe:
     """What the container says, and the first pictures if it says too little. Raises ContentError `media-unreadable`,
     `media-too-large`."""
     try:
         with av.open(f"file:{path}", options=_OPTIONS) as container:
-            return _checked(_read(cast("Any", container), path, kind), max_pixels, asset)
+            return _checked(_read(cast("Any", container), path, kind), limits, asset)
     except (FFmpegError, ValueError, OSError) as error:
         message = f"“{asset}” cannot be read as {'film' if kind == 'video' else 'sound'}: {error}"
         remedy = "Export it again, as MP4 for example, and upload it anew."
@@ -101,8 +101,8 @@ def _media_type(container: str, kind: Kind) -> str:
     return f"{kind}/{known}"
 
 
-def _checked(probe: Probe, max_pixels: int, asset: str) -> Probe:
-    if probe.width * probe.height > max_pixels:
-        message = f"“{asset}” has more than {max_pixels // 1_000_000} million pixels in a picture."
+def _checked(probe: Probe, limits: MediaLimits, asset: str) -> Probe:
+    if probe.width * probe.height > limits.video_pixels:
+        message = f"“{asset}” has more than {limits.video_pixels // 1_000_000} million pixels in a picture."
         raise ContentError("media-too-large", message, "Upload a smaller one.")
     return probe

@@ -11,19 +11,34 @@ from pathlib import Path
 from typing import Any
 
 from content.errors import ContentError
-from content.media import recipes
+from content.media import MediaLimits, Probe, recipes
+from content.media.captions import MAX_BYTES, Captions, read_captions
 from content.media.probe import Kind
+from content.media.sniff import HEAD_BYTES, is_svg, refuse_strangers
 
 
-def probe(path: str, kind: Kind, max_pixels: int, asset: str) -> dict[str, Any]:
-    """A `Probe` as JSON. Raises ContentError `media-unreadable` or `media-too-large`, naming `asset`."""
+def probe(path: str, kind: Kind, limits: dict[str, Any], asset: str) -> dict[str, Any]:
+    """A `Probe` as JSON. Raises ContentError `media-unreadable`, `media-unsupported`, `media-too-large` or
+    `captions-unreadable`, naming `asset`."""
+    file, most = Path(path), MediaLimits(**limits)
+    with file.open("rb") as opened:
+        head = opened.read(HEAD_BYTES)
+    refuse_strangers(head, kind, asset)
+    if kind == "captions":
+        read = _captions(file, asset)
+        size = file.stat().st_size
+        return asdict(Probe(kind, "text/vtt", duration_s=read.end_s, frames=read.cues, codec=read.encoding, size_bytes=size))  # fmt: skip
+    if kind == "image" and is_svg(head):
+        from tasks.rendering.vectors import probe_svg
+
+        return asdict(probe_svg(file, most, asset))
     if kind == "image":
         from tasks.rendering.pictures import probe_image
 
-        return asdict(probe_image(Path(path), max_pixels, asset))
+        return asdict(probe_image(file, most, asset))
     from tasks.rendering.films import probe_film
 
-    return asdict(probe_film(Path(path), kind, max_pixels, asset))
+    return asdict(probe_film(file, kind, most, asset))
 
 
 def follow(
@@ -31,7 +46,7 @@ def follow(
     recipe: str,
     parameters: dict[str, Any],
     target: str,
-    max_pixels: int,
+    limits: dict[str, Any],
     asset: str,
     progress: Callable[[float], None],
 ) -> None:
@@ -40,28 +55,30 @@ def follow(
     if isinstance(wanted, recipes.ImageRecipe):
         from tasks.rendering.pictures import render_image
 
-        render_image(Path(path), wanted, Path(target), progress, max_pixels, asset)
+        render_image(Path(path), wanted, Path(target), progress, MediaLimits(**limits), asset)
+    elif isinstance(wanted, recipes.SvgRecipe):
+        from tasks.rendering.vectors import render_svg
+
+        render_svg(Path(path), Path(target), MediaLimits(**limits), asset)
     elif isinstance(wanted, recipes.CaptionsRecipe):
-        _captions(Path(path), Path(target), asset)
+        Path(target).write_bytes(_captions(Path(path), asset).webvtt)
     else:
         raise TypeError(f"{recipe} is not followed here")
 
 
-def describe(path: str, kind: Kind, max_pixels: int, asset: str) -> dict[str, Any]:
+def describe(path: str, kind: Kind, limits: dict[str, Any], asset: str) -> dict[str, Any]:
     """Length in seconds and codecs (RFC 6381) of a film or sound of our own making: a taken-over encoder may have
     written it."""
     from tasks.rendering.films import codecs, probe_film
 
-    film = probe_film(Path(path), kind, max_pixels, asset)
+    film = probe_film(Path(path), kind, MediaLimits(**limits), asset)
     return {"duration_s": film.duration_s, "codecs": codecs(Path(path))}
 
 
-def _captions(path: Path, target: Path, asset: str) -> None:
-    from content.media.captions import MAX_BYTES, to_webvtt
-
+def _captions(path: Path, asset: str) -> Captions:
     with path.open("rb") as captions:
         data = captions.read(MAX_BYTES + 1)
     try:
-        target.write_bytes(to_webvtt(data))
+        return read_captions(data)
     except ContentError as error:
         raise ContentError(error.code, f"“{asset}”: {error.message}", error.remedy) from error

@@ -1,6 +1,7 @@
-"""Pictures, by Pillow in this process: opened with a pixel limit, turned upright, brought to sRGB, scaled, written.
+"""Pictures of pixels, by Pillow: opened under limits, turned upright, brought to 8-bit sRGB, scaled, written as WebP.
 
-Only the formats below are even looked at: others of Pillow's plugins start programs or are hardly ever fuzzed.
+Only the formats below are even looked at: others of Pillow's plugins start programs or are hardly ever fuzzed. A
+picture is decoded once when it is looked at, so that one that was cut off is told before anything is made of it.
 """
 
 from __future__ import annotations
@@ -10,44 +11,51 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, ImageCms, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from content.errors import ContentError
-from content.media import ImageRecipe, Probe
+from content.media import ImageRecipe, MediaLimits, Probe
+from tasks.rendering.animations import count_frames, save_animation
 
 # A JPEG with several pictures inside opens as "MPO" by way of "JPEG"; its first picture is taken.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
-_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _ORIENTATION, _SIDEWAYS = 0x0112, (5, 6, 7, 8)
-_MIN_FRAME_MS = 20  # browsers slow shorter ones down to 100 ms
+# TIFF tags: a first picture that is a preview of another, a DNG's version, and how samples are to be read.
+_SUBFILE, _DNG, _PHOTOMETRIC = 0x00FE, 0xC612, 0x0106
+_SENSOR = (32803, 34892)  # colour filter array and linear raw: values of a camera's sensor
+_BIT_DEPTH_16 = 1 / 256
 
 
-def probe_image(path: Path, max_pixels: int, asset: str) -> Probe:
-    """Size as shown and number of frames. Raises ContentError `media-unreadable` or `media-too-large`."""
-    with _opened(path, max_pixels, asset) as image:
+def probe_image(path: Path, limits: MediaLimits, asset: str) -> Probe:
+    """Size as shown and number of frames. Raises ContentError `media-unreadable`, `media-unsupported` or
+    `media-too-large`."""
+    with _opened(path, limits, asset) as image:
         turned = image.getexif().get(_ORIENTATION) in _SIDEWAYS
-        return Probe(
+        probe = Probe(
             kind="image",
             media_type=Image.MIME.get(image.format or "", "application/octet-stream"),
             width=image.height if turned else image.width,
             height=image.width if turned else image.height,
-            frames=_frames(image),
+            frames=count_frames(image, limits.image_frames),
             rotation={3: 180, 6: 90, 8: 270}.get(image.getexif().get(_ORIENTATION, 1), 0),
             has_alpha=image.has_transparency_data,
             codec=(image.format or "").lower(),
             size_bytes=path.stat().st_size,
         )
+        _decode(image, probe.frames)
+        return probe
 
 
 def render_image(
-    path: Path, recipe: ImageRecipe, target: Path, progress: Callable[[float], None], max_pixels: int, asset: str
+    path: Path, recipe: ImageRecipe, target: Path, progress: Callable[[float], None], limits: MediaLimits, asset: str
 ) -> None:
     """Write the WebP of the recipe to `target`."""
     size = (recipe.width, recipe.height)
     options = {"quality": recipe.quality, "method": recipe.effort}
-    with _opened(path, max_pixels, asset) as image:
+    with _opened(path, limits, asset) as image:
         if recipe.animated:
-            _animation(image, size, target, options, progress)
+            frames = count_frames(image, limits.image_frames)
+            save_animation(image, frames, lambda frame: _plain(frame, size), target, options, progress)
         else:
             # A JPEG can be decoded at an eighth, a quarter or half of its size; the ladder's small rungs need no more.
             image.draft("RGB", (max(size), max(size)))
@@ -55,18 +63,12 @@ def render_image(
     progress(1.0)
 
 
-def _animation(
-    image: Image.Image, size: tuple[int, int], target: Path, options: dict[str, int], progress: Callable[[float], None]
-) -> None:
-    frames: list[Image.Image] = []
-    times: list[int] = []
-    count = _frames(image)
-    for frame in ImageSequence.Iterator(image):
-        frames.append(_plain(frame.convert("RGBA"), size))
-        times.append(max(int(frame.info.get("duration", 100)), _MIN_FRAME_MS))
-        progress(0.9 * len(frames) / count)
-    loop = int(image.info.get("loop", 1))
-    frames[0].save(target, "WEBP", save_all=True, append_images=frames[1:], duration=times, loop=loop, **options)
+def _decode(image: Image.Image, frames: int) -> None:
+    """Read every byte of the picture, a JPEG at an eighth of its size; an animation to its last frame."""
+    image.draft("L", (1, 1))
+    if frames > 1:
+        image.seek(frames - 1)
+    image.load()
 
 
 def _plain(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -82,7 +84,9 @@ def _srgb(image: Image.Image) -> Image.Image:
     wanted = "RGBA" if image.has_transparency_data else "RGB"
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):  # 16 bits a sample: Pillow would clip, not scale
-        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+        image = image.convert("I").point(lambda value: value * _BIT_DEPTH_16).convert("L")
+    elif image.mode == "F":
+        raise ValueError("its samples are floating-point numbers")
     elif profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
         try:
             source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
@@ -95,22 +99,17 @@ def _srgb(image: Image.Image) -> Image.Image:
     return image.convert(wanted)
 
 
-def _frames(image: Image.Image) -> int:
-    return int(getattr(image, "n_frames", 1)) if image.format in _ANIMATED else 1
-
-
 @contextmanager
-def _opened(path: Path, max_pixels: int, asset: str) -> Iterator[Image.Image]:
+def _opened(path: Path, limits: MediaLimits, asset: str) -> Iterator[Image.Image]:
     """The picture, sizes checked before a pixel is decoded; whatever Pillow raises inside becomes a ContentError."""
     # Pillow's own limit belongs to the whole process, so it is put back; it raises only at twice its value.
-    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, limits.image_pixels
     try:
         with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height * _frames(image) > max_pixels:
-                raise _too_large(asset, max_pixels)
+            _refuse(image, limits, asset)
             yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(asset, max_pixels) from error
+        raise _too_large(asset, limits) from error
     except UnidentifiedImageError as error:
         raise _unreadable(asset, "it is no picture in a format that is known here") from error
     except (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError) as error:
@@ -119,11 +118,27 @@ def _opened(path: Path, max_pixels: int, asset: str) -> Iterator[Image.Image]:
         Image.MAX_IMAGE_PIXELS = before
 
 
+def _refuse(image: Image.Image, limits: MediaLimits, asset: str) -> None:
+    if image.width * image.height > limits.image_pixels:
+        raise _too_large(asset, limits)
+    frames = count_frames(image, limits.image_frames)
+    if frames > limits.image_frames:
+        message = f"The picture “{asset}” has more than {limits.image_frames} frames."
+        raise ContentError("media-too-large", message, "Upload a shorter one, or make a film of it.")
+    if image.width * image.height * frames > limits.image_pixels:
+        raise _too_large(asset, limits)
+    if image.format == "TIFF":
+        tags = image.getexif()
+        if _DNG in tags or int(tags.get(_SUBFILE, 0)) & 1 or tags.get(_PHOTOMETRIC) in _SENSOR:
+            message = f"“{asset}” is a camera's raw picture, which is not taken here."
+            raise ContentError("media-unsupported", message, "Develop it and export it as JPEG, then upload that.")
+
+
 def _unreadable(asset: str, why: str) -> ContentError:
     remedy = "Export it again as JPEG, PNG or WebP and upload it anew."
     return ContentError("media-unreadable", f"The picture “{asset}” cannot be read: {why}.", remedy)
 
 
-def _too_large(asset: str, max_pixels: int) -> ContentError:
-    message = f"The picture “{asset}” has more than {max_pixels // 1_000_000} million pixels."
+def _too_large(asset: str, limits: MediaLimits) -> ContentError:
+    message = f"The picture “{asset}” has more than {limits.image_pixels // 1_000_000} million pixels."
     return ContentError("media-too-large", message, "Upload a smaller one.")

@@ -204,16 +204,37 @@ def test_every_mistake_of_a_draft_is_told_at_once(tenant: Tenant) -> None:
     assert_settled(tenant)
 
 
-def test_a_file_that_is_no_picture_is_named_with_its_place(tenant: Tenant) -> None:
-    course = small(tenant)
-    broken = tenant.running.media / "broken.png"
-    broken.write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
-    course.originals["square"] = broken, "image/png"
+def test_every_broken_file_is_named_with_its_place_and_nothing_else_stops(tenant: Tenant) -> None:
+    course = small(tenant).picture("torn", seed=2).film("film", captions=True)
+    course.blocks.append({**course.blocks[1], "id": "again"})  # the same picture in a second place
+    whole = course.originals["torn"][0].read_bytes()
+    files = {
+        "square": b"\x89PNG\r\n\x1a\n and then nothing",
+        "torn": whole[: len(whole) // 2],
+        "film": b"This is a text and no film.",
+        "film-words": b"no captions",
+    }
+    for asset, data in files.items():
+        course.originals[asset] = tenant.running.media / f"broken-{asset}", course.originals[asset][1]
+        course.originals[asset][0].write_bytes(data)
     tenant.publish(course)
-    (problem,) = _failed(tenant, course)["report"]["problems"]
-    assert problem["code"] == "media-unreadable"
-    assert "/units/0/blocks/1/asset" in problem["title"]
-    assert "square" in problem["title"]
+    problems = _failed(tenant, course)["report"]["problems"]
+    assert [(each["pointer"], each["code"]) for each in problems if each["severity"] == "error"] == [
+        ("/units/0/blocks/1/asset", "media-unreadable"),
+        ("/units/0/blocks/4/asset", "media-unreadable"),
+        ("/units/0/blocks/2/asset", "media-unreadable"),
+        ("/units/0/blocks/3/asset", "media-unreadable"),
+        ("/units/0/blocks/3/captions/0/asset", "captions-unreadable"),
+    ]
+    for each in problems:
+        assert any(f"“{asset}”" in each["message"] for asset in files)
+    (job,) = tenant.api.items("/v1/jobs")
+    assert (job["problem"]["code"], job["attempt"]) == ("media-invalid", 1)
+
+    mended = small(tenant).picture("torn", seed=2)
+    mended.course_id, mended.revision = course.course_id, 2
+    tenant.publish(mended)
+    tenant.built(mended, 2)
     assert_settled(tenant)
 
 
