@@ -54,7 +54,7 @@ def _image(probe: Probe) -> tuple[Recipe, ...]:
     widest = min(probe.width, IMAGE_WIDTHS[-1], max(1, MAX_WEBP_SIDE * probe.width // probe.height))
     widths = dict.fromkeys(min(width, widest) for width in IMAGE_WIDTHS)
     return tuple(
-        ImageRecipe(width=width, height=_scaled(probe.height, width, probe.width), animated=probe.animated)
+        ImageRecipe(width, min(_scaled(probe.height, width, probe.width), MAX_WEBP_SIDE), probe.animated)
         for width in widths
     )
 

@@ -32,6 +32,7 @@ def sizes(recipes: tuple[Recipe, ...], kind: type[Recipe]) -> list[tuple[int, in
         (451, 300, [320, 451]),
         (14, 14, [14]),
         (2, 20_000, [1]),
+        (1, 20_000, [1]),
     ],
 )
 def test_image_ladder(width: int, height: int, widths: list[int]):
