@@ -26,7 +26,7 @@ from content.canonical import canonical, digest, rfc3339
 from content.drafts import Draft, DraftReport, OriginalRef, validate
 from content.drafts.report import parse as parse_draft
 from content.errors import ContentError, Problem
-from content.media import Probe, Recipe, Rendition, plan
+from content.media import PROBE_VERSION, Probe, Recipe, Rendition, plan
 from content.packages import (
     AssetResult,
     Manifest,
@@ -183,16 +183,23 @@ class Build:
         async with self._connections.db.tenant(self._tenant) as tx:
             row = await fetch_one(
                 tx,
-                "select facts from probes where source_digest = %s and kind = %s",
-                [original.digest, original.kind],
+                """select facts from probes where source_digest = %s and kind = %s
+                   and facts ->> 'version' = %s""",
+                [original.digest, original.kind, str(PROBE_VERSION)],
             )
         if row is not None:
             return Probe(**row["facts"]["probe"]), row["facts"]["size_bytes"]
         size, probe = await look_on_ray(original)
         async with self._connections.db.tenant(self._tenant) as tx:
             await tx.execute(
-                b"insert into probes (tenant, source_digest, kind, facts) values (%s, %s, %s, %s) on conflict do nothing",
-                [self._tenant, original.digest, original.kind, Jsonb({"probe": asdict(probe), "size_bytes": size})],
+                b"""insert into probes (tenant, source_digest, kind, facts) values (%s, %s, %s, %s)
+                    on conflict (tenant, source_digest, kind) do update set facts = excluded.facts""",
+                [
+                    self._tenant,
+                    original.digest,
+                    original.kind,
+                    Jsonb({"version": PROBE_VERSION, "probe": asdict(probe), "size_bytes": size}),
+                ],
             )
         return probe, size
 

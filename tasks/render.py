@@ -25,7 +25,6 @@ from content.media import (
     AudioRecipe,
     CaptionsRecipe,
     ImageRecipe,
-    MediaLimits,
     PosterRecipe,
     Probe,
     Recipe,
@@ -34,14 +33,16 @@ from content.media import (
     VideoRecipe,
 )
 from content.media.probe import Kind
-from tasks.rendering.decoders import FILMS, PICTURES, Decoding, ffmpeg_path, target
+from tasks.rendering.decoders import FILMS, PICTURES, Decoding, ffmpeg_path, media_limits, target
 from tasks.rendering.encoder import encode
+from tasks.rendering.levels import levelled
 
 _SUFFIXES = {
     "image/webp": ".webp",
     "image/svg+xml": ".svg",
     "video/mp4": ".mp4",
     "audio/mp4": ".m4a",
+    "audio/ogg": ".opus",
     "text/vtt": ".vtt",
 }
 _TIMED = (VideoRecipe, AudioRecipe)
@@ -72,7 +73,13 @@ def probe(path: Path, kind: Kind, settings: Settings | None = None, asset: str =
     decoding = Decoding(path, path.parent, asset or path.name, settings)
     if kind == "file":
         return Probe(kind=kind, media_type="application/octet-stream", size_bytes=path.stat().st_size)
-    arguments = {"kind": kind, "limits": asdict(media_limits(settings))}
+    found = _looked_at(decoding, kind)
+    return levelled(decoding, found) if found.has_audio else found
+
+
+def _looked_at(decoding: Decoding, kind: Kind) -> Probe:
+    """A probe without the measures that cost more than a look."""
+    arguments = {"kind": kind, "limits": asdict(media_limits(decoding.settings))}
     return decoding.call(FILMS if kind in ("video", "audio") else PICTURES, "probe", arguments, Probe)
 
 
@@ -104,19 +111,6 @@ def render(
         raise
 
 
-def media_limits(settings: Settings) -> MediaLimits:
-    """The settings' limits on originals, as a value that goes wherever they are read."""
-    return MediaLimits(
-        image_pixels=settings.image_max_pixels,
-        image_frames=settings.image_max_frames,
-        video_pixels=settings.video_max_pixels,
-        video_duration_s=settings.video_max_duration_s,
-        audio_duration_s=settings.audio_max_duration_s,
-        svg_bytes=settings.svg_max_bytes,
-        svg_elements=settings.svg_max_elements,
-    )
-
-
 @functools.cache
 def toolchain() -> str:
     """Names the encoders of this process: renditions and packages made with another are other ones."""
@@ -132,8 +126,11 @@ def _follow(
     if isinstance(recipe, (*_TIMED, PosterRecipe)):
         if duration_s is None:
             kind: Kind = "audio" if isinstance(recipe, AudioRecipe) else "video"
-            duration_s = probe(decoding.path, kind, decoding.settings, decoding.asset).duration_s
+            duration_s = _looked_at(decoding, kind).duration_s
         encode(decoding, recipe, name, duration_s, progress)
+        if isinstance(recipe, PosterRecipe) and recipe.at_s and not (decoding.output / name).exists():
+            # Not every container can be entered at any time; its beginning is always there.
+            encode(decoding, replace(recipe, at_s=0.0), name, duration_s, progress)
     elif isinstance(recipe, (ImageRecipe, SvgRecipe, CaptionsRecipe)):
         arguments = {
             "recipe": type(recipe).__name__,

@@ -9,32 +9,41 @@ from content.media.commands import ffmpeg_argv
 from content.media.findings import findings
 from content.media.limits import MediaLimits
 from content.media.plan import plan
-from content.media.probe import Kind, Probe
+from content.media.probe import PROBE_VERSION, Kind, Probe
 from content.media.recipes import (
     AudioRecipe,
     CaptionsRecipe,
     CopyRecipe,
+    Film,
     ImageRecipe,
+    LoudnessRecipe,
+    OpusRecipe,
     PosterRecipe,
     Recipe,
+    Sound,
     SvgRecipe,
     VideoRecipe,
 )
 from content.media.renditions import Rendition
 
 __all__ = [
+    "PROBE_VERSION",
     "PROFILES",
     "AudioRecipe",
     "CaptionsRecipe",
     "CopyRecipe",
+    "Film",
     "ImageRecipe",
     "Kind",
+    "LoudnessRecipe",
     "MediaLimits",
+    "OpusRecipe",
     "PosterRecipe",
     "Probe",
     "Profile",
     "Recipe",
     "Rendition",
+    "Sound",
     "SvgRecipe",
     "VideoRecipe",
     "choose",

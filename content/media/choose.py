@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from content.errors import ContentError
+from content.media.recipes import AudioRecipe
 from content.media.renditions import Rendition
 
 
@@ -22,6 +23,7 @@ class Profile:
 
 
 _NO_LIMIT = 1 << 30
+PLAYED_EVERYWHERE = AudioRecipe.media_type
 PROFILES = {
     profile.name: profile
     for profile in (Profile("phone", 960, 240), Profile("tablet", 1280, 480), Profile("desktop", _NO_LIMIT, _NO_LIMIT))
@@ -29,7 +31,8 @@ PROFILES = {
 
 
 def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ...]:
-    """The largest rendition of each role that the profile allows, or the smallest there is; in order of role.
+    """The largest rendition of each role that the profile allows, or the smallest there is; in order of role. Of sounds
+    the one that every player can play: a bundle carries one, and nobody knows yet what will open it.
 
     Raises ContentError `unknown-profile`.
     """
@@ -44,7 +47,9 @@ def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ..
 
 def _best(candidates: list[Rendition], profile: Profile) -> Rendition:
     # The digest last, so that equals are told apart the same way everywhere.
-    ordered = sorted(candidates, key=lambda each: (_size(each), each.size_bytes, each.digest))
+    ordered = sorted(
+        candidates, key=lambda each: (_size(each), each.media_type == PLAYED_EVERYWHERE, each.size_bytes, each.digest)
+    )
     fitting = [each for each in ordered if _size(each) <= _limit(each, profile)]
     return fitting[-1] if fitting else ordered[0]
 

@@ -28,6 +28,11 @@ def findings(asset: str, probe: Probe, pointers: Sequence[str]) -> Iterator[Prob
             "save it as UTF-8."
         )
         yield Problem(pointer, "captions-encoding", message, "warning")
+    if probe.missing_s:
+        message = (
+            f"“{asset}” ends {probe.missing_s:.1f} s before it says; its upload or export may have been cut short."
+        )
+        yield Problem(pointer, "media-incomplete", message, "warning")
     if probe.removed:
         message = f"Left out of “{asset}”, since pictures here may not hold it: {probe.removed}. See how it looks now."
         yield Problem(pointer, "svg-reduced", message, "warning")

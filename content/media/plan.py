@@ -5,15 +5,20 @@ Before: a `Probe`. After: `tasks.render` follows each recipe on its own, possibl
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from content.errors import ContentError
 from content.media.probe import Kind, Probe
 from content.media.recipes import (
     AudioRecipe,
     CaptionsRecipe,
     CopyRecipe,
+    Film,
     ImageRecipe,
+    OpusRecipe,
     PosterRecipe,
     Recipe,
+    Sound,
     SvgRecipe,
     VideoRecipe,
 )
@@ -27,7 +32,13 @@ MAX_WEBP_SIDE = 16_383  # the format's own limit
 VIDEO_STEPS = {
     240: ("main", 27, 400, 64),
     480: ("high", 24, 1500, 96),
+    720: ("high", 23, 3000, 128),
 }
+MAX_ASPECT = 4  # a film wider than that is scaled by its longer side
+MIN_RATE, MAX_RATE = Fraction(1), Fraction(30)
+MAX_RATE_PARTS = 8
+SHORT_FILM_S = 2.0  # its poster is its first picture
+_USUAL_RATE = Fraction(25)
 
 
 def plan(kind: Kind, probe: Probe) -> tuple[Recipe, ...]:
@@ -42,8 +53,8 @@ def plan(kind: Kind, probe: Probe) -> tuple[Recipe, ...]:
     if kind == "video":
         return _video(probe)
     if kind == "audio":
-        channels = min(max(probe.channels, 1), 2)
-        return (AudioRecipe(channels=channels, kbps=64 * channels),)
+        sound = _sound(probe)
+        return AudioRecipe(sound, 64 * sound.channels), OpusRecipe(sound, 48 * sound.channels)
     return (CaptionsRecipe(),) if kind == "captions" else (CopyRecipe(),)
 
 
@@ -61,18 +72,36 @@ def _image(probe: Probe) -> tuple[Recipe, ...]:
 
 def _video(probe: Probe) -> tuple[Recipe, ...]:
     recipes: list[Recipe] = []
-    short, sizes = min(probe.width, probe.height), set[tuple[int, int]]()
+    film = Film(probe.picture, str(_rate(probe)), probe.interlaced, probe.transfer, probe.matrix)
+    sound = _sound(probe) if probe.has_audio else None
+    short, long = sorted((probe.width, probe.height))
+    sizes = set[tuple[int, int]]()
     for step, (profile, crf, max_kbps, audio_kbps) in VIDEO_STEPS.items():
-        target = min(step, short)
+        target = max(1, min(step, short, MAX_ASPECT * step * short // long))
         # H.264 in 4:2:0 halves both sides for colour, so both are even; down, so that nothing grows.
         size = max(2, probe.width * target // short & ~1), max(2, probe.height * target // short & ~1)
         if size not in sizes:
             sizes.add(size)
-            recipes.append(VideoRecipe(step, *size, probe.has_audio, profile, crf, max_kbps, audio_kbps))
+            recipes.append(VideoRecipe(step, *size, film, sound, profile, crf, max_kbps, audio_kbps))
     width = min(probe.width, MAX_POSTER_WIDTH)
-    at_s = round(min(probe.duration_s / 4, 5.0), 3)
-    recipes.append(PosterRecipe(width=width, height=_scaled(probe.height, width, probe.width), at_s=at_s))
+    at_s = round(min(probe.duration_s / 4, 5.0), 3) if probe.duration_s > SHORT_FILM_S else 0.0
+    recipes.append(PosterRecipe(width, _scaled(probe.height, width, probe.width), film, at_s))
     return tuple(recipes)
+
+
+def _sound(probe: Probe) -> Sound:
+    return Sound(probe.sound, min(max(probe.channels, 1), 2), probe.gain_db, probe.limited)
+
+
+def _rate(probe: Probe) -> Fraction:
+    """A constant rate from MIN_RATE to MAX_RATE. A higher one is divided, so that every second or third picture is
+    shown and none is doubled; a film of changing rate, whose times fit only a very high one, gets the highest."""
+    rate = Fraction(probe.rate or 0) or Fraction(probe.fps).limit_denominator(1001) or _USUAL_RATE
+    if rate <= MAX_RATE:
+        return max(rate, MIN_RATE)
+    parts = -(-rate // MAX_RATE)
+    steady = probe.fps > MAX_RATE or abs(float(rate / parts) - probe.fps) < 0.01 * probe.fps
+    return rate / parts if parts <= MAX_RATE_PARTS and steady else MAX_RATE
 
 
 def _scaled(height: int, width: int, of_width: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+PROBE_VERSION = 2  # raised when a probe says more or other things: older ones are not used again
 Kind = Literal["image", "video", "audio", "captions", "file"]
 
 
@@ -23,13 +24,22 @@ class Probe:
     duration_s: float = 0.0
     frames: int = 0
     fps: float = 0.0
+    rate: str = ""  # pictures a second at which all of a film's times fit, as a fraction
     rotation: int = 0
+    interlaced: bool = False
+    transfer: str = ""  # of brightness: "pq" or "hlg" for high dynamic range, else ""
+    matrix: str = ""  # of colour, as ffmpeg calls it, where the film does not say
     has_alpha: bool = False
     has_audio: bool = False
     channels: int = 0
+    picture: int = -1  # the track that is shown, of all tracks in the file
+    sound: int = -1  # the track that is heard
+    gain_db: float = 0.0  # brings the sound to the target loudness
+    limited: bool = False  # its peaks then have to be held back
     codec: str = ""
     audio_codec: str = ""
     size_bytes: int = 0
+    missing_s: float = 0.0  # what the file promises and does not hold
     removed: str = ""  # what had to be left out of it, by name
 
     @property

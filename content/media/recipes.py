@@ -43,6 +43,7 @@ class Recipe:
 class ImageRecipe(Recipe):
     """WebP of this width and height in pixels; orientation applied, colours in sRGB, no metadata."""
 
+    version: ClassVar[int] = 2
     base: ClassVar[str] = "image-webp"
     role: ClassVar[str] = "image"
     media_type: ClassVar[str] = "image/webp"
@@ -71,22 +72,45 @@ class SvgRecipe(Recipe):
 
 
 @dataclass(frozen=True)
-class VideoRecipe(Recipe):
-    """H.264/AAC in MP4, index in front, a key frame every `key_frame_s` seconds."""
+class Sound:
+    """A track of sound and what is done to it: `gain_db` as measured in a first pass, a limiter if `limited`."""
 
+    track: int
+    channels: int
+    gain_db: float = 0.0
+    limited: bool = False
+    rate_hz: int = 48_000
+
+
+@dataclass(frozen=True)
+class Film:
+    """A track of pictures and how it is read: `transfer` and `matrix` as `Probe` says them."""
+
+    track: int
+    rate: str
+    interlaced: bool = False
+    transfer: str = ""
+    matrix: str = ""
+
+
+@dataclass(frozen=True)
+class VideoRecipe(Recipe):
+    """H.264/AAC in MP4, index in front, a key frame every `key_frame_s` seconds, a constant rate, 8-bit BT.709."""
+
+    version: ClassVar[int] = 2
     base: ClassVar[str] = "video-h264"
     role: ClassVar[str] = "video"
     media_type: ClassVar[str] = "video/mp4"
 
-    step: int  # the rung of the ladder (240, 480); the size itself may be smaller, never larger
+    step: int  # the rung of the ladder (240, 480, 720); the size itself may be smaller, never larger
     width: int
     height: int
-    has_audio: bool
+    film: Film
+    sound: Sound | None
     profile: str
     crf: int
     max_kbps: int
     audio_kbps: int
-    fps_max: int = 30
     preset: str = "fast"
     key_frame_s: int = KEY_FRAME_S
     threads: int = ENCODER_THREADS
@@ -100,30 +124,48 @@ class VideoRecipe(Recipe):
 class PosterRecipe(Recipe):
     """One frame of a film as WebP, shown before it plays."""
 
+    version: ClassVar[int] = 2
     base: ClassVar[str] = "poster-webp"
     role: ClassVar[str] = "poster"
     media_type: ClassVar[str] = "image/webp"
 
     width: int
     height: int
+    film: Film
     at_s: float
     quality: int = 80
 
 
 @dataclass(frozen=True)
 class AudioRecipe(Recipe):
-    """AAC-LC in MP4, loudness brought to `lufs` in one pass of EBU R128 measurement."""
+    """AAC-LC in MP4, at the target loudness."""
 
+    version: ClassVar[int] = 2
     base: ClassVar[str] = "audio-aac"
     role: ClassVar[str] = "audio"
     media_type: ClassVar[str] = "audio/mp4"
 
-    channels: int
+    sound: Sound
     kbps: int
-    lufs: float = -16.0
-    true_peak_db: float = -1.5
-    range_lu: float = 11.0
-    rate_hz: int = 48_000
+
+
+@dataclass(frozen=True)
+class OpusRecipe(AudioRecipe):
+    """Opus in Ogg (RFC 7845), at the target loudness."""
+
+    version: ClassVar[int] = 1
+    base: ClassVar[str] = "audio-opus"
+    media_type: ClassVar[str] = "audio/ogg"
+
+
+@dataclass(frozen=True)
+class LoudnessRecipe(Recipe):
+    """No rendition: the first pass over a sound, which writes its loudness so far every tenth of a second."""
+
+    base: ClassVar[str] = "loudness"
+    media_type: ClassVar[str] = "text/plain"
+
+    sound: Sound
 
 
 @dataclass(frozen=True)

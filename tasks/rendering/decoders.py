@@ -19,6 +19,7 @@ from cluster import sandbox
 from cluster.sandbox import IN, OUT, Job, Kind, Limits, Result
 from cluster.settings import Settings
 from content.errors import ContentError
+from content.media import MediaLimits
 
 T = TypeVar("T")
 INSIDE = "tasks.rendering.inside"
@@ -114,6 +115,19 @@ class Decoding:
     def _failed(self, why: str, remedy: str = "", *, retryable: bool = False) -> ContentError:
         message = f"“{self.asset}” could not be made ready for playing: {why}."
         return ContentError("render-failed", message, remedy, retryable)
+
+
+def media_limits(settings: Settings) -> MediaLimits:
+    """The settings' limits on originals, as a value that goes wherever they are read."""
+    return MediaLimits(
+        image_pixels=settings.image_max_pixels,
+        image_frames=settings.image_max_frames,
+        video_pixels=settings.video_max_pixels,
+        video_duration_s=settings.video_max_duration_s,
+        audio_duration_s=settings.audio_max_duration_s,
+        svg_bytes=settings.svg_max_bytes,
+        svg_elements=settings.svg_max_elements,
+    )
 
 
 def target(name: str) -> str:

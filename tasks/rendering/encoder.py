@@ -13,7 +13,7 @@ from cluster import sandbox
 from cluster.sandbox import IN, Job, Limits, Result
 from content.errors import ContentError
 from content.media import Recipe, ffmpeg_argv
-from tasks.rendering.decoders import ORIGINAL, Decoding, encoder, ffmpeg_path, target
+from tasks.rendering.decoders import ORIGINAL, Decoding, encoder, ffmpeg_path, media_limits, target
 
 _OUT_OF_MEMORY = ("Cannot allocate memory", "malloc of size", "get_buffer() failed")
 _UNREADABLE = (
@@ -38,7 +38,7 @@ def encode(decoding: Decoding, recipe: Recipe, name: str, duration_s: float, pro
         settings.render_max_output_bytes,
     )
     job = Job(encoder(), limits, decoding.output, {ORIGINAL: decoding.path}, (name,), decoding.watch)
-    argv = ffmpeg_argv(recipe, Path(IN, ORIGINAL), Path(target(name)))
+    argv = ffmpeg_argv(recipe, Path(IN, ORIGINAL), Path(target(name)), media_limits(settings))
 
     def report(line: bytes) -> None:
         word, _, value = line.partition(b"=")

@@ -38,14 +38,14 @@ def test_from_draft_to_two_devices_that_open_their_bundles(tenant: Tenant) -> No
     tenant.publish(course)
     version = tenant.built(course)
     manifest = tenant.manifest(course)
-    # picture: 320, 640, 700; film: one size (96 lines are below both steps) and its poster; captions; sound
-    assert version["report"]["made"] == 7
+    # picture: 320, 640, 700; film: one size (96 lines are below every step) and its poster; captions; sound: AAC and Opus
+    assert version["report"]["made"] == 8
     assert version["report"]["reused"] == 0
     assert {name: len(asset["renditions"]) for name, asset in manifest["assets"].items()} == {
         "square": 3,
         "film": 2,
         "film-words": 1,
-        "note": 1,
+        "note": 2,
     }
 
     who = learner()

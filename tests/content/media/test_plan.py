@@ -7,7 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from content.errors import ContentError
-from content.media import ImageRecipe, PosterRecipe, Probe, Recipe, VideoRecipe, ffmpeg_argv, findings, plan
+from content.media import (
+    AudioRecipe,
+    ImageRecipe,
+    MediaLimits,
+    OpusRecipe,
+    PosterRecipe,
+    Probe,
+    Recipe,
+    Sound,
+    VideoRecipe,
+    ffmpeg_argv,
+    findings,
+    plan,
+)
 from content.media.plan import IMAGE_WIDTHS, MAX_WEBP_SIDE
 
 
@@ -52,10 +65,11 @@ def test_images_are_never_upscaled_and_always_fit(width: int, height: int):
 @pytest.mark.parametrize(
     ("width", "height", "expected"),
     [
-        (1280, 720, [(426, 240), (852, 480)]),
-        (720, 1280, [(240, 426), (480, 852)]),
+        (1920, 1080, [(426, 240), (852, 480), (1280, 720)]),
+        (720, 1280, [(240, 426), (480, 852), (720, 1280)]),
         (640, 360, [(426, 240), (640, 360)]),
         (321, 181, [(320, 180)]),
+        (8000, 500, [(960, 60), (1920, 120), (2880, 180)]),
     ],
 )
 def test_video_ladder(width: int, height: int, expected: list[tuple[int, int]]):
@@ -81,6 +95,7 @@ def test_another_kind_or_an_empty_picture_is_refused():
 def test_recipe_digest_names_all_that_matters():
     first, second = plan("video", film(1280, 720))[:2]
     assert first.digest("ffmpeg-1") == plan("video", film(1280, 720))[0].digest("ffmpeg-1")
+    assert first.digest("") != plan("video", film(1280, 720, gain_db=1.5))[0].digest("")
     assert len({first.digest("ffmpeg-1"), first.digest("ffmpeg-2"), second.digest("ffmpeg-1")}) == 3
     parameters = first.document()["parameters"]
     assert parameters["threads"] == 2
@@ -99,6 +114,7 @@ def test_argv_confines_reading_and_fixes_the_output():
     assert before[before.index("-protocol_whitelist") + 1] == "file,pipe"
     assert "hls" not in before[before.index("-format_whitelist") + 1].split(",")
     assert argv[argv.index("-i") + 1] == "file:/a/-i"
+    assert before[before.index("-max_pixels") + 1] == str(MediaLimits().video_pixels)
     assert "file:/b/out" in argv
     for option, value in (
         ("-threads", "2"),
@@ -115,3 +131,30 @@ def test_findings():
     assert [each.code for each in findings("m", film(3840, 2160), ("/x",))] == ["video-4k"]
     assert [each.code for each in findings("m", image(100, 100), ("/x",))] == ["image-small"]
     assert list(findings("m", film(1280, 720), ())) == []
+
+
+@pytest.mark.parametrize(
+    ("rate", "fps", "made"),
+    [
+        ("25", 25.0, "25"),
+        ("30000/1001", 29.97, "30000/1001"),
+        ("60", 60.0, "30"),
+        ("60000/1001", 29.97, "30000/1001"),  # fields of an interlaced film
+        ("60", 28.3, "30"),  # a changing rate
+        ("1000", 24.0, "30"),
+        ("1/10", 0.1, "1"),
+        ("", 0.0, "25"),
+        ("240", 240.0, "30"),
+    ],
+)
+def test_rates(rate: str, fps: float, made: str):
+    (recipe, *_) = plan("video", film(64, 64, rate=rate, fps=fps))
+    assert isinstance(recipe, VideoRecipe)
+    assert recipe.film.rate == made
+
+
+def test_sounds_come_in_two_makes_of_the_same_level():
+    aac, opus = plan("audio", Probe("audio", "audio/wav", channels=6, sound=1, gain_db=-3.5, limited=True))
+    assert isinstance(aac, AudioRecipe) and isinstance(opus, OpusRecipe)
+    assert aac.sound == opus.sound == Sound(1, 2, -3.5, True)
+    assert (aac.kbps, opus.kbps) == (128, 96)
