@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     draft_max_bytes: int = Field(8 * MIB, description="largest draft that may be sent to be validated")
     manifest_cache_bytes: int = Field(64 * MIB, description="manifests that an API replica keeps in memory")
     manifest_cache_ttl_s: float = Field(60.0, description="how long it keeps one, unless it hears that it changed")
-    idempotency_ttl_s: int = Field(24 * 3600, description="how long an answer is kept under its Idempotency-Key")
+    idempotency_ttl_s: int = Field(86_400, description="how long an answer is kept under its Idempotency-Key")
     tenant_requests_per_minute: int = Field(6000, ge=1, description="where the tenant's limits say nothing else")
     address_requests_per_minute: int = Field(
         1200, ge=1, description="requests without a valid token, per client address and replica"

@@ -18,7 +18,7 @@ from cluster.invalidations import Invalidations
 from cluster.manifests import Manifests
 from cluster.settings import Settings
 from cluster.topology import API
-from serve_app import idempotency, problems, static
+from serve_app import idempotency, openapi, problems, static
 from serve_app.access import Access
 from serve_app.bounds import Bounds
 from serve_app.cors import Cors, Origins
@@ -43,8 +43,15 @@ from serve_app.routes import (
 TELL_S = 5.0
 DESCRIPTION = """Course drafts in; signed PlayPackages and per-device encrypted offline bundles out.
 
-Authenticate with `Authorization: Bearer` (a token with tenant and scopes) or, as a device, with `DPoP`.
-Errors are RFC 9457 problem details with a stable `code`."""
+**Who asks.** `Authorization: Bearer` with a token of the identity provider (tenant and scopes), or as a device a proof
+by its own key in `DPoP`. What belongs to another tenant is 404, as if it were not there.
+
+**Errors** are problem details (RFC 9457) with a stable `code`; [/problems](/problems) lists them.
+
+**Trying again.** Send an `Idempotency-Key` with a POST: the same request with the same key is done once. 429 and 503
+say in `Retry-After` when to come again; `RateLimit` says what is left.
+
+**Lists** come in pages: `next` and the header `Link` lead on. **Changes** of this API keep to docs/api-policy.md."""
 ROUTERS = tuple(
     module.router
     for module in (
@@ -96,6 +103,7 @@ def create_app(*, sends_request_id: bool = True) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=openapi.unique_id,
     )
     problems.install(app)
     idempotency.install(app)
@@ -109,6 +117,7 @@ def create_app(*, sends_request_id: bool = True) -> FastAPI:
     app.add_middleware(Envelope, sends_id=sends_request_id)
     for router in ROUTERS:
         app.include_router(router)
+    openapi.install(app, ROUTERS)
     return app
 
 

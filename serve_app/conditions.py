@@ -9,6 +9,9 @@ from fastapi import Request, Response
 from content.canonical import canonical, digest
 from content.errors import ContentError
 
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has it already."}}
+"""For `responses=` of a route that answers `If-None-Match`."""
+
 
 def etag_of(value: Any) -> str:
     """A strong ETag of a JSON value."""

@@ -24,10 +24,12 @@ from cluster.database import Database, fetch_one
 from cluster.settings import Settings
 from cluster.telemetry.metrics import RATE_LIMITED
 from content.errors import ContentError
-from content.rate import RateLimited, chunk, lease
+from content.rate import MOST_CHUNK, WINDOW_S, RateLimited, chunk, lease
 from serve_app.requests import add_header
 
 MOST_KNOWN = 10_000
+HOLD_S = 10.0
+"""A chunk that is held longer is given back for a new one, so that a changed limit is obeyed soon."""
 log = structlog.get_logger()
 
 
@@ -40,6 +42,7 @@ class _Held:
     left: int = 0
     refills_at: float = 0.0
     refused_until: float = 0.0
+    stale_at: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -55,13 +58,13 @@ class Limits:
         """Count one request of a tenant; the answer will say what is left. Raises RateLimited `rate-limited`."""
         held = self._tenants.setdefault(tenant, _Held())
         _keep_newest(self._tenants, tenant)
-        if held.tokens < 1 and self._clock() >= held.refused_until:
+        if self._is_spent(held):
             async with held.lock:
-                if held.tokens < 1 and self._clock() >= held.refused_until:
+                if self._is_spent(held):
                     await self._lease(held, tenant)
+        held.tokens -= 1 if held.tokens else 0
         if not held.per_minute:
             return  # the database is away: its outage is not turned into refusals here
-        held.tokens -= 1 if held.tokens else 0
         refused = self._clock() < held.refused_until
         _tell(request, "tenant", held.per_minute, held.tokens + held.left, held.refills_at - self._clock())
         if refused:
@@ -80,6 +83,10 @@ class Limits:
             RATE_LIMITED.add(policy="address")
             raise _refusal(taken.wait_s, "Your address has sent too many requests without a valid token.")
 
+    def _is_spent(self, held: _Held) -> bool:
+        now = self._clock()
+        return now >= held.refused_until and (held.tokens < 1 or now >= held.stale_at)
+
     async def _lease(self, held: _Held, tenant: str) -> None:
         try:
             async with self._db.tenant(tenant) as tx:
@@ -95,7 +102,10 @@ class Limits:
                 assert row is not None
                 per_minute = row["per_minute"] or self._settings.tenant_requests_per_minute
                 now = row["now"].timestamp()
-                taken = lease(row["spent_until"].timestamp(), now, per_minute=per_minute, most=chunk(per_minute))
+                unused_s = held.tokens * WINDOW_S / held.per_minute if held.per_minute else 0.0
+                taken = lease(
+                    row["spent_until"].timestamp() - unused_s, now, per_minute=per_minute, most=chunk(per_minute)
+                )
                 if taken.tokens:
                     await tx.execute(
                         b"update rate_budgets set spent_until = %s", [datetime.fromtimestamp(taken.spent_until, UTC)]
@@ -104,9 +114,11 @@ class Limits:
             if not error.retryable:
                 raise
             log.warning("no budget leased", tenant=tenant, error=error.code)
-            held.per_minute = 0
+            held.per_minute, held.tokens = 0, MOST_CHUNK
+            held.stale_at = self._clock() + HOLD_S
             return
         held.per_minute, held.tokens, held.left = per_minute, taken.tokens, taken.left
+        held.stale_at = self._clock() + HOLD_S
         held.refills_at = self._clock() + taken.spent_until - now
         held.refused_until = 0.0 if taken.tokens else self._clock() + taken.wait_s
 

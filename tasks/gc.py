@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from cluster import places
 from cluster.connections import Connections
 from cluster.database import fetch_all
+from tasks.idempotency_keys import forget_expired
 from tasks.workspace import sweep
 
 KINDS = ("assets/", "packages/", "withdrawn/", "bundles/")
@@ -49,6 +50,7 @@ async def collect(connections: Connections, *, grace_s: float | None = None, dry
         old = [key for key in old if key not in again]
         await asyncio.to_thread(connections.objects.delete, old)
         aborted = await asyncio.to_thread(_abort_uploads, connections, border)
+        await forget_expired(connections)
         # The workspace of a job that runs is touched by its work; its lease is far shorter than a day.
     swept = 0 if dry_run else sweep(connections.settings.workspace, max(grace_s, connections.settings.lease_s))
     # A blob and its row may both have come after the listing: ask for each before it is called missing.

@@ -108,22 +108,16 @@ _ROWS = (
     # What the service itself waits for, and what is its own fault
     ProblemType("database-unavailable", 503, "The database does not answer", "Try again.", retryable=True),
     ProblemType("storage-unavailable", 503, "The object store does not answer", "Try again.", retryable=True),
-    ProblemType("object-truncated", 503, "The object store broke off", "Try again.", retryable=True),
     ProblemType("keys-unavailable", 503, "The key service does not answer", "Try again.", retryable=True),
     ProblemType("internal", 500, "Something in the service failed", "Try again; tell us the request's id if it stays."),
 )
 
 CATALOGUE: dict[str, ProblemType] = {row.code: row for row in _ROWS}
 HIDDEN = frozenset(
-    {
-        "object-missing",
-        "key-refused",
-        "bad-time",
-        "not-canonical",
-        "document-not-canonical",
-        "edge-key",
-        "manifest-invalid",
-    }
-    | {"jwe-malformed", "jwe-header", "jwe-decrypt", "jwe-header-malformed", "jwe-header-too-large"}
-)
+    (
+        "object-missing", "object-truncated", "key-refused", "bad-time", "not-canonical", "document-not-canonical",
+        "edge-key", "manifest-invalid", "jwe-malformed", "jwe-header", "jwe-header-malformed", "jwe-header-too-large",
+        "jwe-decrypt",
+    )
+)  # fmt: skip
 """Codes of faults inside the service: they are logged, and answered as `internal`."""

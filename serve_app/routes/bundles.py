@@ -11,10 +11,11 @@ from cluster.cdn import UrlSigner
 from cluster.database import fetch_all, fetch_one
 from content.errors import ContentError
 from serve_app.auth import Authenticated, Caller, Platform
+from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Before, Given, Id, Page, Since
 from serve_app.models.bundles import Bundle, BundleOffer, BundleState
-from serve_app.problems import not_found
+from serve_app.problems import not_found, raises
 from serve_app.record import record
 from tasks import replanning
 
@@ -74,7 +75,13 @@ async def list_bundles(
     return Page[Bundle].model_validate(found)
 
 
-@router.get("/{bundle_id}", summary="Licence, signature, and signed URLs of index and parts")
+@router.get(
+    "/{bundle_id}",
+    summary="Licence, signature, and signed URLs of index and parts",
+    responses=raises(
+        "bundle-not-ready", "bundle-failed", "bundle-superseded", "enrolment-cancelled", "version-withdrawn"
+    ),
+)
 async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> BundleOffer:
     own = _reader(caller)
     async with platform.db.tenant(caller.tenant) as tx:
@@ -122,22 +129,28 @@ async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> Bund
     return BundleOffer.model_validate(offer)
 
 
-@router.post("/{bundle_id}/retry", status_code=202, summary="Make a failed bundle again")
+@router.post(
+    "/{bundle_id}/retry",
+    status_code=202,
+    response_model=Bundle,
+    summary="Make a failed bundle again",
+    responses=raises("bundle-not-failed", "device-revoked", "enrolment-cancelled", "version-withdrawn"),
+)
 async def retry(
-    bundle_id: Id, request: Request, response: Response, caller: Authenticated, platform: Platform
-) -> Bundle:
+    bundle_id: Id, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
+) -> Response:
     """It is planned anew; one that waits or is under way already is answered as it is. Any other state answers 409
     `bundle-not-failed`."""
     caller.require("content:write")
     async with platform.db.tenant(caller.tenant) as tx:
+        await once.begin(tx)
         again = await replanning.retry(tx, caller.tenant, bundle_id)
         row = await fetch_one(tx, f"select {COLUMNS} from bundles where bundle_id = %s", [bundle_id])
         if row is None:
             raise not_found("bundle")
         if again:
             await record(tx, request, caller, "bundle.retried", bundle_id=bundle_id)
-    response.headers["Location"] = f"/v1/bundles/{bundle_id}"
-    return Bundle.model_validate(row)
+        return await once.answer(tx, 202, Bundle.model_validate(row), {"Location": f"/v1/bundles/{bundle_id}"})
 
 
 def _reader(caller: Caller) -> str | None:

@@ -19,11 +19,11 @@ from cluster.manifests import Kept
 from content.errors import ContentError
 from content.packages import parse
 from serve_app.auth import Authenticated, Platform
-from serve_app.conditions import not_modified
+from serve_app.conditions import UNCHANGED, not_modified
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Id, Number, Page
 from serve_app.models.packages import Asset, Signature, SignedUrl
-from serve_app.problems import not_found
+from serve_app.problems import not_found, raises
 
 router = APIRouter(prefix="/v1/packages/{package_id}/versions/{version}", tags=["packages"])
 ASSETS = Listing(
@@ -40,7 +40,8 @@ ASSETS = Listing(
     response_class=Response,
     responses={
         200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "Canonical JSON."},
-        304: {"description": "The caller has it already."},
+        **UNCHANGED,
+        **raises("version-withdrawn", "storage-unavailable"),
     },
 )
 async def manifest(
@@ -54,7 +55,11 @@ async def manifest(
     return same or Response(found.body, media_type="application/json", headers=headers)
 
 
-@router.get("/manifest/url", summary="An address of the manifest on the edge, which needs no token")
+@router.get(
+    "/manifest/url",
+    summary="An address of the manifest on the edge, which needs no token",
+    responses=raises("version-withdrawn"),
+)
 async def url(package_id: Id, version: Number, caller: Authenticated, platform: Platform) -> SignedUrl:
     caller.require("content:read")
     digest = (await _published(platform, caller.tenant, package_id, version))["manifest_digest"]
@@ -65,14 +70,22 @@ async def url(package_id: Id, version: Number, caller: Authenticated, platform: 
     return SignedUrl(url=signer.url(path, datetime.now(UTC)), expires_in_s=settings.edge_ttl_s)
 
 
-@router.get("/signature", summary="The signature of the manifest: tree head and proof")
+@router.get(
+    "/signature",
+    summary="The signature of the manifest: tree head and proof",
+    responses=raises("version-withdrawn"),
+)
 async def signature(package_id: Id, version: Number, caller: Authenticated, platform: Platform) -> Signature:
     caller.require("content:read")
     row = await _published(platform, caller.tenant, package_id, version)
     return Signature.model_validate(row["signature"])
 
 
-@router.get("/assets", summary="Every rendition of every asset of the version")
+@router.get(
+    "/assets",
+    summary="Every rendition of every asset of the version",
+    responses=raises("version-withdrawn", "storage-unavailable"),
+)
 async def assets(
     package_id: Id, version: Number, paging: Paging, request: Request, caller: Authenticated, platform: Platform
 ) -> Page[Asset]:

@@ -12,11 +12,12 @@ from cluster.invalidations import Changed
 from content.errors import ContentError
 from content.events.types import CourseDraftPublishedData
 from serve_app.auth import Authenticated, Platform
-from serve_app.conditions import etag_of, not_modified
+from serve_app.conditions import UNCHANGED, etag_of, not_modified
+from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Before, Given, Id, Number, Page, Since
 from serve_app.models.packages import BuildAccepted, BuildRequest, Package, Report, Version, VersionState, Withdrawal
-from serve_app.problems import not_found
+from serve_app.problems import not_found, raises
 from serve_app.record import record
 from tasks import intake, jobs, withdrawal
 
@@ -63,10 +64,16 @@ async def list_packages(
     return Page[Package].model_validate(found)
 
 
-@router.post("", status_code=202, summary="Build a revision of a draft that authoring-service holds")
+@router.post(
+    "",
+    status_code=202,
+    response_model=BuildAccepted,
+    summary="Build a revision of a draft that authoring-service holds",
+    responses=raises("not-found", "revision-outdated"),
+)
 async def build(
-    body: BuildRequest, request: Request, response: Response, caller: Authenticated, platform: Platform
-) -> BuildAccepted:
+    body: BuildRequest, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
+) -> Response:
     """Does what the event `authoring.course_draft.published.v1` does: the next version of the course's package is planned
     and its build queued. Asking for a revision again gives the same job; one whose build failed is built anew. A revision
     older than one that was taken in answers 409 `revision-outdated`."""
@@ -74,6 +81,7 @@ async def build(
     now = datetime.now(UTC).replace(microsecond=0)
     data = CourseDraftPublishedData(tenant_id=caller.tenant, **body.model_dump(), published_at=now)
     async with platform.db.tenant(caller.tenant) as tx:
+        await once.begin(tx)
         await _known_tenant(tx)
         made = await intake.draft_published(tx, caller.tenant, data)
         row = await fetch_one(
@@ -88,9 +96,8 @@ async def build(
             )
         if made is not None:
             await record(tx, request, caller, "build.requested", draft_id=body.draft_id, revision=body.revision, **row)
-    job = jobs.job_id(caller.tenant, "build", row["package_id"], row["version"])
-    response.headers["Location"] = f"/v1/jobs/{job}"
-    return BuildAccepted(job_id=job, **row)
+        job = jobs.job_id(caller.tenant, "build", row["package_id"], row["version"])
+        return await once.answer(tx, 202, BuildAccepted(job_id=job, **row), {"Location": f"/v1/jobs/{job}"})
 
 
 @router.get("/{package_id}", summary="One package")
@@ -115,7 +122,12 @@ async def versions(
     return Page[Version].model_validate(found)
 
 
-@router.get("/{package_id}/versions/{version}", response_model=Version, summary="One version, with its build's report")
+@router.get(
+    "/{package_id}/versions/{version}",
+    response_model=Version,
+    summary="One version, with its build's report",
+    responses=UNCHANGED,
+)
 async def show_version(
     package_id: Id, version: Number, request: Request, response: Response, caller: Authenticated, platform: Platform
 ) -> Any:
@@ -137,7 +149,11 @@ async def report(package_id: Id, version: Number, caller: Authenticated, platfor
     return found.report or Report.model_validate({})
 
 
-@router.post("/{package_id}/versions/{version}/withdraw", summary="Take a published version back")
+@router.post(
+    "/{package_id}/versions/{version}/withdraw",
+    summary="Take a published version back",
+    responses=raises("version-not-published", "storage-unavailable"),
+)
 async def withdraw(
     package_id: Id, version: Number, body: Withdrawal, request: Request, caller: Authenticated, platform: Platform
 ) -> Version:

@@ -12,7 +12,7 @@ from content.canonical import digest
 from content.drafts.schema import schema_text
 from content.events.schema import schema_texts
 from serve_app.auth import Public
-from serve_app.conditions import not_modified
+from serve_app.conditions import UNCHANGED, not_modified
 from serve_app.models.base import Page
 from serve_app.models.drafts import SchemaRow
 from serve_app.problems import not_found
@@ -43,7 +43,7 @@ async def list_schemas() -> Page[SchemaRow]:
     response_class=Response,
     responses={
         200: {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}, "description": "JSON Schema, draft 2020-12."},
-        304: {"description": "The caller has it already."},
+        **UNCHANGED,
     },
 )
 async def show(name: Annotated[str, Path(max_length=128, examples=["draft"])], request: Request) -> Any:

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from cluster.database import Transaction, fetch_all, fetch_one
 from content.errors import ContentError
 from serve_app.auth import Authenticated, Caller, Platform, Public
-from serve_app.conditions import etag_of, not_modified, require_match
+from serve_app.conditions import UNCHANGED, etag_of, not_modified, require_match
 from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Page
@@ -35,7 +35,7 @@ TENANTS = Listing(
     status_code=201,
     response_model=Tenant,
     summary="Make a tenant: keys, trust list, settings, limits (scope operator)",
-    responses=raises("tenant-exists", "policy-not-available"),
+    responses=raises("tenant-exists", "policy-not-available", "wrong-region", "keys-unavailable"),
 )
 async def create(body: NewTenant, caller: Authenticated, platform: Platform, once: Idempotent) -> Response:
     caller.require("operator")
@@ -54,7 +54,7 @@ async def list_tenants(paging: Paging, caller: Authenticated, platform: Platform
         return Page[TenantRow].model_validate(await TENANTS.page(connection, paging))
 
 
-@router.get("/{tenant}", response_model=Tenant, summary="Settings, limits and keys of a tenant")
+@router.get("/{tenant}", response_model=Tenant, summary="Settings, limits and keys of a tenant", responses=UNCHANGED)
 async def show(tenant: Name, request: Request, response: Response, caller: Authenticated, platform: Platform) -> Any:
     """Its `ETag` is what a change has to name in `If-Match`."""
     _require(caller, "content:read", tenant)
@@ -66,7 +66,11 @@ async def show(tenant: Name, request: Request, response: Response, caller: Authe
     return found
 
 
-@router.patch("/{tenant}", summary="Change settings and limits of a tenant")
+@router.patch(
+    "/{tenant}",
+    summary="Change settings and limits of a tenant",
+    responses=raises("precondition-failed", "precondition-required"),
+)
 async def change(
     tenant: Name, body: TenantPatch, request: Request, response: Response, caller: Authenticated, platform: Platform
 ) -> Tenant:
@@ -112,7 +116,11 @@ async def trust(tenant: Name, platform: Platform, since: Annotated[int, Query(ge
 
 
 @router.get(
-    "/{tenant}/jwks", response_model=Jwks, summary="The public signing keys in use (public)", dependencies=[Public]
+    "/{tenant}/jwks",
+    response_model=Jwks,
+    summary="The public signing keys in use (public)",
+    dependencies=[Public],
+    responses=UNCHANGED,
 )
 async def jwks(tenant: Name, request: Request, response: Response, platform: Platform) -> Any:
     async with platform.db.tenant(tenant) as tx:
