@@ -11,10 +11,11 @@ from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 
 from actors.queue_pool import QueueReplica
-from cluster import queue
+from cluster import failpoints, queue
+from cluster.database import Transaction
 from cluster.queue import Work
 from cluster.telemetry import describe
-from tasks import build, jobs, workspace
+from tasks import build, jobs, steering, workspace
 from tasks.jobs import LONE_DEATHS, Retry
 
 STALE_S = 3600.0
@@ -43,6 +44,8 @@ class Builder(QueueReplica):
         async with self._room.enter(alone=alone):
             async with db.tenant(work.tenant) as tx:
                 begun = await jobs.begin(tx, work.subject)
+                if begun is None:  # say its worker died while it was to end it
+                    await self._ended_as_asked(tx, work.subject, job.id)
             if begun is None:
                 await asyncio.to_thread(workspace.forget, self.settings.workspace, work.subject)
                 return
@@ -50,20 +53,24 @@ class Builder(QueueReplica):
                 async with db.tenant(work.tenant) as tx:
                     await build.give_up(tx, begun, jobs.WORKER_DIED)
                 return
-            await self._build(work.tenant, begun)
+            await self._build(work.tenant, begun, job.id)
 
-    async def _build(self, tenant: str, begun: dict[str, Any]) -> None:
+    async def _build(self, tenant: str, begun: dict[str, Any], entry: int) -> None:
         db, job, attempt = self.connections.db, begun["job_id"], begun["attempt"]
         try:
             await build.run(self.connections, begun)
         except asyncio.CancelledError:
             async with db.tenant(tenant) as tx:
-                await jobs.put_back(tx, job, attempt, "the worker left; it starts again elsewhere", tried=False)
+                if not await self._ended_as_asked(tx, job, entry):
+                    await jobs.put_back(tx, job, attempt, "the worker left; it starts again elsewhere", tried=False)
             raise
         except Exception as error:  # every failure is decided here
+            await asyncio.to_thread(failpoints.hit, "build.after_stop", self.settings)
             log.warning("build failed", job=job, attempt=attempt, **describe(error))
             decision = jobs.decide(error, attempt, self.settings.job_max_attempts)
             async with db.tenant(tenant) as tx:
+                if await self._ended_as_asked(tx, job, entry):
+                    return
                 if isinstance(decision, Retry):
                     again = await jobs.put_back(tx, job, attempt, decision.reason)
                 else:
@@ -71,3 +78,10 @@ class Builder(QueueReplica):
                     await build.give_up(tx, begun, decision.problem)
             if isinstance(decision, Retry) and again:
                 raise RetryRequested(timedelta(seconds=decision.delay_s), decision.reason) from error
+
+    async def _ended_as_asked(self, tx: Transaction, job: str, entry: int) -> bool:
+        """End the job if it was cancelled, whatever else happened; its key is free at once for a retry."""
+        ended = await steering.end_cancelled(tx, job)
+        if ended:
+            await queue.release(tx, entry)
+        return ended

@@ -36,6 +36,8 @@ class Bundler(QueueReplica):
         while not self.stopping.is_set():
             try:
                 await planning.call_forgotten(self.connections)
+                async with self.connections.db.connection() as connection:
+                    await queue.hurry(connection, queue.BUNDLE, self.settings.bulk_patience_s)
                 if time.monotonic() - renewed > RENEW_S or not renewed:
                     await lists.renew_all(self.connections, datetime.now(UTC))
                     renewed = time.monotonic()

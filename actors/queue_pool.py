@@ -46,7 +46,8 @@ class QueueReplica(Replica):
         # Without its listener this replica takes nothing new: what it holds is given up, so that it is replaced now and
         # not when an hour's work is done. Its entries go stale and are taken over.
         self._database.add_termination_listener(lambda _: [task.cancel() for task in list(self._running)])
-        self._pgq = PgQueuer(AsyncpgDriver(self._database))
+        driver = AsyncpgDriver(self._database)
+        self._pgq = PgQueuer(driver, queries=queue.PausableQueries(driver))
         self._pgq.entrypoint(self.queue, on_failure="hold", accepts_context=False)(self._take)
         await super().start()
 

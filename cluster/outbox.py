@@ -2,7 +2,7 @@
 
 An event has an order key (formats: device, package, …). The key's row is locked while an event of it is numbered, so
 the numbers of a key commit in order; the relay publishes in that order. Emit a batch sorted by key (done here), or two
-transactions with the same keys could wait for each other.
+transactions with the same keys could wait for each other. The tenant's webhooks are promised the event with it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from cluster import telemetry
 from cluster.database import Transaction, fetch_one
+from cluster.deliveries import Owed, owe
 from content.events import EVENT_TYPES, make
 
 PARTITIONS = 64
@@ -66,6 +67,7 @@ async def emit(tx: Transaction, tenant: str, events: Sequence[Outgoing]) -> None
     if rows:
         async with tx.cursor() as cursor:
             await cursor.executemany(EMIT, rows)
+        await owe(tx, tenant, [Owed(row["type"], str(row["id"]), row["data"].obj) for row in rows])
 
 
 async def backlog(connection: Transaction) -> int:

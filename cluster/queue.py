@@ -6,19 +6,26 @@ one entry. Lanes are priorities: interactive before bulk.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 
+from pgqueuer.models import Job
+from pgqueuer.ports.repository import EntrypointExecutionParameter
 from pgqueuer.queries import Queries
+from pgqueuer.types import JobId, QueueEntrypoint, QueueManagerId
 
 from cluster import telemetry
-from cluster.database import Transaction, fetch_one
+from cluster.database import Transaction, fetch_all, fetch_one
 
 PRIORITY = {"interactive": 10, "bulk": 0}
-BUILD, BUNDLE = "build", "bundle"
+BUILD, BUNDLE, WEBHOOK = "build", "bundle", "webhook"
+"""The names of the queues; webhooks wait as rows (`tasks/webhooks.py`), and are paused by this name all the same."""
+PAUSED = "select 1 as x from queues where name = {} and paused_at is not null"
+PAUSE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ async def enqueue(
     own = telemetry.traceparent()
     payloads: list[bytes | None] = [replace(item, traceparent=item.traceparent or own).to_bytes() for item in work]
     delays: list[timedelta | None] = [delay] * count
-    keys: list[str | None] = [f"{queue}/{item.tenant}/{item.subject}" for item in work]
+    keys: list[str | None] = [_key(queue, item) for item in work]
     await Queries.from_psycopg_connection(cast("Any", tx)).enqueue(
         [queue] * count, payloads, [PRIORITY[lane]] * count, delays, dedupe_key=keys, on_conflict="skip"
     )
@@ -69,12 +76,70 @@ async def release(connection: Transaction, entry: int) -> None:
     await connection.execute(b"update pgqueuer set dedupe_key = null where id = %s", [entry])
 
 
+async def hurry(connection: Transaction, queue: str, patience_s: float) -> int:
+    """Bulk work that waits for longer than `patience_s` counts as interactive from now on; returns how much."""
+    cursor = await connection.execute(
+        b"""update pgqueuer set priority = %s where entrypoint = %s and status = 'queued' and priority < %s
+            and created < now() - make_interval(secs => %s)""",
+        [PRIORITY["interactive"], queue, PRIORITY["interactive"], patience_s],
+    )
+    return cursor.rowcount
+
+
+async def withdraw(tx: Transaction, queue: str, work: Work) -> None:
+    """Take work out of a queue. An entry that a worker has just taken stays, without its key: so the same work can be
+    put again at once, and the worker finds out from the rows that there is nothing to do."""
+    waiting = await fetch_all(
+        tx,
+        "select id from pgqueuer where dedupe_key = %s and status = 'queued' for update skip locked",
+        [_key(queue, work)],
+    )
+    if waiting:
+        ids = [JobId(row["id"]) for row in waiting]
+        await Queries.from_psycopg_connection(cast("Any", tx)).mark_job_as_cancelled(ids)
+    await tx.execute(b"update pgqueuer set dedupe_key = null where dedupe_key = %s", [_key(queue, work)])
+
+
+def _key(queue: str, work: Work) -> str:
+    return f"{queue}/{work.tenant}/{work.subject}"
+
+
+async def paused(connection: Transaction, queue: str) -> bool:
+    """Whether an operator stopped this queue."""
+    return await fetch_one(connection, PAUSED.format("%s"), [queue]) is not None
+
+
+class PausableQueries(Queries):
+    """PgQueuer's statements, but nothing is taken from a queue that is paused; what runs goes on and keeps its lease.
+
+    Asked before each take and not remembered, so a pause holds as soon as it is committed: at most the entry that was
+    being taken at that moment still begins.
+    """
+
+    async def dequeue(
+        self,
+        batch_size: int,
+        entrypoints: dict[QueueEntrypoint, EntrypointExecutionParameter],
+        queue_manager_id: QueueManagerId,
+        global_concurrency_limit: int | None,
+        heartbeat_timeout: timedelta,
+    ) -> list[Job]:
+        for name in list(entrypoints):
+            if await self.driver.fetch(PAUSED.format("$1"), name):
+                await asyncio.sleep(PAUSE_S)  # the loop would ask again at once, since something may wait
+                return []
+        return await super().dequeue(
+            batch_size, entrypoints, queue_manager_id, global_concurrency_limit, heartbeat_timeout
+        )
+
+
 async def overdue(connection: Transaction, queue: str) -> bool:
-    """Whether an entry that nobody holds has been due for some seconds."""
+    """Whether an entry that nobody holds has been due for some seconds, though the queue is not paused."""
     row = await fetch_one(
         connection,
         """select 1 as x from pgqueuer where entrypoint = %s and status = 'queued'
-           and execute_after < now() - interval '5 seconds' limit 1""",
+           and execute_after < now() - interval '5 seconds'
+           and not exists (select 1 from queues where name = entrypoint and paused_at is not null) limit 1""",
         [queue],
     )
     return row is not None

@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         0, ge=0, description="proxies in front that add to X-Forwarded-For; the address is taken from the last so many"
     )
+    sse_max_s: float = Field(25.0, description="a stream of job events ends after so long; the client comes again")
+    sse_max_streams: int = Field(100, description="open streams per API replica; each takes one of its 200 requests")
+    sse_max_streams_per_tenant: int = Field(20, description="open streams per API replica and tenant")
     jwt_issuer: str = "https://identity.local"
     jwt_audience: str = "content-service"
     jwt_jwks_file: Path | None = Field(None, description="public keys of the identity provider")
@@ -111,6 +114,8 @@ class Settings(BaseSettings):
     job_max_attempts: int = 5
     bundle_batch: int = Field(64, description="bundles per signature and per read of the assets")
     bundle_batch_bytes: int = 1024 * MIB
+    bulk_from: int = Field(200, description="a version that so many devices get is bundled in the lane bulk")
+    bulk_patience_s: float = Field(600.0, description="a bulk bundle that waited so long counts as interactive")
     relay_window: int = 256
     gc_grace_s: float = 24 * 3600.0
 

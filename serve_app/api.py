@@ -23,6 +23,7 @@ from serve_app.access import Access
 from serve_app.bounds import Bounds
 from serve_app.cors import Cors, Origins
 from serve_app.envelope import Envelope, LastResort
+from serve_app.job_events import JobEvents
 from serve_app.limits import Limits
 from serve_app.problems import pages
 from serve_app.routes import (
@@ -36,6 +37,7 @@ from serve_app.routes import (
     manifests,
     me,
     packages,
+    queues,
     schemas,
     tenants,
 )  # fmt: skip
@@ -55,7 +57,8 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, audit, packages, manifests, drafts, devices, enrolments, bundles, jobs, schemas, pages, static
+        health, me, tenants, audit, packages, manifests, drafts, devices, enrolments, bundles, jobs, queues, schemas, pages,
+        static,
     )
 )  # fmt: skip
 
@@ -72,6 +75,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     teller = asyncio.create_task(_tell(opened))
     yield
     teller.cancel()
+    await app.state.job_events.close()
     await app.state.invalidations.close()
     await opened.close()
 
@@ -88,6 +92,7 @@ def attach(app: FastAPI, connections: Connections) -> None:
     app.state.connections = connections
     app.state.limits = Limits(connections.settings, connections.db)
     app.state.origins = Origins(connections.ops)
+    app.state.job_events = JobEvents(connections.settings)
     app.state.manifests = Manifests(
         connections.settings.manifest_cache_bytes, connections.settings.manifest_cache_ttl_s
     )

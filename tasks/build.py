@@ -38,9 +38,9 @@ from content.packages import (
     refuse_unbuildable,
 )
 from content.signatures import sign_documents
-from tasks import jobs, planning, workspace
+from tasks import jobs, planning, versions, workspace
 from tasks.media_work import Original, look_on_ray, make_on_ray
-from tasks.progress import Progress
+from tasks.progress import Progress, job_cancelled
 from tasks.render import toolchain
 from tasks.signing import current_signer
 
@@ -49,7 +49,8 @@ log = structlog.get_logger()
 
 
 async def run(connections: Connections, job: Mapping[str, Any]) -> None:
-    """Build the version that a job names. Raises ContentError; what can be retried is `retryable`."""
+    """Build the version that a job names. Raises ContentError; what can be retried is `retryable`, and `JobCancelled`
+    means that nothing came of it because the job is to end."""
     tenant, subject = job["tenant"], job["subject"]
     async with connections.db.tenant(tenant) as tx:
         row = await fetch_one(
@@ -69,7 +70,8 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
                 JOBS.timed(kind="build"),
                 telemetry.span("build", tenant=tenant, job=job["job_id"], attempt=job["attempt"]),
             ):
-                await Build(connections, tenant, job["job_id"], row, str(folder), progress).run()
+                build = Build(connections, tenant, job["job_id"], row, str(folder), progress)
+                await progress.unless_cancelled(build.run())
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Build:
 
     async def run(self) -> None:
         try:
-            self._progress.tell(0.01, "reading the draft")
+            self._progress.tell("draft", 0.2, "reading the draft")
             with telemetry.span("draft"):
                 document, report, draft = await self._draft()
             listing = await asyncio.to_thread(self._neighbours.listing, self._tenant, self._row["course_id"])
@@ -122,7 +124,7 @@ class Build:
                 toolchain=tools,
             )
             found = build_problems(report, assistant, problems)
-            self._progress.tell(0.97, "signing")
+            self._progress.tell("publish", 0.4, "signing")
             with telemetry.span("publish"):
                 await self._publish(manifest, draft, {"problems": [problem.as_dict() for problem in found]})
         finally:
@@ -256,6 +258,9 @@ class Build:
         (signature,) = await asyncio.to_thread(sign_documents, [body], signer, iss=self._tenant, iat=now)
         report = {**report, "reused": self._reused, "made": self._made}
         async with self._connections.db.tenant(self._tenant) as tx:
+            # From here on the build cannot be cancelled; a request that came before is obeyed.
+            if await jobs.cancel_requested(tx, self._job, hold=True):
+                raise job_cancelled()
             # Versions of a package are published one at a time: a slow old one must not be told of after a newer one.
             await tx.execute(b"select 1 from packages where package_id = %s for no key update", [package_id])
             if await self._overtaken(tx, report):
@@ -322,12 +327,7 @@ async def give_up(tx: Transaction, job: Mapping[str, Any], problem: dict[str, An
     """A build has failed for good: the version says so, and the package keeps the version before."""
     if not await jobs.fail(tx, job["job_id"], job["attempt"], problem):
         return
-    subject = job["subject"]
-    await tx.execute(
-        b"""update package_versions set state = 'failed', report = %s
-            where package_id = %s and version = %s and state = 'planned'""",
-        [Jsonb({"problems": problem.get("problems", [problem])}), subject["package_id"], subject["version"]],
-    )
+    await versions.fail(tx, job["subject"], problem)
 
 
 async def _all_or_faults(draft: Draft, probes: Mapping[str, Probe], work: Mapping[str, Awaitable[T]]) -> dict[str, T]:

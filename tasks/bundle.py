@@ -62,7 +62,7 @@ async def drain(connections: Connections, work: Work, entry: int) -> None:
         await _batch(connections, work.tenant, group, contents, holder)
     async with connections.db.tenant(work.tenant) as tx:
         await claims.let_go(tx, group, holder)
-        await planning.hang_up(tx, work.tenant, group, entry)
+        await planning.hang_up(tx, work.tenant, group, entry, connections.settings.bulk_patience_s)
 
 
 async def _batch(connections: Connections, tenant: str, group: Group, contents: Contents, entry: str) -> None:

@@ -1,22 +1,26 @@
 """Jobs as the API shows them: one row each, mirrored from what the queue does.
 
-States: queued → running → succeeded | failed | cancelled, and back to queued for a retry. `starts` counts how often work
-began without an ending that we saw: a job that kills its worker each time is found by it. A decision about a failure is
-a value (`Retry`, `GiveUp`), made by a pure function.
+States and their transitions are in `tasks/job_states.py`. Statements name the states they
+start from, so what comes late changes nothing. `starts` counts how often work began without an ending that we saw: a
+job that kills its worker each time is found by it. A decision about a failure is a value (`Retry`, `GiveUp`), made by a
+pure function. What users ask of a job (cancel, retry) is in `tasks/steering.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from psycopg.types.json import Jsonb
 
 from cluster import telemetry
 from cluster.database import Transaction, fetch_one
+from cluster.deliveries import JOB_FINISHED, Owed, owe
 from cluster.neighbours import NeighbourError
 from content.canonical import derive_id
 from content.errors import ContentError, InvalidInput
+from tasks.job_states import State
 
 LONE_DEATHS = 3
 """Deaths of a job running alone on a replica after which it is given up (one more may have had another cause)."""
@@ -24,6 +28,11 @@ LONE_DEATHS = 3
 
 OUTAGE_ATTEMPTS = 200
 """With a minute between the later ones: more than three hours of a neighbour's or the store's absence."""
+CANCELLED = {
+    "code": "job-cancelled",
+    "title": "The job was cancelled.",
+    "detail": "Retry it if it is wanted after all.",
+}
 WORKER_DIED = {"code": "worker-died", "title": "The worker died each time it tried.", "detail": ""}
 
 
@@ -77,8 +86,8 @@ async def create(tx: Transaction, tenant: str, job: str, kind: str, subject: dic
         tx,
         """insert into jobs (tenant, job_id, kind, subject, traceparent) values (%s, %s, %s, %s, %s)
            on conflict (tenant, job_id) do update
-              set state = 'queued', problem = null, progress = 0, attempt = 0, starts = 0, updated_at = now(),
-                  traceparent = excluded.traceparent
+              set state = 'queued', problem = null, result = null, progress = 0, message = '', stages = '[]',
+                  attempt = 0, starts = 0, updated_at = now(), traceparent = excluded.traceparent
               where jobs.state in ('failed', 'cancelled')
            returning job_id""",
         [tenant, job, kind, Jsonb(subject), telemetry.traceparent()],
@@ -93,7 +102,7 @@ async def suspected(tx: Transaction, job: str) -> bool:
 
 
 async def begin(tx: Transaction, job: str) -> dict[str, Any] | None:
-    """Count a start before the work begins. None if the job has ended (a late or doubled queue entry)."""
+    """Count a start before the work begins. None if the job has ended, or is to end (a late or doubled queue entry)."""
     return await fetch_one(
         tx,
         """update jobs set state = 'running', attempt = attempt + 1, starts = starts + 1, updated_at = now()
@@ -103,22 +112,31 @@ async def begin(tx: Transaction, job: str) -> dict[str, Any] | None:
     )
 
 
-async def progress(tx: Transaction, job: str, share: float, message: str) -> None:
+async def progress(tx: Transaction, job: str, share: float, message: str, stages: list[dict[str, Any]]) -> None:
     """Tell how far a running job is: 0 to 1, never going back within an attempt."""
     await tx.execute(
-        b"""update jobs set progress = least(1, greatest(progress, %s)), message = %s, updated_at = now()
+        b"""update jobs set progress = least(1, greatest(progress, %s)), message = %s, stages = %s, updated_at = now()
             where job_id = %s and state = 'running'""",
-        [share, message, job],
+        [share, message, Jsonb(stages), job],
     )
+
+
+async def cancel_requested(tx: Transaction, job: str, *, hold: bool = False) -> bool:
+    """Whether the job is to end. With `hold` its row is locked: who asks from now on waits for this transaction."""
+    lock = " for no key update" if hold else ""
+    row = await fetch_one(tx, f"select state from jobs where job_id = %s{lock}", [job])
+    return row is not None and row["state"] in (State.CANCELLING, State.CANCELLED)
 
 
 async def succeed(tx: Transaction, job: str, result: dict[str, Any]) -> None:
-    await tx.execute(
-        b"""update jobs set state = 'succeeded', progress = 1, message = 'done', result = %s, problem = null,
-                            starts = 0, updated_at = now()
-            where job_id = %s and state in ('queued', 'running')""",
+    row = await fetch_one(
+        tx,
+        """update jobs set state = 'succeeded', progress = 1, message = 'done', result = %s, problem = null,
+                           starts = 0, updated_at = now()
+           where job_id = %s and state in ('queued', 'running') returning tenant, job_id, kind, subject, result, problem""",
         [Jsonb(result), job],
     )
+    await _told(tx, row, State.SUCCEEDED)
 
 
 async def put_back(tx: Transaction, job: str, attempt: int, reason: str, *, tried: bool = True) -> bool:
@@ -127,7 +145,7 @@ async def put_back(tx: Transaction, job: str, attempt: int, reason: str, *, trie
     row = await fetch_one(
         tx,
         """update jobs set state = 'queued', starts = 0, attempt = attempt - %s, message = %s, progress = 0,
-                            updated_at = now()
+                           stages = '[]', updated_at = now()
            where job_id = %s and attempt = %s and state = 'running' returning job_id""",
         [0 if tried else 1, reason[:500], job, attempt],
     )
@@ -139,7 +157,29 @@ async def fail(tx: Transaction, job: str, attempt: int, problem: dict[str, Any])
     row = await fetch_one(
         tx,
         """update jobs set state = 'failed', problem = %s, message = 'failed', starts = 0, updated_at = now()
-           where job_id = %s and attempt = %s and state in ('queued', 'running') returning job_id""",
+           where job_id = %s and attempt = %s and state in ('queued', 'running')
+           returning tenant, job_id, kind, subject, result, problem""",
         [Jsonb(problem), job, attempt],
     )
+    await _told(tx, row, State.FAILED)
     return row is not None
+
+
+async def cancelled(tx: Transaction, job: str, before: State) -> dict[str, Any] | None:
+    """End a job that was queued, or cancelling and its worker has stopped. None if it is not in the state `before`."""
+    row = await fetch_one(
+        tx,
+        """update jobs set state = 'cancelled', problem = %s, message = 'cancelled', starts = 0, updated_at = now()
+           where job_id = %s and state = %s returning tenant, job_id, kind, subject, result, problem""",
+        [Jsonb(CANCELLED), job, before],
+    )
+    await _told(tx, row, State.CANCELLED)
+    return row
+
+
+async def _told(tx: Transaction, row: dict[str, Any] | None, state: State) -> None:
+    """Webhooks hear of every end, once: it is written with the change itself."""
+    if row is not None:
+        data = {"tenant_id": row["tenant"], "job_id": row["job_id"], "kind": row["kind"], "subject": row["subject"]}
+        data |= {"state": str(state), "result": row["result"], "problem": row["problem"]}
+        await owe(tx, row["tenant"], [Owed(JOB_FINISHED, str(uuid4()), data)])

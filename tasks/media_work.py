@@ -8,6 +8,7 @@ start does. Ray does not retry them (`max_retries=0`): the queue does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import secrets
@@ -20,7 +21,7 @@ from threading import Thread
 from typing import Any
 
 import ray
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from cluster import places, telemetry
 from cluster.neighbours import Neighbours
@@ -34,6 +35,7 @@ from tasks.render import probe, render
 
 PROGRESS_S = 0.5
 SERVICE = "content-render"
+GONE_S = 5.0
 TASK_MEMORY = GI
 
 
@@ -150,10 +152,14 @@ _make: Any = ray.remote(max_retries=0, num_cpus=1)(make)
 
 async def look_on_ray(original: Original) -> tuple[int, Probe]:
     """`look` somewhere in the cluster."""
+    reference: Any = _look.options(**_placement()).remote(original, telemetry.traceparent())
     try:
-        return await _look.options(**_placement()).remote(original, telemetry.traceparent())
+        return await reference
     except RayTaskError as error:
         raise _cause(error) from None
+    except asyncio.CancelledError:
+        await _end(reference, reference)
+        raise
 
 
 async def make_on_ray(original: Original, recipe: Recipe, duration_s: float) -> AsyncIterator[float | Rendition]:
@@ -173,7 +179,20 @@ async def make_on_ray(original: Original, recipe: Recipe, duration_s: float) -> 
         raise _cause(error) from None
     finally:
         if not finished:
-            await asyncio.to_thread(ray.cancel, generator, force=True)
+            await _end(generator, generator.completed())
+
+
+async def _end(task: Any, over: Any) -> None:
+    """End a task by force and wait until it is gone, so that nothing writes into the job's folder any more."""
+    await asyncio.to_thread(ray.cancel, task, force=True)
+    gone = asyncio.ensure_future(_outcome(over))
+    await asyncio.wait({gone}, timeout=GONE_S)
+    gone.cancel()
+
+
+async def _outcome(over: Any) -> None:
+    with contextlib.suppress(RayError):
+        await over
 
 
 def _placement() -> dict[str, Any]:

@@ -4,6 +4,10 @@ Three things call for bundles: an enrolment, a device that registers, a version 
 their caller's transaction. Rows are inserted on conflict do nothing under derived ids, so asking twice plans once.
 Drain jobs are put in the queue per group (tenant, package version, profile, lane) in as many slots as the group needs:
 groups take turns in the queue, so a rebundle of 100,000 never stands before somebody's single enrolment.
+
+Lanes: an enrolment or a device is `interactive`, since somebody waits for it; a version that many devices get is `bulk`
+and comes after. A bulk row that somebody enrols for after all changes lanes, and a group whose oldest row has waited
+long enough is called as if it were interactive, so neither lane starves.
 """
 
 from __future__ import annotations
@@ -13,11 +17,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cluster import queue, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
+from cluster.settings import Settings
 from cluster.topology import BUNDLER
 from content.canonical import derive_id
 
@@ -42,9 +48,15 @@ PLAN = b"""
                          lane, traceparent)
     values (%(tenant)s, %(bundle_id)s, %(enrollment_id)s, %(learner_id)s, %(device_id)s, %(package_id)s, %(version)s,
             %(profile)s, %(policy)s, %(lane)s, %(traceparent)s)
-    on conflict (tenant, bundle_id) do update set state = 'planned', attempts = 0, problem = null, claimed_by = null,
-                                                  traceparent = excluded.traceparent
+    on conflict (tenant, bundle_id) do update
+        set state = 'planned', lane = excluded.lane, attempts = 0, problem = null, claimed_by = null, planned_at = now(),
+            traceparent = excluded.traceparent
         where bundles.state in ('failed', 'cancelled')
+"""
+
+PROMOTE = """
+    update bundles b set lane = 'interactive' where {chosen} and b.lane = 'bulk' and b.state = 'planned'
+    returning b.package_id, b.version, b.profile
 """
 
 
@@ -75,7 +87,8 @@ async def for_enrolment(tx: Transaction, tenant: str, enrollment_id: str, course
     """A learner may take a course: every device of theirs gets its newest version."""
     await _meet(tx, f"{tenant}/learner/{learner_id}", shared=True)
     await _meet(tx, f"{tenant}/course/{course_id}", shared=True)
-    return await _plan(tx, tenant, "e.enrollment_id = %(value)s", enrollment_id, "interactive")
+    promoted = await _promote(tx, tenant, "b.enrollment_id = %(value)s", enrollment_id)
+    return promoted + await _plan(tx, tenant, "e.enrollment_id = %(value)s", enrollment_id)
 
 
 async def for_device(tx: Transaction, tenant: str, device_id: str, learner_id: str) -> int:
@@ -88,13 +101,18 @@ async def for_device(tx: Transaction, tenant: str, device_id: str, learner_id: s
     )
     for row in courses:
         await _meet(tx, f"{tenant}/course/{row['course_id']}", shared=True)
-    return await _plan(tx, tenant, "d.device_id = %(value)s", device_id, "interactive")
+    promoted = await _promote(tx, tenant, "b.device_id = %(value)s", device_id)
+    return promoted + await _plan(tx, tenant, "d.device_id = %(value)s", device_id)
 
 
-async def for_package(tx: Transaction, tenant: str, package_id: str, course_id: str) -> int:
-    """A new version: everybody who holds the package gets it. Returns the number of bundles planned."""
+async def for_package(
+    tx: Transaction, tenant: str, package_id: str, course_id: str, *, bulk_from: int | None = None
+) -> int:
+    """A new version, or one whose bundles are to be planned anew: everybody who holds the package gets it, in the lane
+    bulk if they are `bulk_from` or more. What is there or under way stays. Returns the number of bundles planned."""
     await meet_course(tx, tenant, course_id)
-    return await _plan(tx, tenant, "p.package_id = %(value)s", package_id, "interactive")
+    most = Settings.load().bulk_from if bulk_from is None else bulk_from
+    return await _plan(tx, tenant, "p.package_id = %(value)s", package_id, most)
 
 
 async def meet_course(tx: Transaction, tenant: str, course_id: str, *, shared: bool = False) -> None:
@@ -111,8 +129,9 @@ async def _meet(tx: Transaction, name: str, *, shared: bool) -> None:
     await tx.execute(lock, [_number(name)])
 
 
-async def _plan(tx: Transaction, tenant: str, chosen: str, value: str, lane: str) -> int:
+async def _plan(tx: Transaction, tenant: str, chosen: str, value: str, bulk_from: int | None = None) -> int:
     wanted = await fetch_all(tx, WANTED.format(chosen=chosen), {"value": value})
+    lane = "bulk" if bulk_from is not None and len(wanted) >= bulk_from else "interactive"
     more = {"tenant": tenant, "lane": lane, "traceparent": telemetry.traceparent()}
     rows = [{**row, **more, "bundle_id": bundle_id(row)} for row in wanted]
     rows.sort(key=lambda row: row["bundle_id"])  # two plannings lock in one order
@@ -120,20 +139,32 @@ async def _plan(tx: Transaction, tenant: str, chosen: str, value: str, lane: str
         return 0
     async with tx.cursor() as cursor:
         await cursor.executemany(PLAN, rows)
-    groups = Counter(Group(row["package_id"], row["version"], row["profile"], lane) for row in rows)
-    for group, count in sorted(groups.items(), key=lambda entry: entry[0].subject(0)):
-        await call(tx, tenant, group, range(slots(count)))
+    await _call_all(tx, tenant, rows, lane)
     return len(rows)
 
 
-async def call(tx: Transaction, tenant: str, group: Group, of: Sequence[int]) -> None:
+async def _promote(tx: Transaction, tenant: str, chosen: str, value: str) -> int:
+    """Rows that wait in the lane bulk go over to the lane of those for whom somebody waits."""
+    rows = await fetch_all(tx, PROMOTE.format(chosen=chosen), {"value": value})
+    await _call_all(tx, tenant, rows, "interactive")
+    return len(rows)
+
+
+async def _call_all(tx: Transaction, tenant: str, rows: Sequence[dict[str, Any]], lane: str) -> None:
+    groups = Counter(Group(row["package_id"], row["version"], row["profile"], lane) for row in rows)
+    for group, count in sorted(groups.items(), key=lambda entry: entry[0].subject(0)):
+        await call(tx, tenant, group, range(slots(count)))
+
+
+async def call(tx: Transaction, tenant: str, group: Group, of: Sequence[int], *, late: bool = False) -> None:
     """Put a group's drain jobs into the queue, at the back; a slot that waits or works already is not put twice.
 
     A slot at work will look again before it gives up its key (`hang_up`), and waits for this transaction to do so.
+    `late`: the group has waited so long that it counts as interactive.
     """
     await tx.execute(b"select pg_advisory_xact_lock_shared(%s)", [_lock(tenant, group)])
     work = [Work(tenant, group.subject(slot)) for slot in of]
-    await queue.enqueue(tx, queue.BUNDLE, work, lane=group.lane)
+    await queue.enqueue(tx, queue.BUNDLE, work, lane="interactive" if late else group.lane)
 
 
 async def call_forgotten(connections: Connections) -> int:
@@ -153,7 +184,7 @@ async def call_forgotten(connections: Connections) -> int:
             {"older": older},
         )
         builds = await fetch_all(
-            ops, "select tenant, job_id from jobs where kind = 'build' and state in ('queued', 'running')"
+            ops, "select tenant, job_id from jobs where kind = 'build' and state in ('queued', 'running', 'cancelling')"
         )
     for row in groups:
         group = Group(row["package_id"], row["version"], row["profile"], row["lane"])
@@ -167,8 +198,9 @@ async def call_forgotten(connections: Connections) -> int:
     return len(groups) + len(builds)
 
 
-async def hang_up(tx: Transaction, tenant: str, group: Group, entry: int) -> None:
-    """The end of a drain job: give up its key and, if rows wait, call as many slots as they need.
+async def hang_up(tx: Transaction, tenant: str, group: Group, entry: int, patience_s: float) -> None:
+    """The end of a drain job: give up its key and, if rows wait, call as many slots as they need; at the front lane if
+    one of them waits for longer than `patience_s`.
 
     The exclusive lock lets every transaction that is planning rows of this group end first: it skipped its call
     because of our key, so its rows must be seen here. Later ones find the key free.
@@ -177,12 +209,13 @@ async def hang_up(tx: Transaction, tenant: str, group: Group, entry: int) -> Non
     await queue.release(tx, entry)
     row = await fetch_one(
         tx,
-        """select count(*) as n from bundles where package_id = %s and version = %s and profile = %s and lane = %s
+        """select count(*) as n, min(planned_at) < now() - make_interval(secs => %s) as late
+           from bundles where package_id = %s and version = %s and profile = %s and lane = %s
            and (state = 'planned' or (state = 'claimed' and claimed_until < now()))""",
-        [group.package_id, group.version, group.profile, group.lane],
+        [patience_s, group.package_id, group.version, group.profile, group.lane],
     )
     if row and row["n"]:
-        await call(tx, tenant, group, range(slots(row["n"])))
+        await call(tx, tenant, group, range(slots(row["n"])), late=row["late"])
 
 
 def _lock(tenant: str, group: Group) -> int:

@@ -1,10 +1,14 @@
-"""How far a build is: the mean over its originals of the mean over their renditions, written a few times a second."""
+"""How far a build is: the mean over its originals of the mean over their renditions, written a few times a second.
+
+It is also how a worker hears that its job was cancelled: the row is looked at as often as it is written.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
@@ -13,9 +17,18 @@ from content.errors import ContentError
 from tasks import jobs
 
 EVERY_S = 0.5
-FROM, TO = 0.05, 0.95
-"""The share of a build that is rendering."""
+STAGES = {"draft": (0.0, 0.05), "media": (0.05, 0.95), "publish": (0.95, 1.0)}
+"""The stages of a build, each with its share of the whole (from, to)."""
 log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class JobCancelled(ContentError):
+    """The work was stopped because its job is to end."""
+
+
+def job_cancelled() -> JobCancelled:
+    return JobCancelled(jobs.CANCELLED["code"], jobs.CANCELLED["title"], jobs.CANCELLED["detail"])
 
 
 class Progress:
@@ -23,13 +36,15 @@ class Progress:
 
     def __init__(self, connections: Connections, tenant: str, job: str) -> None:
         self._connections, self._tenant, self._job = connections, tenant, job
-        self._share, self._message = 0.0, ""
+        self._message = ""
+        self._stages = dict.fromkeys(STAGES, 0.0)
         self._shares: dict[str, dict[str, float]] = defaultdict(dict)
-        self._changed = asyncio.Event()
+        self._changed = False
+        self._cancelled = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Progress:
-        self._writer = asyncio.create_task(self._write())
+        self._writer = asyncio.create_task(self._mirror())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -37,9 +52,27 @@ class Progress:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
 
-    def tell(self, share: float, message: str) -> None:
-        self._share, self._message = max(self._share, share), message
-        self._changed.set()
+    async def unless_cancelled(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the work returns or raises. Raises JobCancelled as soon as the job is to end, when the work has stopped."""
+        task, told = asyncio.ensure_future(work), asyncio.ensure_future(self._cancelled.wait())
+        try:
+            await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise job_cancelled()
+            return await task
+        finally:
+            told.cancel()
+            task.cancel()
+            await asyncio.gather(task, told, return_exceptions=True)
+
+    def tell(self, stage: str, share: float, message: str) -> None:
+        """How much of a stage is done, 0 to 1; the stages before it are."""
+        for name in STAGES:
+            if name == stage:
+                break
+            self._stages[name] = 1.0
+        self._stages[stage] = max(self._stages[stage], min(share, 1.0))
+        self._message, self._changed = message, True
 
     def expect(self, assets: Sequence[str]) -> None:
         self._shares = defaultdict(dict, {asset: {} for asset in assets})
@@ -47,19 +80,26 @@ class Progress:
     def share(self, asset: str, recipe: str, share: float) -> None:
         self._shares[asset][recipe] = share
         parts = [sum(own.values()) / len(own) if own else 0.0 for own in self._shares.values()]
-        self.tell(FROM + (TO - FROM) * sum(parts) / len(parts), f"{asset}: {recipe} {share:.0%}")
+        self.tell("media", sum(parts) / len(parts), f"{asset}: {recipe} {share:.0%}")
 
     def done(self, asset: str, recipe: str, *, reused: bool) -> None:
         self.share(asset, recipe, 1.0)
         self._message = f"{asset}: {recipe} {'reused' if reused else 'made'}"
 
-    async def _write(self) -> None:
+    def overall(self) -> float:
+        """The share of the whole, 0 to 1."""
+        return max(start + (end - start) * self._stages[name] for name, (start, end) in STAGES.items() if self._stages[name])  # fmt: skip
+
+    async def _mirror(self) -> None:
         while True:
-            await self._changed.wait()
-            self._changed.clear()
             try:
                 async with self._connections.db.tenant(self._tenant) as tx:
-                    await jobs.progress(tx, self._job, self._share, self._message[:200])
+                    if self._changed:
+                        self._changed = False
+                        stages = [{"name": name, "progress": round(share, 3)} for name, share in self._stages.items()]
+                        await jobs.progress(tx, self._job, self.overall(), self._message[:200], stages)
+                    if await jobs.cancel_requested(tx, self._job):
+                        self._cancelled.set()
             except ContentError as error:
                 log.warning("progress not written", code=error.code)
             await asyncio.sleep(EVERY_S)

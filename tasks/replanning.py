@@ -10,7 +10,7 @@ from tasks import planning
 from tasks.planning import Group
 
 LOOK = """
-    select b.package_id, b.version, b.profile, b.lane, b.state, e.state as enrolment_state, d.state as device_state,
+    select b.package_id, b.version, b.profile, b.state, e.state as enrolment_state, d.state as device_state,
            v.state as version_state, p.course_id
     from bundles b
     join enrolments e on e.enrollment_id = b.enrollment_id
@@ -38,11 +38,12 @@ async def retry(tx: Transaction, tenant: str, bundle_id: str) -> bool:
     if (refused := _refused(row)) is not None:
         raise refused
     await tx.execute(
-        b"""update bundles set state = 'planned', attempts = 0, problem = null, claimed_by = null, claimed_until = null
+        b"""update bundles set state = 'planned', lane = 'interactive', attempts = 0, problem = null, claimed_by = null,
+                              claimed_until = null, planned_at = now()
             where bundle_id = %s""",
         [bundle_id],
     )
-    group = Group(row["package_id"], row["version"], row["profile"], row["lane"])
+    group = Group(row["package_id"], row["version"], row["profile"], "interactive")
     await planning.call(tx, tenant, group, range(1))
     return True
 

@@ -102,6 +102,19 @@ _ROWS = (
     # Bundles
     ProblemType("bundle-not-ready", 409, "The bundle is not ready yet", "Ask again in a moment.", retryable=True),
     ProblemType("bundle-failed", 409, "The bundle could not be made", "See its problem in the list of bundles."),
+    # Jobs
+    ProblemType("job-ended", 409, "The job has ended", "There is nothing to cancel any more."),
+    ProblemType(
+        "job-not-retryable", 409, "The job cannot be tried again", "Only one that failed or was cancelled can."
+    ),
+    ProblemType(
+        "too-many-streams",
+        429,
+        "The tenant has too many streams open",
+        "Close some, or ask for the job.",
+        retryable=True,
+    ),
+    ProblemType("streams-full", 503, "No further stream can be opened here", "Ask for the job itself.", retryable=True),
     ProblemType("bundle-not-failed", 409, "The bundle has not failed", "Only a failed bundle is made again."),
     ProblemType("bundle-superseded", 410, "A newer version took its place", "List the bundles again."),
     ProblemType("enrolment-cancelled", 410, "The enrolment has ended", "Enrol the learner again."),

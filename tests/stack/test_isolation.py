@@ -10,7 +10,8 @@ from cluster.local.identity import mint_token
 from tests.support.running import Running
 from tests.support.tenants import Tenant
 
-QUEUE = ("pgqueuer", "migrations")
+QUEUE = ("pgqueuer", "migrations", "queues")
+"""Tables without a tenant: the queue's own, the record of migrations, and the queues' names with who paused them."""
 SERVICE_ROLES = ("content_api", "content_worker", "content_relay", "content_ops")
 
 

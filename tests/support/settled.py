@@ -27,7 +27,7 @@ def unfinished(tenant: Tenant) -> list[dict[str, Any]]:
     """Jobs, bundles, queue entries and events of the tenant that are not at an end."""
     name, running = tenant.name, tenant.running
     return [
-        *running.rows("select job_id, state, message from jobs where tenant = %s and state in ('queued', 'running')", name),
+        *running.rows("select job_id, state, message from jobs where tenant = %s and state in ('queued', 'running', 'cancelling')", name),
         *running.rows("select bundle_id, state from bundles where tenant = %s and state in ('planned', 'claimed')", name),
         *running.rows("select package_id, version from package_versions where tenant = %s and state = 'planned'", name),
         *running.rows("select id, type, key from outbox where tenant = %s and published_at is null", name),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from content.errors import ContentError, InvalidInput, Problem
+from tasks.job_states import ENDED, TRANSITIONS, State
 from tasks.jobs import OUTAGE_ATTEMPTS, GiveUp, Retry, decide, job_id, problem_of
 
 AWAY = ContentError("media-unavailable", "media-service does not answer.", "", True)
@@ -47,3 +48,14 @@ def test_asking_twice_is_one_job() -> None:
     assert job_id("acme", "build", "pkg_x", 1) == job_id("acme", "build", "pkg_x", 1)
     assert job_id("acme", "build", "pkg_x", 1) != job_id("acme", "build", "pkg_x", 2)
     assert job_id("acme", "build", "pkg_x", 1) != job_id("other", "build", "pkg_x", 1)
+
+
+def test_every_state_has_its_way_out_or_is_an_end() -> None:
+    assert set(TRANSITIONS) == set(State)
+    assert {state for state in State if not TRANSITIONS[state]} == {State.SUCCEEDED}
+    assert {state for state in ENDED if TRANSITIONS[state]} == {State.FAILED, State.CANCELLED}  # by a retry alone
+    assert all(TRANSITIONS[state] == {State.QUEUED} for state in (State.FAILED, State.CANCELLED))
+
+
+def test_whoever_is_to_stop_cannot_succeed() -> None:
+    assert TRANSITIONS[State.CANCELLING] == {State.CANCELLED}

@@ -1,0 +1,78 @@
+"""What somebody may ask of a job: end it, or try it again.
+
+Cancelling is a race with the work, decided by the lock of the job's row: a build locks it before it publishes, so either
+the request is seen and nothing is published, or the job has ended and the request is refused. A job that waits ends at
+once; one that runs is `cancelling` until its worker has stopped (`tasks/progress.py` hears of it within a second), and
+if that worker dies, the one that takes its queue entry over ends the job.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cluster import queue
+from cluster.database import Transaction, fetch_one
+from cluster.queue import Work
+from content.errors import ContentError
+from tasks import jobs, versions
+from tasks.job_states import ENDED, State
+
+
+async def cancel(tx: Transaction, tenant: str, job: str) -> State | None:
+    """The state after the request: cancelled or cancelling. None if there is no such job.
+
+    Asking again changes nothing. Raises `job-ended` for one that succeeded or failed.
+    """
+    row = await _held(tx, job)
+    if row is None:
+        return None
+    state = State(row["state"])
+    if state is State.QUEUED:
+        await queue.withdraw(tx, row["kind"], Work(tenant, job))
+        await end_cancelled(tx, job, State.QUEUED)
+        return State.CANCELLED
+    if state is State.RUNNING:
+        await tx.execute(
+            b"update jobs set state = 'cancelling', message = 'stopping', updated_at = now() where job_id = %s", [job]
+        )
+        return State.CANCELLING
+    if state in ENDED - {State.CANCELLED}:
+        raise ContentError("job-ended", f"The job has ended: it {_ENDINGS[state]}.", "There is nothing to cancel.")
+    return state
+
+
+async def end_cancelled(tx: Transaction, job: str, before: State = State.CANCELLING) -> bool:
+    """End a job that was asked to end and at which nobody works (any more), and what it was for. False if it was not."""
+    row = await jobs.cancelled(tx, job, before)
+    if row is not None:
+        await versions.fail(tx, row["subject"], jobs.CANCELLED)
+    return row is not None
+
+
+async def retry(tx: Transaction, tenant: str, job: str) -> bool:
+    """Queue a job that failed or was cancelled anew, with its attempts counted from 0. False if there is no such job.
+
+    Raises `job-not-retryable` for any other, and where what it was to make has been made otherwise.
+    """
+    row = await _held(tx, job)
+    if row is None:
+        return False
+    state = State(row["state"])
+    if state not in (State.FAILED, State.CANCELLED):
+        raise ContentError(
+            "job-not-retryable", f"The job is {state}.", "Only a job that failed or was cancelled can be tried again."
+        )
+    if not await versions.plan_again(tx, row["subject"]):
+        raise ContentError(
+            "job-not-retryable", "What the job was to make is not wanted any more.", "Publish the draft again."
+        )
+    await jobs.create(tx, tenant, job, row["kind"], row["subject"])
+    await queue.enqueue(tx, row["kind"], [Work(tenant, job)])
+    return True
+
+
+async def _held(tx: Transaction, job: str) -> dict[str, Any] | None:
+    return await fetch_one(tx, "select kind, subject, state from jobs where job_id = %s for no key update", [job])
+
+
+_ENDINGS = {State.SUCCEEDED: "succeeded", State.FAILED: "failed"}
