@@ -16,8 +16,9 @@ from cluster.queue import Work
 from cluster.telemetry import describe
 from content.errors import ContentError
 from tasks import bundle, claims, lists, planning
+from tasks.courier import Courier, sweep
 
-RENEW_S = 3600.0
+RENEW_S, WEBHOOKS_S = 3600.0, 1.0
 log = structlog.get_logger()
 
 
@@ -28,7 +29,7 @@ class Bundler(QueueReplica):
 
     async def start(self) -> None:
         await super().start()
-        self._tasks.append(asyncio.create_task(self._upkeep()))
+        self._tasks += [asyncio.create_task(self._upkeep()), asyncio.create_task(self._tell_webhooks())]
 
     async def _upkeep(self) -> None:
         """Workers called to what was forgotten, and fresh trust and revocation lists: this pool may use the keys."""
@@ -44,6 +45,23 @@ class Bundler(QueueReplica):
             except ContentError as error:
                 log.warning("upkeep put off", **describe(error))
             await pause(self.stopping, self.settings.lease_s)
+
+    async def _tell_webhooks(self) -> None:
+        """Webhooks are told from here, since their secrets are unwrapped by the keys."""
+        courier, swept = Courier(self.connections), 0.0
+        try:
+            while not self.stopping.is_set():
+                try:
+                    begun = await courier.step()
+                    if time.monotonic() - swept > RENEW_S or not swept:
+                        await sweep(self.connections)
+                        swept = time.monotonic()
+                except ContentError as error:
+                    log.warning("webhooks put off", **describe(error))
+                    begun = 0
+                await pause(self.stopping, 0.1 if begun else WEBHOOKS_S)
+        finally:
+            await courier.stop(self.settings.webhook_timeout_s if self.stopping.is_set() else 0.0)
 
     async def read_depth(self) -> float:
         """Bundles, not jobs: rows that wait and rows that are being served."""

@@ -117,6 +117,21 @@ class Settings(BaseSettings):
     bulk_from: int = Field(200, description="a version that so many devices get is bundled in the lane bulk")
     bulk_patience_s: float = Field(600.0, description="a bulk bundle that waited so long counts as interactive")
     relay_window: int = 256
+
+    # Webhooks
+    webhooks_per_tenant: int = Field(10, description="webhooks that a tenant may have")
+    webhook_timeout_s: float = Field(15.0, description="longest time that one attempt may take")
+    webhook_retry_s: tuple[float, ...] = Field(
+        (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
+        description="waits after each failed attempt; after the last one the delivery has failed",
+    )
+    webhook_disable_after_s: float = Field(5 * 24 * 3600.0, description="a webhook that failed for so long is disabled")
+    webhook_rotation_s: float = Field(24 * 3600.0, description="how long a replaced secret signs beside the new one")
+    webhook_keep_s: float = Field(30 * 24 * 3600.0, description="how long an ended delivery is kept in the log")
+    webhook_allow_private: bool = Field(
+        False, description="development only: webhooks may be at addresses that are not public"
+    )
+
     gc_grace_s: float = 24 * 3600.0
 
     # Licences and lists

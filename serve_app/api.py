@@ -40,6 +40,7 @@ from serve_app.routes import (
     queues,
     schemas,
     tenants,
+    webhooks,
 )  # fmt: skip
 
 TELL_S = 5.0
@@ -57,7 +58,7 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, audit, packages, manifests, drafts, devices, enrolments, bundles, jobs, queues, schemas, pages,
+        health, me, tenants, audit, packages, manifests, drafts, devices, enrolments, bundles, jobs, queues, webhooks, schemas, pages,
         static,
     )
 )  # fmt: skip

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import psutil
 import pytest
 
 from tests.support.courses import Course
+from tests.support.killing import BUILDER, BUNDLER, RELAY, killed_at
 from tests.support.settled import assert_settled, named_keys
 from tests.support.tenants import Tenant
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 
-BUILDER, BUNDLER, RELAY = "content-builder", "content-bundler", "content-outbox-relay"
 LEARNER = "learner-1"
-
-
-@contextmanager
-def killed_at(tenant: Tenant, pool: str, point: str, deadline_s: float = 60.0) -> Iterator[None]:
-    """What is done inside brings a replica of the pool to the point, where it dies; at the end it is gone."""
-    running = tenant.running
-    before = running.replicas(pool)
-    running.failpoints.arm(point, "kill")
-    yield
-    running.failpoints.reached(point, deadline_s=deadline_s)
-    until("the replica gone", lambda: not before & running.replicas(pool), 20)
 
 
 def small(tenant: Tenant) -> Course:

@@ -46,6 +46,7 @@ def started(factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder.mkdir(parents=True, exist_ok=True)
     stack = Stack(home)
     overrides: dict[str, Any] = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0}
+    overrides |= {"webhook_allow_private": True, "webhook_retry_s": [0.2, 0.4], "webhook_timeout_s": 2.0}
     overrides |= {"trace_exporter": "file", "trace_folder": str(home / "traces")}
     try:
         info = stack.up(before_ray=prepare, overrides=overrides)
