@@ -66,6 +66,7 @@ create table webhooks (
     primary key (tenant, webhook_id)
 );
 call secure_tenant_table('webhooks');
+create index webhooks_by_time on webhooks (tenant, created_at desc, webhook_id desc);
 
 -- One row for each event that a webhook is owed, written in the transaction of the event. A claim is `next_attempt_at`
 -- moved behind the attempt's longest end: what a killed process held falls due again by itself.
@@ -89,6 +90,8 @@ create table webhook_deliveries (
 call secure_tenant_table('webhook_deliveries');
 create index webhook_deliveries_due on webhook_deliveries (next_attempt_at) where state = 'pending';
 create index webhook_deliveries_by_time on webhook_deliveries (tenant, webhook_id, created_at desc, event_id desc);
+create index webhook_deliveries_by_state
+    on webhook_deliveries (tenant, webhook_id, state, created_at desc, event_id desc);
 create index webhook_deliveries_ended on webhook_deliveries (tenant, ended_at) where ended_at is not null;
 create policy counts on webhook_deliveries for select to content_ops using (true);
 grant select (tenant, webhook_id, state, next_attempt_at, created_at) on webhook_deliveries to content_ops;
