@@ -33,6 +33,8 @@ ELSEWHERE = {
     "content.packages.report": "as above",
     "content.packages.blocks": "builds only",
     "content.packages.build": "builds only",
+    "content.packages.media_report": "builds only",
+    "content.media.captions": "builds only",
     "content.events.envelope": "events are taken in by the relay",
     "tasks.intake": "as above",
     "cluster.events": "as above",
