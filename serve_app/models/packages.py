@@ -62,7 +62,7 @@ class Asset(Answer):
     """One rendition of an asset of a version."""
 
     asset: str = Field(examples=["cover"])
-    role: str = Field(examples=["image-960"])
+    role: str = Field(examples=["image"])
     media_type: str = Field(examples=["image/webp"])
     digest: Digest
     size_bytes: int

@@ -1,6 +1,7 @@
 """A stack that is up, as a test sees it: its address and database from outside, its processes, its parts one by one.
 
 `CONTENT_TEST_HOME` names the home of a stack to use again and to leave running: a minute saved while tests are written.
+With `CONTENT_TEST_NO_RAY` Ray is left out and one replica of the API runs beside the tests: enough for what builds nothing.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -29,6 +31,7 @@ from cluster.sandbox.slots import FOLDER
 from cluster.settings import Settings
 from tasks.bootstrap import prepare
 from tests.support.failpoints import Failpoints
+from tests.support.replicas import replicas
 from tests.support.sandboxes import sandboxed
 from tests.support.waiting import until
 
@@ -48,9 +51,12 @@ def started(factory: pytest.TempPathFactory) -> Iterator[Running]:
     overrides: dict[str, Any] = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0}
     overrides |= {"webhook_allow_private": True, "webhook_retry_s": [0.2, 0.4], "webhook_timeout_s": 2.0}
     overrides |= {"trace_exporter": "file", "trace_folder": str(home / "traces")}
+    ray = not os.environ.get("CONTENT_TEST_NO_RAY")
     try:
-        info = stack.up(before_ray=prepare, overrides=overrides)
-        yield Running(stack, info.settings, Failpoints(folder), factory.mktemp("media"))
+        info = stack.up(ray=ray, before_ray=prepare, overrides=overrides)
+        found = Running(stack, info.settings, Failpoints(folder), factory.mktemp("media"))
+        with nullcontext() if ray else replicas(stack.home, 1, [urlsplit(info.settings.api_url).port or 0]):
+            yield found
     finally:
         if not kept:
             stack.down()
@@ -69,12 +75,16 @@ class Running:
 
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         """Rows as the superuser sees them: of every tenant, whatever the policies say."""
+        with self.superuser() as connection:
+            return connection.execute(sql.encode(), parameters or None).fetchall()
+
+    def superuser(self) -> psycopg.Connection[dict[str, Any]]:
+        """A connection that no policy binds."""
         port = read_json(self.home.state)["ports"]["postgres"]
-        with psycopg.Connection[dict[str, Any]].connect(
+        return psycopg.Connection[dict[str, Any]].connect(
             host="127.0.0.1", port=port, user="postgres", password=self._secrets["postgres"], dbname=DATABASE,
             row_factory=dict_row, autocommit=True,
-        ) as connection:  # fmt: skip
-            return connection.execute(sql.encode(), parameters or None).fetchall()
+        )  # fmt: skip
 
     def keys(self) -> set[str]:
         """Every key in the bucket below the prefixes that the service uses."""
@@ -122,10 +132,11 @@ class Running:
     def start_part(self) -> None:
         """Start again what was stopped: the same ports, the data that was there. Everything else goes on running."""
         before = {name: note.pid for name, note in self._noted().items()}
-        info = self.stack.up()
+        info = self.stack.up(ray="ray" in before)
         assert info.settings == self.settings, "a part came back elsewhere"
         moved = [name for name in info.kept if self._noted()[name].pid != before[name]]
-        assert "ray" in info.kept and not moved
+        assert "ray" in info.kept or "ray" not in before
+        assert not moved
 
     def workers_ready(self, deadline_s: float = 90.0) -> None:
         """Wait until every pool has a replica that works: its listener or its lock is in the database."""

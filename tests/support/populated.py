@@ -1,0 +1,153 @@
+"""A tenant with one of everything, made without a builder or bundler: rows and blobs as those would have written them.
+
+What a test of the API needs stands in `ids`, by the name of the path parameter. The manifest is a real one, signed by the
+tenant's key; the device is registered through the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from cluster import places
+from cluster.connections import Connections
+from content.canonical import canonical, derive_id, digest, rfc3339
+from content.drafts import parse as parse_draft
+from content.media import Rendition
+from content.packages import AssetResult, Manifest, Source, build_manifest
+from content.signatures import sign_documents
+from tasks import jobs, planning
+from tasks.signing import current_signer
+from tests.support.running import Running
+from tests.support.tenants import Tenant
+
+LEARNER, ENROLMENT = "learner-1", "enr-1"
+PIXELS = b"not really a picture"
+
+
+class Populated(Tenant):
+    """A course with `versions` published versions, an enrolment, a device, a bundle of the newest version, a job."""
+
+    def __init__(self, running: Running, versions: int = 1) -> None:
+        super().__init__(running)
+        self.course_id, self.draft_id, self.newest = f"course-of-{self.name}", "draft-1", versions
+        self.package_id = derive_id("pkg", self.name, self.course_id)
+        self.enrolled = self.device(LEARNER)
+        row = {"enrollment_id": ENROLMENT, "device_id": self.enrolled.id, "package_id": self.package_id}
+        self.bundle_id = planning.bundle_id({**row, "version": versions, "profile": "phone"})
+        self.job_id = jobs.job_id(self.name, "build", self.package_id, versions)
+        asyncio.run(self._fill(versions))
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """One id of each kind, by the name of the path parameter that takes it."""
+        return {
+            "tenant": self.name,
+            "package_id": self.package_id,
+            "version": str(self.newest),
+            "bundle_id": self.bundle_id,
+            "device_id": self.enrolled.id,
+            "enrollment_id": ENROLMENT,
+            "job_id": self.job_id,
+        }
+
+    async def _fill(self, versions: int) -> None:
+        connections = await Connections.open(self.running.settings, "worker", size=2)
+        try:
+            for version in range(1, versions + 1):
+                await self._publish(connections, version)
+            await self._bundle(connections)
+        finally:
+            await connections.close()
+
+    def _manifest(self, version: int) -> Manifest:
+        blocks = [
+            {"type": "text", "id": "t", "text": {"en": f"Version {version}"}},
+            {"type": "image", "id": "i", "asset": "cover", "alt": {"en": "A cover"}},
+        ]
+        draft = parse_draft(
+            {
+                "language": "en",
+                "title": {"en": "Populated"},
+                "description": {"en": "Made for a test."},
+                "license": "CC0-1.0",
+                "units": [{"id": "u", "title": {"en": "Unit"}, "blocks": blocks}],
+            }
+        )
+        source = Source(self.course_id, self.draft_id, version, digest(b"draft"), rfc3339(datetime.now(UTC)))
+        cover = Rendition("image", "image-webp-320", "image/webp", digest(PIXELS), len(PIXELS), None, 320, 200)
+        return build_manifest(
+            tenant=self.name, package_id=self.package_id, version=version, draft=draft, source=source,
+            assets={"cover": AssetResult(digest(b"original"), 9, (cover,))}, listing={}, assistant=None, toolchain="none",
+        )  # fmt: skip
+
+    async def _publish(self, connections: Connections, version: int) -> None:
+        manifest, now = self._manifest(version), datetime.now(UTC)
+        body = manifest.to_bytes()
+        connections.objects.put(places.asset(self.name, digest(PIXELS)), PIXELS, "image/webp")
+        connections.objects.put(places.manifest(self.name, self.package_id, version, manifest.digest), body)
+        async with connections.db.tenant(self.name) as tx:
+            signer = await current_signer(tx, connections.keys, now)
+            (signature,) = sign_documents([body], signer, iss=self.name, iat=now)
+            insert: list[tuple[str, list[Any]]] = [
+                (
+                    "insert into packages (tenant, package_id, course_id) values (%s, %s, %s) on conflict do nothing",
+                    [self.name, self.package_id, self.course_id],
+                ),
+                (
+                    """insert into package_versions (tenant, package_id, version, draft_id, revision, drafted_at, state, title,
+                              languages, manifest_digest, manifest_bytes, total_bytes, signature, report, published_at)
+                       values (%s, %s, %s, %s, %s, %s, 'published', %s, %s, %s, %s, %s, %s, %s, now())""",
+                    [
+                        self.name, self.package_id, version, self.draft_id, version, now, Jsonb({"en": "Populated"}),
+                        ["en"], manifest.digest, len(body), manifest.size_bytes, Jsonb(signature),
+                        Jsonb({"problems": [], "reused": 0, "made": 1}),
+                    ],
+                ),
+                (
+                    """insert into assets (tenant, digest, media_type, size_bytes) values (%s, %s, 'image/webp', %s)
+                       on conflict do nothing""",
+                    [self.name, digest(PIXELS), len(PIXELS)],
+                ),
+                (
+                    "insert into version_assets (tenant, package_id, version, digest) values (%s, %s, %s, %s)",
+                    [self.name, self.package_id, version, digest(PIXELS)],
+                ),
+            ]  # fmt: skip
+            for statement, values in insert:
+                await tx.execute(statement.encode(), values)
+
+    async def _bundle(self, connections: Connections) -> None:
+        index, part = f"{self.bundle_id}/a/index", f"{self.bundle_id}/a/0.part"
+        for path in (index, part):
+            connections.objects.put(places.bundles(self.name) + path, b"sealed")
+        async with connections.db.tenant(self.name) as tx:
+            await tx.execute(
+                b"""insert into enrolments (tenant, enrollment_id, learner_id, course_id, ends_at)
+                    values (%s, %s, %s, %s, %s)""",
+                [self.name, ENROLMENT, LEARNER, self.course_id, datetime.now(UTC) + timedelta(days=30)],
+            )
+            await tx.execute(
+                b"""insert into bundles (tenant, bundle_id, enrollment_id, learner_id, device_id, package_id, version, profile,
+                           state, index_path, index_size, index_digest, total_bytes, ready_at)
+                    values (%s, %s, %s, %s, %s, %s, %s, 'phone', 'ready', %s, 6, %s, 12, now())""",
+                [
+                    self.name, self.bundle_id, ENROLMENT, LEARNER, self.enrolled.id, self.package_id, self.newest,
+                    index, digest(b"sealed"),
+                ],
+            )  # fmt: skip
+            await tx.execute(
+                b"""insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at)
+                    values (%s, %s, 1, %s, '{}', now(), now())""",
+                [self.name, self.bundle_id, canonical({"sequence": [1, self.newest, 1]}).decode()],
+            )
+            await tx.execute(
+                b"insert into parts (tenant, path, bundle_id, size_bytes, digest) values (%s, %s, %s, 6, %s)",
+                [self.name, part, self.bundle_id, digest(b"sealed")],
+            )
+            subject = {"package_id": self.package_id, "version": self.newest}
+            await jobs.create(tx, self.name, self.job_id, "build", subject)
+            await jobs.succeed(tx, self.job_id, subject)
