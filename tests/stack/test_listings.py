@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from serve_app.api import create_app
-from serve_app.listing import LISTINGS, Listing
+from serve_app.listing import LISTINGS, Listing, Order
 from tests.support.running import Running
 from tests.support.tenants import Tenant
 
@@ -79,6 +79,17 @@ def test_a_page_reads_an_index_whatever_is_asked(full: Tenant, listing: Listing,
     chosen = [required, *({name, *required} for name in listing.filters)]
     found = {",".join(sorted(given)): _scans(full, listing, given, after=after) for given in chosen}
     assert {given: scans for given, scans in found.items() if scans} == {}
+
+
+def test_a_list_without_an_index_would_be_found(full: Tenant) -> None:
+    by_size = Listing("by size", "select bundle_id from bundles", order=(Order("total_bytes", "total_bytes", int),))
+    by_profile = Listing(
+        "by profile", "select device_id from devices", filters={"own": "profile <> %(own)s"},
+        order=(Order("profile", "profile", str), Order("device_id", "device_id", str)),
+    )  # fmt: skip
+    for listing in (by_size, by_profile):
+        LISTINGS.remove(listing)
+        assert _scans(full, listing, set(listing.filters), after=False), listing.name
 
 
 def _scans(full: Tenant, listing: Listing, given: set[str], *, after: bool) -> list[str]:
