@@ -52,6 +52,8 @@ class Populated(Tenant):
             "device_id": self.enrolled.id,
             "enrollment_id": ENROLMENT,
             "job_id": self.job_id,
+            "webhook_id": "wh_1",
+            "event_id": "event-1",
         }
 
     async def _fill(self, versions: int) -> None:
@@ -147,6 +149,16 @@ class Populated(Tenant):
             await tx.execute(
                 b"insert into parts (tenant, path, bundle_id, size_bytes, digest) values (%s, %s, %s, 6, %s)",
                 [self.name, part, self.bundle_id, digest(b"sealed")],
+            )
+            await tx.execute(
+                b"""insert into webhooks (tenant, webhook_id, url, types, secret, state)
+                    values (%s, 'wh_1', 'https://nowhere.example/hook', array['content.play_package.published.v1'], '', 'paused')""",
+                [self.name],
+            )
+            await tx.execute(
+                b"""insert into webhook_deliveries (tenant, webhook_id, event_id, type, data, state, ended_at)
+                    values (%s, 'wh_1', 'event-1', 'content.play_package.published.v1', '{}', 'delivered', now())""",
+                [self.name],
             )
             subject = {"package_id": self.package_id, "version": self.newest}
             await jobs.create(tx, self.name, self.job_id, "build", subject)
