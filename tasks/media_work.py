@@ -164,8 +164,7 @@ async def look_on_ray(original: Original) -> tuple[int, Probe]:
 
 async def make_on_ray(original: Original, recipe: Recipe, duration_s: float) -> AsyncIterator[float | Rendition]:
     """`make` somewhere in the cluster; leaving early ends the work there."""
-    # One CPU each, though x264 has two threads: decoding leaves half of a second one idle, and two films side by side
-    # do not (measured: 1.9 times the bare work when each film had the machine for itself).
+    # One CPU each: the encoder has one thread, and renditions go side by side.
     task: Any = _make.options(num_returns="streaming", **_placement())
     generator: Any = task.remote(original, recipe, duration_s, telemetry.traceparent())
     finished = False

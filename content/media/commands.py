@@ -15,6 +15,7 @@ import ffmpeg  # pyright: ignore[reportMissingTypeStubs]
 from content.media.limits import MediaLimits
 from content.media.loudness import CEILING_DB
 from content.media.recipes import (
+    DECODER_THREADS,
     AudioRecipe,
     Film,
     LoudnessRecipe,
@@ -44,7 +45,7 @@ def ffmpeg_argv(recipe: Recipe, src: Path, dst: Path, limits: MediaLimits | None
     """
     max_pixels = (limits or MediaLimits()).video_pixels
     if isinstance(recipe, VideoRecipe):
-        output = _video(recipe, _input(src, recipe.threads, max_pixels), dst)
+        output = _video(recipe, _input(src, DECODER_THREADS, max_pixels), dst)
     elif isinstance(recipe, PosterRecipe):
         output = _poster(recipe, _input(src, 1, max_pixels, ss=f"{recipe.at_s:.3f}"), dst)
     elif isinstance(recipe, AudioRecipe):

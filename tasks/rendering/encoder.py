@@ -40,11 +40,15 @@ def encode(decoding: Decoding, recipe: Recipe, name: str, duration_s: float, pro
     job = Job(encoder(), limits, decoding.output, {ORIGINAL: decoding.path}, (name,), decoding.watch)
     argv = ffmpeg_argv(recipe, Path(IN, ORIGINAL), Path(target(name)), media_limits(settings))
 
+    told = 0.0
+
     def report(line: bytes) -> None:
+        nonlocal told
         word, _, value = line.partition(b"=")
         # `out_time_ms` is in microseconds too (ffmpeg ticket 7345), and either is "N/A" before the first frame.
         if word == b"out_time_us" and duration_s > 0 and len(value) < 20 and value.strip().isdigit():
-            progress(min(int(value) / 1e6 / duration_s, 0.999))
+            told = max(told, min(int(value) / 1e6 / duration_s, 0.999))  # its own time goes back when it flushes
+            progress(told)
 
     result = sandbox.run(job, [ffmpeg_path(), *argv[1:]], settings, report)
     if result.stopped or result.code != 0:
