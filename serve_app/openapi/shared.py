@@ -18,6 +18,7 @@ TAGS: Final[list[dict[str, Any]]] = [
     {"name": "enrolments", "description": "Enrolments as the neighbours told of them; read only."},
     {"name": "bundles", "description": "A package, encrypted and licensed for one device."},
     {"name": "jobs", "description": "Long work: its progress, its result, its problem."},
+    {"name": "queues", "description": "The queues of work: how much waits, and pausing one."},
     {"name": "webhooks", "description": "Where a tenant is told of what happened, signed as Standard Webhooks."},
     {"name": "schemas", "description": "The JSON Schemas of drafts and events; public."},
     {"name": "problems", "description": "What each problem means and what to do; public."},

@@ -24,6 +24,10 @@ FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 WITHOUT_KEY = {
     "/v1/drafts/validate": "changes nothing",
     "/v1/packages/{package_id}/versions/{version}/withdraw": "answers the same again by itself, and goes on outside",
+    "/v1/queues/{name}/pause": "again changes nothing",
+    "/v1/queues/{name}/resume": "again changes nothing",
+    "/v1/webhooks": "its answer holds a secret that is shown once and must not be kept",
+    "/v1/webhooks/{webhook_id}/secret/rotate": "as above",
 }
 """POSTs that take no Idempotency-Key, and why."""
 OPEN = ("/livez", "/readyz")
