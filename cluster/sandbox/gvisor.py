@@ -20,7 +20,7 @@ from cluster.sandbox.unprotected import tied
 REMEDY = "Install gVisor's `runsc` (Debian: `apt-get install runsc`)."
 _OPTIONS = ("--rootless", "--network=none", "--ignore-cgroups", "--platform=ptrace", "--oci-seccomp", "--overlay=false")
 # It brings these along writable, and they live in memory that no limit of a process counts.
-_EMPTY = ("/tmp", "/dev/shm")
+_EMPTY = ("/tmp", "/dev")
 
 
 def program() -> str:
