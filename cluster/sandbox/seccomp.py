@@ -51,6 +51,9 @@ def oci() -> dict[str, Any]:
         for value in rule.values:
             condition = {"index": rule.argument, "value": value, "op": "SCMP_CMP_EQ"}
             rules.append({"names": [rule.name], "action": "SCMP_ACT_ALLOW", "args": [condition]})
+    # Without a tracer, SCMP_ACT_TRACE is ENOSYS, which makes libraries fall back to clone; gVisor's releases know no other
+    # way to say it for one call alone.
+    rules.append({"names": ["clone3"], "action": "SCMP_ACT_TRACE"})
     names = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
