@@ -172,12 +172,15 @@ class Neighbours:
         path = f"{HEARD_PATH}?{urlencode(wanted)}" if wanted else HEARD_PATH
         return _parsed("sync", HeardEvents, self._calls.json("sync", "GET", path)).events
 
-    def download_original(self, tenant: str, asset: str, target: Path) -> OriginalFacts:
+    def download_original(self, tenant: str, asset: str, target: Path, most_bytes: int | None = None) -> OriginalFacts:
         """Download an original into `target` in constant memory; the facts are those of the bytes.
 
-        Raises NeighbourError (`neighbour-too-large` above `original_max_bytes`); nothing is left at `target` then.
+        Raises NeighbourError (`neighbour-too-large` above `original_max_bytes` or `most_bytes`); nothing is left at
+        `target` then.
         """
-        got = self._calls.download("media", original_path(tenant, asset), target, self._settings.original_max_bytes)
+        limit = self._settings.original_max_bytes
+        limit = limit if most_bytes is None else min(limit, most_bytes)
+        got = self._calls.download("media", original_path(tenant, asset), target, limit)
         return OriginalFacts(digest=got.digest, size=got.size_bytes, media_type=got.media_type)
 
 

@@ -256,7 +256,8 @@ class Build:
         async with self._connections.db.tenant(self._tenant) as tx:
             signer = await current_signer(tx, self._connections.keys, now)
         (signature,) = await asyncio.to_thread(sign_documents, [body], signer, iss=self._tenant, iat=now)
-        report = {**report, "reused": self._reused, "made": self._made}
+        sandboxed = self._connections.settings.sandbox != "none"
+        report = {**report, "reused": self._reused, "made": self._made, "sandboxed": sandboxed}
         async with self._connections.db.tenant(self._tenant) as tx:
             # From here on the build cannot be cancelled; a request that came before is obeyed.
             if await jobs.cancel_requested(tx, self._job, hold=True):

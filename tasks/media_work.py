@@ -31,6 +31,7 @@ from cluster.telemetry.traces import begin_span, end_span
 from cluster.topology import BUILDER, GI
 from content.errors import ContentError
 from content.media import Kind, Probe, Recipe, Rendition
+from tasks import workspace
 from tasks.render import probe, render
 
 PROGRESS_S = 0.5
@@ -77,13 +78,16 @@ def make(
 
 def _make_it(original: Original, recipe: Recipe, duration_s: float, settings: Settings) -> Iterator[float | Rendition]:
     path = _fetched(original)
+    watch = workspace.guard(path.parent, settings.workspace_max_bytes, original.asset)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         shares: SimpleQueue[float] = SimpleQueue()
         box: list[Any] = []
 
         def work(report: Callable[[float], None]) -> None:
             try:
-                made = render(path, recipe, Path(folder), report, settings, original.asset, duration_s=duration_s)
+                made = render(
+                    path, recipe, Path(folder), report, settings, original.asset, duration_s=duration_s, watch=watch
+                )
                 _store(_objects(), original.tenant, made.path, made.rendition)
                 box.append(made.rendition)
             except BaseException as error:  # noqa: BLE001 - carried to the caller below
@@ -129,7 +133,7 @@ def _store(objects: Objects, tenant: str, path: Path, rendition: Rendition) -> N
 def _fetched(original: Original) -> Path:
     """The original on this node's disk: from the job's folder, or fetched, checked and put there whole.
 
-    The folder is the job's, whose owner removes it. Raises ContentError `original-changed` (retryable).
+    The folder is the job's, whose owner removes it. Raises ContentError `original-changed` (retryable), `workspace-full`.
     """
     folder = Path(original.folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -138,7 +142,14 @@ def _fetched(original: Original) -> Path:
     if path.exists():
         return path
     scratch = folder / f"{path.name}.{secrets.token_hex(4)}"
-    found = _neighbours().download_original(original.tenant, original.asset, scratch)
+    limit = Settings.load().workspace_max_bytes
+    room = max(limit - workspace.used_bytes(folder), 0)
+    try:
+        found = _neighbours().download_original(original.tenant, original.asset, scratch, room)
+    except ContentError as error:
+        if error.code == "neighbour-too-large" and room < Settings.load().original_max_bytes:
+            raise workspace.full(limit, original.asset) from error
+        raise
     if found.digest != original.digest:
         scratch.unlink()
         raise ContentError("original-changed", f"“{original.asset}” changed while it was built.", "", True)

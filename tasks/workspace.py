@@ -1,19 +1,22 @@
-"""Scratch folders of a job: one per attempt below `settings.workspace`, removed whatever happens.
+"""Scratch folders of a job: one per attempt below `settings.workspace`, bounded in size, removed whatever happens.
 
-A worker that was killed could not clean up, so the next attempt of the job removes what earlier ones left, and `sweep`
+Originals, results and the folders of sandboxes at work all lie in the attempt's folder, so they are counted there. A
+worker that was killed could not clean up, so the next attempt of the job removes what earlier ones left, and `sweep`
 what jobs left that never came back.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.sandbox import slots
+from content.errors import ContentError
 
 
 @contextmanager
@@ -28,14 +31,41 @@ def attempt(root: Path, job: str, number: int) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        slots.remove(folder)  # patiently: a worker that was told to end may still be writing
         with contextlib.suppress(OSError):  # another attempt's folder is still there
             base.rmdir()
 
 
+def used_bytes(folder: Path) -> int:
+    """What lies in a folder and below; what vanishes meanwhile does not count, nor does a second name of a file."""
+    files: dict[tuple[int, int], int] = {}
+    for base, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                status = (Path(base) / name).lstat()
+                files[status.st_dev, status.st_ino] = max(status.st_size, status.st_blocks * 512)
+    return sum(files.values())
+
+
+def guard(folder: Path, limit_bytes: int, asset: str) -> Callable[[], None]:
+    """A check to be called while something is written into a job's folder: it raises `workspace-full` when there is more
+    than the limit. (Not retryable: the same job would fill it again.)"""
+
+    def check() -> None:
+        if used_bytes(folder) > limit_bytes:
+            raise full(limit_bytes, asset)
+
+    return check
+
+
+def full(limit_bytes: int, asset: str) -> ContentError:
+    message = f"With “{asset}” the originals and results of this job are more than {limit_bytes} bytes together."
+    return ContentError("workspace-full", message, "Use smaller files, or raise the setting workspace_max_bytes.")
+
+
 def forget(root: Path, job: str) -> None:
     """Remove what a job left that has ended: its worker may have been killed between its commit and its cleaning up."""
-    shutil.rmtree(root / job, ignore_errors=True)
+    slots.remove(root / job)
 
 
 def sweep(root: Path, older_than_s: float) -> int:

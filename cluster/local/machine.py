@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
+from cluster import sandbox
 from cluster.local.errors import LocalStackError
+from cluster.settings import Settings
+from content.errors import ContentError
 
 MIN_FREE_BYTES = 1 << 30
 MIN_SHM_BYTES = 256 << 20
@@ -26,31 +28,13 @@ def check(home: Path) -> list[str]:
         warnings.append(
             "/dev/shm is small, so Ray will use files instead, slowly: start the container with --shm-size=1g."
         )
-    restricted = user_namespaces_restricted()
-    if restricted:
-        warnings.append(restricted)
     return warnings
 
 
-def user_namespaces_restricted() -> str:
-    """Why a sandbox of this user's could not be made, with the remedy; empty where it can."""
-    if os.geteuid() == 0:
-        return ""
-    for name, bad, remedy in (
-        (
-            "kernel/apparmor_restrict_unprivileged_userns",
-            "1",
-            "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
-        ),
-        ("kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
-        ("user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=15000"),
-    ):
-        try:
-            value = (Path("/proc/sys") / name).read_text().strip()
-        except OSError:
-            continue
-        if value == bad:
-            return (
-                f"User namespaces are restricted on this machine, so uploads cannot be imported in a sandbox: {remedy}"
-            )
-    return ""
+def check_sandbox(settings: Settings) -> list[str]:
+    """Warnings about the sandbox of a stack with these settings, each with its remedy."""
+    try:
+        used = sandbox.backend(settings)
+    except ContentError as error:
+        return [f"{error.message} {error.remedy} Until then builds with media fail. Or: up --unsafe-no-sandbox."]
+    return ["Media are decoded WITHOUT a sandbox, as --unsafe-no-sandbox asked for."] if used == "none" else []

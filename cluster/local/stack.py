@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cluster import sandbox
 from cluster.local import configuration, machine, ports, ray_head
 from cluster.local.apps import Edge, Neighbours
 from cluster.local.errors import LocalStackError, part_failed
@@ -31,6 +32,7 @@ from cluster.local.processes import Started, memory_bytes, spawn, stop
 from cluster.local.s3 import S3
 from cluster.settings import Settings
 from cluster.topology import POOLS
+from content.errors import ContentError
 
 Progress = Callable[[str], None]
 SERVERS: tuple[Part, ...] = (Postgres(), Nats(), S3(), Keys())
@@ -112,9 +114,10 @@ class Stack:
         self.home.prepare()
         with self.home.locked():
             warnings = machine.check(self.home.path)
+            site = self._site(overrides or {})
+            warnings += machine.check_sandbox(configuration.load_settings(self.home.path))
             for warning in warnings:
                 tell(f"note: {warning}")
-            site = self._site(overrides or {})
             kept = [part.name for part in (*BASE, *((RAY, SERVE) if ray else ())) if self._is_kept(part, site)]
             if RAY.name not in kept and SERVE.name in kept:
                 kept.remove(SERVE.name)
@@ -266,6 +269,15 @@ class Stack:
         site, running = self._known_site(), self._noted()
         with ThreadPoolExecutor(len(PARTS)) as pool:
             return list(pool.map(lambda part: self._status_of(part, site, running.get(part.name)), PARTS))
+
+    def sandbox(self) -> PartStatus:
+        """Where media are decoded, as a line of `status`."""
+        try:
+            used = sandbox.backend(configuration.load_settings(self.home.path))
+        except ContentError as error:
+            return PartStatus("sandbox", "", "", f"{error.message} {error.remedy}")
+        health = "unsafe: media are decoded without one" if used == "none" else "ok"
+        return PartStatus("sandbox", sandbox.find(used).version if used != "none" else "", used, health)
 
     def _status_of(self, part: Part, site: Site, note: Running | None) -> PartStatus:
         version, address = part.version(site), part.address(site)

@@ -16,7 +16,7 @@ from typing import Any
 from cluster.sandbox import backends, slots
 from cluster.sandbox.backends import Finding, find
 from cluster.sandbox.conversation import Answers, Conversation
-from cluster.sandbox.kind import Kind, interpreter
+from cluster.sandbox.kind import Backend, Kind, interpreter
 from cluster.sandbox.limits import Limits, Result, Stopped
 from cluster.sandbox.pool import pool
 from cluster.sandbox.results import accept
@@ -27,8 +27,8 @@ from cluster.telemetry.metrics import SANDBOXES
 IN, OUT = "../in", "."
 
 __all__ = [
-    "IN", "OUT", "Finding", "Job", "Kind", "Limits", "Result", "Stopped", "call", "find", "findings", "interpreter",
-    "run", "warm",
+    "IN", "OUT", "Backend", "Finding", "Job", "Kind", "Limits", "Result", "Stopped", "backend", "call", "find",
+    "findings", "interpreter", "run", "warm",
 ]  # fmt: skip
 
 
@@ -73,11 +73,16 @@ def call(
 
 def warm(kind: Kind, settings: Settings) -> None:
     """Start sandboxes of this kind ahead; returns at once. Raises ContentError `sandbox-unavailable`."""
-    pool(settings.workspace, settings.sandbox_ahead).warm(kind, backends.choose(kind, settings.sandbox))
+    pool(settings.workspace, settings.sandbox_ahead).warm(kind, backend(settings, kind))
+
+
+def backend(settings: Settings, kind: Kind = backends.PLAIN) -> Backend:
+    """The backend that sandboxes of a kind get here. Raises ContentError `sandbox-unavailable`."""
+    return backends.choose(kind, settings.sandbox)
 
 
 def findings() -> list[Finding]:
-    """Which backends work on this machine, each tried out."""
+    """What became of trying each backend out on this machine."""
     return [find("bubblewrap"), find("runsc")]
 
 
@@ -89,7 +94,7 @@ def _held(
     complete: Callable[[Result], Result],
 ) -> Result:
     waiting = pool(settings.workspace, settings.sandbox_ahead)
-    started = waiting.take(job.kind, backends.choose(job.kind, settings.sandbox))
+    started = waiting.take(job.kind, backend(settings, job.kind))
     with ExitStack() as after:
         after.callback(waiting.put_away, started)
         started.folder = slots.move(started.folder, job.output)

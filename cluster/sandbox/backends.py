@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 import json
+import subprocess
+import sysconfig
 import tempfile
 import time
 from dataclasses import dataclass
@@ -21,7 +23,6 @@ from content.errors import ContentError
 
 START_S = 60.0
 PLAIN = Kind("plain")
-REMEDIES = {"bubblewrap": bubblewrap.REMEDY, "runsc": gvisor.REMEDY}
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,13 @@ class Finding:
     works: bool
     start_s: float = 0.0
     why: str = ""
+    version: str = ""
 
     @property
     def remedy(self) -> str:
-        return "" if self.works else REMEDIES.get(self.backend, "")
+        if self.works:
+            return ""
+        return bubblewrap.remedy() if self.backend == "bubblewrap" else gvisor.REMEDY
 
 
 def start(backend: Backend, kind: Kind, slot: Path, spare: Path) -> Started:
@@ -90,7 +94,14 @@ def find(backend: Backend) -> Finding:
             return Finding(backend, False, why=str(error)[:300])
         finally:
             remove(slot)
-        return Finding(backend, True, round(time.monotonic() - began, 3))
+        start_s = round(time.monotonic() - began, 3)
+        program = bubblewrap.program() if backend == "bubblewrap" else gvisor.program()
+        return Finding(backend, True, start_s, version=_version(program))
+
+
+def _version(program: str) -> str:
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, env={}, check=False)
+    return done.stdout.splitlines()[0].split()[-1] if done.stdout.strip() else ""
 
 
 def _command(runner: str, setup: dict[str, Any]) -> list[str]:
@@ -98,6 +109,4 @@ def _command(runner: str, setup: dict[str, Any]) -> list[str]:
 
 
 def _outside_path() -> list[str]:
-    import sysconfig
-
     return [str(Path(__file__).parents[2]), sysconfig.get_path("platlib")]

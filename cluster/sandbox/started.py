@@ -21,6 +21,7 @@ from cluster.sandbox.kind import Backend, Kind
 READY = b"ready\n"
 SAID_BYTES = 2000  # of standard error, at the beginning and at the end each
 _END_S = 10.0
+_LET_S = 1.0
 
 
 class NotReady(Exception):
@@ -91,9 +92,12 @@ class Started:
         for _, descriptor in self.held:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        if self.process.poll() is None:
+        try:
+            # Who waits for the sandbox's process ends with it, and leaves no zombie behind if it is let.
+            code = self.process.wait(_LET_S if self.held else 0)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-        code = self.process.wait(_END_S)
+            code = self.process.wait(_END_S)
         for _, descriptor in self.held:
             select.select([descriptor], [], [], _END_S)  # readable once the process has ended
             os.close(descriptor)

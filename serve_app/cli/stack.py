@@ -42,6 +42,9 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
     def up(  # pyright: ignore[reportUnusedFunction]
         home: Home = DEFAULT_HOME,
         ray: Annotated[bool, typer.Option(help="Start Ray and the service on it, too.")] = True,
+        unsafe_no_sandbox: Annotated[
+            bool, typer.Option("--unsafe-no-sandbox", help="Decode media without a sandbox; for a machine without one.")
+        ] = False,
         as_json: AsJson = False,
     ) -> None:
         """Start the local stack, or what of it is not running. Data of an earlier start is found again."""
@@ -52,7 +55,9 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
 
             from cluster.local.stack import Stack
 
-            info = Stack(home).up(tell, ray=ray, before_ray=before_ray)
+            # Said at each start: a stack does not stay unprotected because it once was.
+            overrides = {"sandbox": "none" if unsafe_no_sandbox else "auto"}
+            info = Stack(home).up(tell, ray=ray, before_ray=before_ray, overrides=overrides)
         _print_info(info, as_json)
 
     @app.command(rich_help_panel=PANEL, epilog=examples("down"))
@@ -72,15 +77,15 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
         with _told():
             from cluster.local.stack import Stack
 
-            parts = Stack(home).status()
+            parts, sandbox = Stack(home).status(), Stack(home).sandbox()
         if as_json:
-            print_json([dataclasses.asdict(part) for part in parts])
+            print_json([dataclasses.asdict(part) for part in (*parts, sandbox)])
         else:
-            console.print(_table(parts))
+            console.print(_table([*parts, sandbox]))
         if all(part.health == "stopped" for part in parts):
             errors.print("Nothing is running: `content-service up` starts it.")
             raise typer.Exit(NO_STACK)
-        if any(part.health not in ("ok", "stopped") for part in parts):
+        if any(part.health not in ("ok", "stopped") for part in (*parts, sandbox)):
             raise typer.Exit(FAILED)
 
     @app.command(rich_help_panel=PANEL, epilog=examples("logs content-bundler -n 20 -f"))
