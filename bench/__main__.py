@@ -9,7 +9,7 @@ from pathlib import Path
 from bench import results
 from bench.results import Result
 
-ORDER = ("seal", "bundle", "relay", "rls", "build", "enrolment", "idle", "api")
+ORDER = ("seal", "sandbox", "bundle", "relay", "rls", "build", "enrolment", "idle", "api")
 WITH_RAY = {"build", "enrolment", "idle", "api"}
 
 
@@ -35,6 +35,10 @@ def main(only: str | None) -> int:
 def _run(name: str, home: Path) -> list[Result]:
     if name == "seal":
         from bench.seal import measure
+
+        return measure()
+    if name == "sandbox":
+        from bench.sandbox import measure
 
         return measure()
     from bench.stack import up

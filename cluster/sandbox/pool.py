@@ -56,13 +56,23 @@ class Pool:
                     raise
                 why = str(error)
                 continue
-            return started
+            if started.alive():
+                return started
+            why = "it died while it waited"
+            self.put_away(started)
         raise backends.unavailable([backends.Finding(backend, False, why=why[:300])])
 
     def warm(self, kind: Kind, backend: Backend) -> None:
         """Start ahead; returns at once."""
         with self._lock:
             self._fill((kind, backend))
+
+    def ready(self, kind: Kind, backend: Backend) -> int:
+        """How many of a kind wait with their imports done."""
+        with self._lock:
+            waiting = list(self._waiting.get((kind, backend), ()))
+        done = [each for each in waiting if each.done() and not each.cancelled() and each.exception() is None]
+        return sum(each.result().alive() and each.result().said_something() for each in done)
 
     def put_away(self, started: Started) -> None:
         """End it and remove its folders."""

@@ -74,6 +74,10 @@ class Started:
             with contextlib.suppress(ProcessLookupError):
                 self.held.append((pid, os.pidfd_open(pid)))
 
+    def said_something(self) -> bool:
+        """Whether something waits to be read from it: that it is ready, or its end."""
+        return bool(select.select([self.stdout], [], [], 0)[0])
+
     def errors(self) -> str:
         """What it has said on standard error so far; does not wait for more."""
         said = b""
