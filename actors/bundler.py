@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
 
 import structlog
 from pgqueuer.models import Job
@@ -40,7 +39,7 @@ class Bundler(QueueReplica):
                 async with self.connections.db.connection() as connection:
                     await queue.hurry(connection, queue.BUNDLE, self.settings.bulk_patience_s)
                 if time.monotonic() - renewed > RENEW_S or not renewed:
-                    await lists.renew_all(self.connections, datetime.now(UTC))
+                    await lists.renew_all(self.connections)
                     renewed = time.monotonic()
             except ContentError as error:
                 log.warning("upkeep put off", **describe(error))

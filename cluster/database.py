@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -20,6 +21,13 @@ from content.errors import ContentError
 
 Transaction = psycopg.AsyncConnection[DictRow]
 
+PASSING = (
+    psycopg.OperationalError,  # away, disk full, out of memory or connections, deadlock, serialization, lock timeout
+    psycopg.InterfaceError,  # the connection was closed under us
+    psycopg.errors.ReadOnlySqlTransaction,  # a standby, or a disk that was made read-only
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+"""What says nothing about our statement and passes by itself, or by somebody's hand."""
 
 PATIENCE = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
 """A process that froze in a transaction must not stop the others: who waits for a lock gives up and comes again."""
@@ -60,18 +68,17 @@ class Database:
     async def connection(self) -> AsyncIterator[Transaction]:
         """A connection without a tenant: sees no tenant's rows unless its role has a policy of its own.
 
-        Raises ContentError `database-unavailable` (retryable) when none can be had, and `value-not-storable` for input
-        that Postgres does not take (a NUL in a text, a number out of range).
+        Raises ContentError `database-unavailable` (retryable) when none can be had or Postgres cannot serve for now, and
+        `value-not-storable` for input that it does not take (a NUL in a text, a number out of range).
         """
         try:
             async with self._pool.connection() as connection:
                 yield connection
-        except (PoolTimeout, psycopg.OperationalError) as error:
-            raise ContentError("database-unavailable", "The database does not answer.", "Try again.", True) from error
-        except (psycopg.DataError, UnicodeEncodeError) as error:  # the latter: a lone surrogate out of JSON
-            raise ContentError(
-                "value-not-storable", "A value cannot be stored.", "Leave out control characters and huge numbers."
-            ) from error
+        except (PoolTimeout, psycopg.Error, UnicodeEncodeError) as error:
+            ours = translated(error)
+            if ours is None:
+                raise
+            raise ours from error
 
     @asynccontextmanager
     async def tenant(self, tenant: str) -> AsyncIterator[Transaction]:
@@ -95,6 +102,31 @@ async def seen_as(tx: Transaction, tenant: str) -> AsyncIterator[None]:
     await tx.execute("select set_config('app.tenant', %s, true)", [tenant])
     yield
     await tx.execute("select set_config('app.tenant', %s, true)", [before])
+
+
+def translated(error: Exception) -> ContentError | None:
+    """An error of the pool or of Postgres as ours; None for one that only a bug of ours can cause."""
+    if isinstance(error, psycopg.errors.DiskFull):
+        remedy = "Try again; its operators make room."
+        return ContentError("database-unavailable", "The database's disk is full.", remedy, True)
+    if isinstance(error, (psycopg.DataError, UnicodeEncodeError)):  # the latter: a lone surrogate out of JSON
+        return ContentError(
+            "value-not-storable", "A value cannot be stored.", "Leave out control characters and huge numbers."
+        )
+    if isinstance(error, (PoolTimeout, *PASSING)):
+        return ContentError("database-unavailable", "The database does not answer.", "Try again.", True)
+    return None
+
+
+async def now(tx: Transaction) -> datetime:
+    """The time that counts: Postgres's, when this transaction began, in whole seconds.
+
+    Every process asks the same clock, so that a machine whose own is wrong neither signs licences that begin in the
+    future nor takes a running job for a stale one.
+    """
+    row = await fetch_one(tx, "select date_trunc('second', now()) as at")
+    assert row is not None
+    return row["at"].astimezone(UTC)
 
 
 async def fetch_one(tx: Transaction, sql: str, parameters: Any = None) -> DictRow | None:

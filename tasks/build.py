@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import structlog
 from psycopg.types.json import Jsonb
 
-from cluster import failpoints, places, telemetry
+from cluster import database, failpoints, places, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.neighbours import Neighbours
@@ -249,11 +248,12 @@ class Build:
 
     async def _publish(self, manifest: Manifest, draft: Draft, report: dict[str, Any]) -> None:
         """Store, sign and commit: of several attempts, one inserts the result and sends the event."""
-        body, now = manifest.to_bytes(), datetime.now(UTC)
+        body = manifest.to_bytes()
         package_id, version = manifest.package_id, manifest.version
         key = places.manifest(self._tenant, package_id, version, manifest.digest)
         await asyncio.to_thread(self._connections.objects.put, key, body, "application/json")
         async with self._connections.db.tenant(self._tenant) as tx:
+            now = await database.now(tx)
             signer = await current_signer(tx, self._connections.keys, now)
         (signature,) = await asyncio.to_thread(sign_documents, [body], signer, iss=self._tenant, iat=now)
         sandboxed = self._connections.settings.sandbox != "none"

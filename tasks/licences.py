@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cluster import database
 from cluster.connections import Connections
 from cluster.database import fetch_one
 from content.bundles.keys import ContentKey, wrap_for_device
@@ -32,8 +33,9 @@ async def issue(
     sealed: Sequence[Sealed],
 ) -> list[tuple[Licence, dict[str, Any]]]:
     """A licence for each row and its signature; one call of the key service for all of them."""
-    settings, now = connections.settings, datetime.now(UTC).replace(microsecond=0)
+    settings = connections.settings
     async with connections.db.tenant(tenant) as tx:
+        now = await database.now(tx)
         signer = await current_signer(tx, connections.keys, now)
         newest = await fetch_one(
             tx, "select trust_version, n from revocation_lists order by trust_version desc, n desc limit 1"

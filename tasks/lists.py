@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from psycopg.types.json import Jsonb
 
+from cluster import database
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.keys import ServiceSigner
@@ -27,9 +28,10 @@ from tasks.signing import current_signer
 log = structlog.get_logger()
 
 
-async def renew_all(connections: Connections, now: datetime) -> int:
+async def renew_all(connections: Connections) -> int:
     """Renew what is due for every tenant; returns how many lists were issued. One tenant's trouble is not another's."""
     async with connections.ops.connection() as ops:
+        now = await database.now(ops)
         tenants = [row["tenant"] for row in await fetch_all(ops, "select tenant from tenants order by tenant")]
     issued = 0
     for tenant in tenants:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from cluster import database
 from cluster.cdn import UrlSigner
 from cluster.database import fetch_all, fetch_one
 from content.errors import ContentError
@@ -104,12 +104,13 @@ async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> Bund
             "select issue, document, signature from licences where bundle_id = %s order by issue desc limit 1",
             [bundle_id],
         )
+        now = await database.now(tx)
         parts = await fetch_all(
             tx, "select path, size_bytes as size, digest from parts where bundle_id = %s order by path", [bundle_id]
         )
     if licence is None:
         raise not_found("licence")
-    settings, now = platform.settings, datetime.now(UTC)
+    settings = platform.settings
     pem = settings.edge_private_key.get_secret_value()
     sign = UrlSigner.of(settings.edge_url, settings.edge_key_id, pem, settings.edge_ttl_s)
     index = {"path": row["index_path"], "size": row["index_size"], "digest": row["index_digest"]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -75,14 +75,14 @@ async def challenge(body: ChallengeRequest, caller: Authenticated, platform: Pla
         await tx.execute(b"delete from device_challenges where expires_at < now()")
         await tx.execute(
             b"""insert into device_challenges (tenant, nonce, learner_id, thumbprint, secret, expires_at)
-                values (%s, %s, %s, %s, %s, %s)""",
+                values (%s, %s, %s, %s, %s, now() + make_interval(secs => %s))""",
             [
                 caller.tenant,
                 nonce,
                 caller.subject,
                 thumbprint(body.encryption),
                 b64(secret),
-                datetime.now(UTC) + timedelta(seconds=ttl_s),
+                ttl_s,
             ],
         )
         return await once.answer(tx, 201, Challenge(nonce=nonce, challenge=jwe, expires_in_s=ttl_s))

@@ -1,0 +1,32 @@
+"""One clock counts, Postgres's: what is decided, signed or leased never asks the machine's own."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN_CLOCK = {
+    "tasks/bootstrap.py",  # the first tenant of a local stack
+    "tasks/gc.py",  # compares with the store's times, by hours
+    "tasks/workspace.py",  # compares with times of files on the same machine
+}
+
+
+def readings(path: Path) -> Iterator[str]:
+    """Calls of `datetime.now`, `datetime.utcnow`, `date.today` and `time.time`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name = ast.unparse(node.func)
+            if name in ("datetime.now", "datetime.utcnow", "date.today", "time.time", "time.time_ns"):
+                yield name
+
+
+def test_work_never_asks_the_machines_clock() -> None:
+    found = {
+        str(path.relative_to(ROOT)): sorted(readings(path))
+        for folder in ("tasks", "actors")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {name for name, read in found.items() if read} <= OWN_CLOCK
