@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 import nats
 from nats.aio.client import Client
@@ -22,6 +24,18 @@ from content.errors import ContentError
 
 DOMAIN, OURS, DEAD = "DOMAIN", "CONTENT_EVENTS", "CONTENT_DEAD"
 FETCH_S, PUBLISH_S = 2.0, 5.0
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """What tells one stream from another of the same name: when it was made, and how far it has counted."""
+
+    created: datetime
+    last_sequence: int
+
+    def lost_since(self, noted: StreamState) -> bool:
+        """Whether messages that were acknowledged when `noted` was written are gone: a stream made anew, or set back."""
+        return self.created != noted.created or self.last_sequence < noted.last_sequence
 
 
 class Events:
@@ -58,6 +72,15 @@ class Events:
             )
         except (NatsError, OSError, TimeoutError) as error:
             raise ContentError("events-unavailable", "NATS did not take an event.", "Try again.", True) from error
+
+    async def state(self, stream: str) -> StreamState:
+        """How a stream is now."""
+        try:
+            info = await self._stream.stream_info(stream)
+        except (NatsError, OSError, TimeoutError) as error:
+            raise ContentError("events-unavailable", "NATS has no such stream yet.", "Try again.", True) from error
+        assert info.created is not None
+        return StreamState(info.created, info.state.last_seq)
 
     async def puller(self, stream: str, durable: str, subject: str, ack_wait_s: float) -> Puller:
         """A durable pull consumer; unlimited deliveries, since attempts are counted by the inbox's side."""

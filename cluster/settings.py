@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     nats_user: str = ""
     nats_password: SecretStr = SecretStr("")
     nats_monitor_url: str = Field("", description="its HTTP monitor; only `doctor` asks there")
+    nats_dead_letters_user: str = Field("", description="operators' commands alone: reads and removes dead letters")
+    nats_dead_letters_password: SecretStr = SecretStr("")
 
     s3_endpoint: str | None = None
     s3_region: str = "us-east-1"

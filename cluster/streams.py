@@ -15,10 +15,12 @@ from nats.js.errors import NotFoundError
 
 DUPLICATE_WINDOW_S = 2 * 3600.0
 DAY_S = 86_400.0
+KEPT_S = 90 * DAY_S
+"""For so long the streams of events keep a message; a dead letter waits a year for somebody to look at it."""
 
 STREAMS: tuple[StreamConfig, ...] = (
-    StreamConfig(name="DOMAIN", subjects=["authoring.>", "enrollment.>"], max_age=90 * DAY_S),
-    StreamConfig(name="CONTENT_EVENTS", subjects=["content.>"], max_age=90 * DAY_S),
+    StreamConfig(name="DOMAIN", subjects=["authoring.>", "enrollment.>"], max_age=KEPT_S),
+    StreamConfig(name="CONTENT_EVENTS", subjects=["content.>"], max_age=KEPT_S),
     StreamConfig(name="CONTENT_DEAD", subjects=["dead.>"], max_age=365 * DAY_S),
 )
 

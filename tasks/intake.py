@@ -28,6 +28,8 @@ from tasks import jobs, planning
 
 DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
 GIVEN_BACK_S = 2.0
+TRIES = 5
+"""Of a message on which our own code fails: then it is a dead letter like any other, and the rest goes on."""
 REASON_BYTES, DEAD_BYTES = 4 << 10, (1 << 20) - (16 << 10)
 log = structlog.get_logger()
 
@@ -53,7 +55,7 @@ class Intake:
         for number, message in enumerate(messages):
             try:
                 await self._take(message)
-            except ContentError as error:
+            except ContentError as error:  # and no other: `_take` ends what is not expected
                 if not error.retryable:
                     raise
                 for left in messages[number:]:  # in their order, when what is away may be back
@@ -68,6 +70,12 @@ class Intake:
             if error.retryable:
                 raise
             await self._bury(message, error)
+        except Exception as error:
+            log.exception("event failed", subject=message.subject, tries=message.metadata.num_delivered)
+            if message.metadata.num_delivered < TRIES:
+                await message.nak(delay=GIVEN_BACK_S)
+                return
+            await self._bury(message, ContentError("internal", f"Our code failed on it: {type(error).__name__}."))
         failpoints.hit("intake.before_ack", self._connections.settings)
         await message.ack()
 
@@ -82,8 +90,9 @@ class Intake:
             "Content-Subject": message.subject,
             "Content-Bytes": str(len(message.data)),
         }
-        body = message.data[:DEAD_BYTES]
-        await self._events.publish(f"dead.{message.subject}", body, digest(message.data), headers)
+        # The same delivery again is the same letter; the same bytes sent again are another.
+        letter = f"{digest(message.data)}/{message.metadata.sequence.stream}"
+        await self._events.publish(f"dead.{message.subject}", message.data[:DEAD_BYTES], letter, headers)
 
 
 async def receive(connections: Connections, body: bytes) -> bool:

@@ -1,16 +1,23 @@
 """Outbox → NATS, in the order of each key, at least once.
 
 One connection of the relay role holds advisory locks on partitions of keys, reads their unpublished rows and marks
-them: when that connection is lost, so are the locks, and the next read fails before anything more is published.
+them: when that connection is lost, so are the locks, and the next read fails before anything more is published. A relay
+that froze is silent on its connection, which Postgres ends after a lease; when it wakes up, what it holds in its hands is
+older than half a lease, and it publishes none of it.
 Within a window the keys go side by side and the rows of one key one after the other, so a row that fails holds back
 only its own key. A crash between publishing and marking sends a row again under the same message id.
 
 Rows are chosen by `published_at is null`, never by "everything after position n": positions commit out of order.
+
+A NATS that lost what it had acknowledged (emptied, restored, set back by a power loss) is noticed before anything more
+is published to it, and everything the stream would still hold goes out again under the same ids
+(docs/adr/0021-what-outlives-a-fault.md).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
@@ -24,9 +31,10 @@ from psycopg.rows import DictRow, dict_row
 
 from cluster import failpoints, telemetry
 from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.events import Events
+from cluster.events import OURS, Events, StreamState
 from cluster.outbox import PARTITIONS
 from cluster.settings import Settings
+from cluster.streams import KEPT_S
 from cluster.telemetry import SpanKind
 from cluster.telemetry.metrics import EVENTS_OUT, NOT_OUT
 from content.errors import ContentError
@@ -41,6 +49,21 @@ WAITING = """
     where published_at is null and partition = any(%s) order by position limit %s
 """
 MARK = b"update outbox set published_at = now() where id = any(%s)"
+NOTED = "select created, last_sequence from event_streams where name = %s"
+NOTE = b"""
+    insert into event_streams (name, created, last_sequence) values (%(name)s, %(created)s, %(last)s)
+    on conflict (name) do update set last_sequence = excluded.last_sequence
+        where event_streams.created = excluded.created and event_streams.last_sequence < excluded.last_sequence
+"""
+RENEW = b"""
+    update event_streams set created = %(created)s, last_sequence = %(last)s, refilled_at = now() where name = %(name)s
+"""
+# In portions, so that no statement runs for minutes. It waits for what another relay is at, so none left means none.
+AGAIN = b"""
+    update outbox set published_at = null where (tenant, id) in (
+        select tenant, id from outbox where published_at > now() - make_interval(secs => %s) limit %s for update)
+"""
+PORTION = 50_000
 PRESENT = """
     select count(*) as n from pg_locks
     where locktype = 'advisory' and classid = %s and database = (select oid from pg_database where datname = current_database())
@@ -55,6 +78,7 @@ class Relay:
         self._connection: Transaction | None = None
         self._turn = asyncio.Lock()
         self._held: set[int] = set()
+        self._known: StreamState | None = None
 
     async def step(self) -> int:
         """Carry one window of rows and return how many were published.
@@ -62,8 +86,12 @@ class Relay:
         Raises ContentError `events-unavailable` or `database-unavailable`; call again later.
         """
         async with self._connected() as connection:
+            # On the clock that goes on while a process is stopped, which the event loop's timers do not outrun.
+            until = time.monotonic() + self._settings.lease_s / 2
             rows = await fetch_all(connection, WAITING, [sorted(self._held), self._settings.relay_window * 4])
-            sent, error = await self._publish(rows)
+            if rows and await self._refilled(connection):
+                return 0  # earlier rows wait again, and go first
+            sent, error = await self._publish(rows, until)
             if sent:
                 failpoints.hit("relay.after_publish", self._settings)
                 await connection.execute(MARK, [sent])
@@ -71,7 +99,9 @@ class Relay:
             raise error
         return len(sent)
 
-    async def _publish(self, rows: Iterable[dict[str, Any]]) -> tuple[list[uuid.UUID], ContentError | None]:
+    async def _publish(
+        self, rows: Iterable[dict[str, Any]], until: float
+    ) -> tuple[list[uuid.UUID], ContentError | None]:
         by_key: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
             by_key[row["tenant"], row["key"]].append(row)
@@ -86,6 +116,8 @@ class Relay:
                     log.error("event cannot be sent", id=str(row["id"]), type=row["type"], error=type(error).__name__)
                     return None
                 async with room:
+                    if time.monotonic() > until:
+                        return ContentError("relay-late", "A window took too long.", "Its rows are read again.", True)
                     try:
                         await self._send(row, body)
                     except ContentError as error:
@@ -114,7 +146,32 @@ class Relay:
         """Take or give back partitions until this relay holds its fair share; call every few seconds."""
         async with self._connected() as connection:
             await self._take_share(connection)
+            await self._refilled(connection)
+            if self._known is not None:
+                await connection.execute(NOTE, _noting(self._known))
         return len(self._held)
+
+    async def _refilled(self, connection: Transaction) -> bool:
+        """Whether rows wait again because the stream has lost what it had; asked before every window.
+
+        One question to NATS a window; the database is asked only when the answer is not what this relay knows. Until
+        the last portion waits again the loss stays noted as new, and no relay publishes: so the order of a key holds.
+        """
+        found = await self._events.state(OURS)
+        if self._known is not None and not found.lost_since(self._known):
+            self._known = found
+            return False
+        row = await fetch_one(connection, NOTED, [OURS])
+        if row is None:
+            await connection.execute(NOTE, _noting(found))
+        elif found.lost_since(StreamState(row["created"], row["last_sequence"])):
+            again = await connection.execute(AGAIN, [KEPT_S, PORTION])
+            log.warning("the stream has lost its messages; they are sent again", stream=OURS, rows=again.rowcount)
+            if again.rowcount:
+                return True
+            await connection.execute(RENEW, _noting(found))
+        first, self._known = self._known is None, found
+        return not first  # another relay may have made rows wait since ours were read
 
     async def _take_share(self, connection: Transaction) -> None:
         row = await fetch_one(connection, PRESENT, [PRESENCE_LOCK])
@@ -158,8 +215,9 @@ class Relay:
             row_factory=dict_row,
             connect_timeout=5,
             keepalives_idle=5,
-            # The server must notice a relay that vanished: until then its partitions stand still.
-            options="-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+            # The server must notice a relay that vanished or froze: until then its partitions stand still.
+            options="-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "
+            f"-c idle_session_timeout={round(self._settings.lease_s * 1000)}",
         )
         me = uuid.uuid4().int & 0x7FFFFFFF
         await connection.execute(b"select pg_advisory_lock_shared(%s, %s)", [PRESENCE_LOCK, me])
@@ -175,6 +233,10 @@ class Relay:
         """Give up the connection and with it every partition."""
         async with self._turn:
             await self._drop()
+
+
+def _noting(state: StreamState) -> dict[str, Any]:
+    return {"name": OURS, "created": state.created, "last": state.last_sequence}
 
 
 def _envelope(row: dict[str, Any], region: str) -> bytes:

@@ -18,7 +18,7 @@ from cluster.settings import Settings
 
 EDGE_KEY_ID = "LOCALEDGE"
 PASSWORDS = (
-    "postgres", *postgres.LOGINS, "nats_operator", "nats_content", "nats_neighbours", "nats_edge",
+    "postgres", *postgres.LOGINS, "nats_operator", "nats_content", "nats_neighbours", "nats_edge", "nats_dead_letters",
     "s3_access", "s3_secret", "s3_edge_access", "s3_edge_secret",
 )  # fmt: skip
 
@@ -53,6 +53,8 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
         "nats_user": "content",
         "nats_monitor_url": site.url("nats_http"),
         "nats_password": site.secrets["nats_content"],
+        "nats_dead_letters_user": "dead_letters",
+        "nats_dead_letters_password": site.secrets["nats_dead_letters"],
         "s3_endpoint": site.url("s3"),
         "s3_region": "us-east-1",
         "s3_bucket": "content",

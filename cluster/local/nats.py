@@ -31,7 +31,14 @@ CONTENT_MAY_PUBLISH = [
     "dead.>",
     "cache.invalidate.v1.*",
     *_ASK,
-    *(subject for stream in ("DOMAIN", "CONTENT_EVENTS", "CONTENT_DEAD") for subject in _may_read(stream)),
+    *(subject for stream in ("DOMAIN", "CONTENT_EVENTS") for subject in _may_read(stream)),
+]
+# Operators' commands on the dead letters: the service itself may add to them, and neither read nor remove any.
+DEAD_LETTERS_MAY_PUBLISH = [
+    "$JS.API.STREAM.INFO.CONTENT_DEAD",
+    "$JS.API.STREAM.MSG.GET.CONTENT_DEAD",
+    "$JS.API.STREAM.MSG.DELETE.CONTENT_DEAD",
+    "$JS.API.STREAM.PURGE.CONTENT_DEAD",
 ]
 WORDS_OF_CHANGE = ["cache.invalidate.v1.*", "content.play_package.withdrawn.v1"]
 """What a cache listens to (`cluster.invalidations`); the edge may do nothing else."""
@@ -91,6 +98,7 @@ def configuration(site: Site) -> str:
                     user("content", CONTENT_MAY_PUBLISH, ["_INBOX.>", *WORDS_OF_CHANGE]),
                     user("edge", [], WORDS_OF_CHANGE),
                     user("neighbours", NEIGHBOURS_MAY_PUBLISH),
+                    user("dead_letters", DEAD_LETTERS_MAY_PUBLISH),
                 ]
             },
         },

@@ -34,7 +34,7 @@ def parse(data: bytes) -> Envelope:
     if len(data) > MAX_BYTES:
         raise ContentError("event-too-large", f"The event has {len(data)} bytes; {MAX_BYTES} are allowed.")
     try:
-        loaded = json.loads(data)
+        loaded = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise ContentError("event-not-json", f"The event is not JSON: {error}.") from error
     if not isinstance(loaded, dict):
@@ -80,6 +80,18 @@ def make(
 def to_bytes(event: Envelope) -> bytes:
     """What is published: canonical JSON."""
     return canonical(event.document())
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two members with one name two readers may take different ones, so neither is taken."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _model(name: Any) -> type[Envelope]:

@@ -14,6 +14,7 @@ from serve_app.cli import (
     device,
     doctor,
     drafts,
+    events,
     exits,
     jobs,
     learners,
@@ -31,7 +32,7 @@ app = Commands(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for module in (stack, demo, drafts, packages, jobs, learners, bundles, device, tenants, operate, audit, doctor):
+for module in (stack, demo, drafts, packages, jobs, learners, bundles, device, tenants, operate, events, audit, doctor):
     module.register(app)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.light import Light, light
 from tests.support.running import Running
 from tests.support.tenants import Tenant
 
@@ -22,3 +25,21 @@ def whole(running: Running) -> Iterator[Running]:
 @pytest.fixture
 def tenant(whole: Running) -> Tenant:
     return Tenant(whole)
+
+
+@pytest.fixture(scope="session")
+def without_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Light]:
+    """A stack without Ray and with its API; `CONTENT_TEST_LIGHT_HOME` names a home whose data is used again."""
+    kept = os.environ.get("CONTENT_TEST_LIGHT_HOME")
+    home = Path(kept) if kept else tmp_path_factory.mktemp("light") / "home"
+    with light(home, tmp_path_factory.mktemp("light-media")) as found:
+        yield found
+
+
+@pytest.fixture
+def bare(without_ray: Light) -> Iterator[Light]:
+    """The stack without Ray; the workers that a test starts end with it, frozen ones too."""
+    without_ray.failpoints.clear()
+    yield without_ray
+    without_ray.failpoints.clear()
+    without_ray.end_workers()

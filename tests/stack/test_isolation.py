@@ -10,8 +10,9 @@ from cluster.local.identity import mint_token
 from tests.support.running import Running
 from tests.support.tenants import Tenant
 
-QUEUE = ("pgqueuer", "migrations", "queues")
-"""Tables without a tenant: the queue's own, the record of migrations, and the queues' names with who paused them."""
+NOBODYS = ("pgqueuer", "migrations", "queues", "event_streams")
+"""Tables without a tenant: the queue's own, the record of migrations, the queues' names with who paused them, and what the
+relay knows of NATS."""
 SERVICE_ROLES = ("content_api", "content_worker", "content_relay", "content_ops")
 
 
@@ -20,7 +21,7 @@ def tables(running: Running) -> list[str]:
         """select relname from pg_class join pg_namespace n on n.oid = relnamespace
            where nspname = 'public' and relkind in ('r', 'p') order by relname"""
     )
-    return [row["relname"] for row in rows if not row["relname"].startswith(QUEUE)]
+    return [row["relname"] for row in rows if not row["relname"].startswith(NOBODYS)]
 
 
 def test_every_table_has_row_security_enabled_and_forced(running: Running) -> None:
@@ -31,7 +32,7 @@ def test_every_table_has_row_security_enabled_and_forced(running: Running) -> No
     open_ones = [
         row["relname"]
         for row in rows
-        if not row["relname"].startswith(QUEUE) and not (row["relrowsecurity"] and row["relforcerowsecurity"])
+        if not row["relname"].startswith(NOBODYS) and not (row["relrowsecurity"] and row["relforcerowsecurity"])
     ]
     assert open_ones == []
     assert len(rows) > 20
@@ -45,7 +46,7 @@ def test_every_unique_key_holds_the_tenant(running: Running) -> None:
            from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
            where nspname = 'public' and i.indisunique"""
     )
-    without = [row["key"] for row in rows if not row["name"].startswith(QUEUE) and "tenant" not in row["columns"]]
+    without = [row["key"] for row in rows if not row["name"].startswith(NOBODYS) and "tenant" not in row["columns"]]
     assert without == []
 
 

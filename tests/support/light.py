@@ -1,0 +1,140 @@
+"""A stack without Ray, whose API and workers are processes of the test's own: up in seconds, each to be frozen or killed.
+
+What needs no rendering runs here: texts are built, bundled, relayed by the same classes that Serve runs as replicas.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from cluster.local.stack import Stack
+from tasks.bootstrap import prepare
+from tests.support.failpoints import Failpoints
+from tests.support.running import LEASE_S, Running
+from tests.support.waiting import until
+
+
+class Worker:
+    """One process. Whatever a test does to it, `end` leaves nothing of it."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(argv, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def freeze(self) -> None:
+        """Stop it where it is, with all its connections open, as a swapped-out or paused machine does."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+    def end(self) -> None:
+        if self._process.poll() is None:
+            self.thaw()
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class Light(Running):
+    """A running stack without Ray."""
+
+    def __init__(self, stack: Stack, settings: Any, failpoints: Failpoints, media: Path) -> None:
+        super().__init__(stack, settings, failpoints, media)
+        self._workers: list[Worker] = []
+        self._api: Worker | None = None
+
+    def worker(self, kind: str, *, clock_ahead_s: float = 0.0) -> Worker:
+        """Start a relay, builder or bundler."""
+        return self._start(["-m", "tests.support.worker_process", kind], kind, {"CLOCK_AHEAD_S": str(clock_ahead_s)})
+
+    def serve(self) -> Worker:
+        """Start the API and wait until it answers."""
+        url = urlsplit(self.settings.api_url)
+        argv = [
+            "-m",
+            "uvicorn",
+            "serve_app.api:create_app",
+            "--factory",
+            "--port",
+            str(url.port),
+            "--log-level",
+            "warning",
+        ]
+        self._api = worker = self._start(argv, "api", {})
+        self._workers.remove(worker)
+        until("the API answering", self._alive, 60.0, worker.log)
+        return worker
+
+    def _alive(self) -> bool:
+        with suppress(httpx.HTTPError):
+            return httpx.get(f"{self.settings.api_url}/livez", trust_env=False, timeout=2).status_code == 200
+        return False
+
+    def _start(self, argv: list[str], name: str, env: dict[str, str]) -> Worker:
+        root = Path(__file__).resolve().parents[2]
+        known = {**os.environ, **env, "CONTENT_SETTINGS": str(self.home.settings), "PYTHONPATH": str(root)}
+        log = self.home.logs / f"light-{name}-{time.monotonic_ns()}.log"
+        worker = Worker([sys.executable, *argv], known, log)
+        self._workers.append(worker)
+        return worker
+
+    def end(self) -> None:
+        self.end_workers()
+        if self._api is not None:
+            self._api.end()
+
+    def end_workers(self) -> None:
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+
+    def start_part(self) -> None:
+        """Start again what was stopped; everything else goes on running."""
+        info = self.stack.up(ray=False)
+        assert info.settings == self.settings, "a part came back elsewhere"
+
+
+@contextmanager
+def light(home: Path, media: Path, **overrides: Any) -> Iterator[Light]:
+    """Up at the beginning, down at the end whatever happens; the API runs, workers are started by the test."""
+    folder = home / "failpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    stack = Stack(home)
+    try:
+        given = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0, **overrides}
+        info = stack.up(before_ray=prepare, ray=False, overrides=given)
+        running = Light(stack, info.settings, Failpoints(folder), media)
+        try:
+            running.serve()
+            yield running
+        finally:
+            running.failpoints.clear()
+            running.end()
+    finally:
+        stack.down()
