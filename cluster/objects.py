@@ -11,8 +11,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3.session
+import stamina
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+)
 
 from cluster import telemetry
 from cluster.settings import MIB, Settings
@@ -52,8 +59,11 @@ class Objects:
             )
 
     def get(self, key: str) -> bytes:
-        with _translated("get", key):
-            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        """The whole object; what broke off on the way is asked for again. For small ones: all of it is in memory."""
+        for attempt in stamina.retry_context(on=_broke_off, attempts=3, timeout=None, wait_initial=0.2, wait_max=2.0):
+            with attempt, _translated("get", key):
+                return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        raise AssertionError("a retry context ends with a result or an error")
 
     def read(self, key: str, sizes: Iterable[int]) -> Iterator[bytes]:
         """The object in pieces of just these sizes, in one GET; nothing more than one piece is held.
@@ -132,6 +142,13 @@ class Objects:
     def abort(self, key: str, upload: str) -> None:
         with _translated("abort", key):
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+
+
+def _broke_off(error: Exception) -> bool:
+    """Whether the bytes ended early or are not what their checksum says; botocore has tried again what failed before."""
+    return isinstance(error, ContentError) and isinstance(
+        error.__cause__, (HTTPClientError, IncompleteReadError, FlexibleChecksumError)
+    )
 
 
 @contextmanager

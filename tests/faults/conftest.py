@@ -41,5 +41,7 @@ def bare(without_ray: Light) -> Iterator[Light]:
     """The stack without Ray; the workers that a test starts end with it, frozen ones too."""
     without_ray.failpoints.clear()
     yield without_ray
+    if without_ray.proxy is not None:
+        without_ray.proxy.clear()
     without_ray.failpoints.clear()
     without_ray.end_workers()

@@ -18,10 +18,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from cluster.local.home import read_json
 from cluster.local.stack import Stack
 from tasks.bootstrap import prepare
 from tests.support.failpoints import Failpoints
 from tests.support.running import LEASE_S, Running
+from tests.support.s3_proxy import S3Proxy
 from tests.support.waiting import until
 
 
@@ -51,6 +53,9 @@ class Worker:
         self._process.kill()
         self._process.wait(10)
 
+    def port(self, name: str) -> int:
+        return int(read_json(self.home.state)["ports"][name])
+
     def end(self) -> None:
         if self._process.poll() is None:
             self.thaw()
@@ -68,6 +73,7 @@ class Light(Running):
         super().__init__(stack, settings, failpoints, media)
         self._workers: list[Worker] = []
         self._api: Worker | None = None
+        self.proxy: S3Proxy | None = None
 
     def worker(self, kind: str, *, clock_ahead_s: float = 0.0) -> Worker:
         """Start a relay, builder or bundler."""
@@ -109,6 +115,13 @@ class Light(Running):
         if self._api is not None:
             self._api.end()
 
+    def kill_all(self) -> None:
+        """Workers and API at once, as when the machine dies."""
+        for worker in (*self._workers, *([self._api] if self._api else [])):
+            worker.kill()
+        self._workers.clear()
+        self._api = None
+
     def end_workers(self) -> None:
         for worker in self._workers:
             worker.end()
@@ -116,7 +129,8 @@ class Light(Running):
 
     def start_part(self) -> None:
         """Start again what was stopped; everything else goes on running."""
-        info = self.stack.up(ray=False)
+        # The port of the API is in use by our own: without Ray the stack would choose another.
+        info = self.stack.up(ray=False, overrides={"api_url": self.settings.api_url})
         assert info.settings == self.settings, "a part came back elsewhere"
 
 
@@ -126,10 +140,13 @@ def light(home: Path, media: Path, **overrides: Any) -> Iterator[Light]:
     folder = home / "failpoints"
     folder.mkdir(parents=True, exist_ok=True)
     stack = Stack(home)
+    proxy = S3Proxy(lambda: int(read_json(stack.home.state)["ports"]["s3"]))
+    proxy.start()
     try:
-        given = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0, **overrides}
+        given = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0, "s3_endpoint": proxy.url, **overrides}
         info = stack.up(before_ray=prepare, ray=False, overrides=given)
         running = Light(stack, info.settings, Failpoints(folder), media)
+        running.proxy = proxy
         try:
             running.serve()
             yield running
@@ -138,3 +155,4 @@ def light(home: Path, media: Path, **overrides: Any) -> Iterator[Light]:
             running.end()
     finally:
         stack.down()
+        proxy.stop()
