@@ -35,8 +35,9 @@ import structlog  # noqa: E402
 
 from actors.builder import Builder  # noqa: E402
 from actors.bundler import Bundler  # noqa: E402
-from actors.pool import Replica, describe, pause  # noqa: E402
+from actors.pool import Replica, pause  # noqa: E402
 from actors.relay import OutboxRelay  # noqa: E402
+from cluster.telemetry import describe  # noqa: E402
 
 KINDS: dict[str, type[Replica]] = {"relay": OutboxRelay, "builder": Builder, "bundler": Bundler}
 log = structlog.get_logger()
