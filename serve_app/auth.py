@@ -32,6 +32,8 @@ from tasks.tenants import wrong_region
 
 LEEWAY_S = 30
 KNOWN_HEADER = {"alg", "kid", "typ"}
+TYPES = {"jwt", "at+jwt"}
+"""What an access token may call itself; a proof, an id token or a logout token of the same provider is none."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def read_token(text: str, settings: Settings, now: datetime) -> Caller:
     try:
         ok = (
             set(token.header) <= KNOWN_HEADER
+            and str(token.header.get("typ", "JWT")).lower().removeprefix("application/") in TYPES
             and claims["iss"] == settings.jwt_issuer
             and settings.jwt_audience in (audience if isinstance(audience, list) else [audience])
             and float(claims.get("nbf", 0)) - LEEWAY_S <= seconds

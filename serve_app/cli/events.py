@@ -7,15 +7,19 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.table import Table
 
 from content.errors import ContentError
-from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, connected, settings_for
-from serve_app.cli.output import console, print_json
+from serve_app.cli.exits import FAILED
+from serve_app.cli.groups import Commands
+from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, connected, examples, settings_for
+from serve_app.cli.output import print_json, say
+from serve_app.cli.tables import column, moment
+from serve_app.cli.tables import show as show_table
 
-events_app = typer.Typer(help="Events that could not be taken in, and events sent out again.", no_args_is_help=True)
-Reason = Annotated[str | None, typer.Option(help="only those refused with this code, e.g. tenant-unknown")]
-Subject = Annotated[str | None, typer.Option(help="only those of this subject, e.g. enrollment.created.v1")]
+events_app = Commands(help="Events that could not be taken in: the dead letters.")
+Reason = Annotated[str | None, typer.Option(help="Only those refused with this code, e.g. tenant-unknown.")]
+Subject = Annotated[str | None, typer.Option(help="Only those of this subject, e.g. enrollment.created.v1.")]
+All = Annotated[bool, typer.Option("--all", help="All there are.")]
 T = TypeVar("T")
 
 
@@ -23,38 +27,40 @@ def register(app: typer.Typer) -> None:
     app.add_typer(events_app, name="events", rich_help_panel="Operate")
 
 
-@events_app.command()
+@events_app.command(epilog=examples("events dead", "events dead --reason tenant-unknown --json"))
 def dead(
     reason: Reason = None,
     subject: Subject = None,
-    after: Annotated[int, typer.Option(help="begin behind this number")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="how many")] = 50,
+    after: Annotated[int, typer.Option(help="Begin behind this number.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
-    """List the dead letters, oldest first.
-
-    Example: content-service events dead --reason tenant-unknown
-    """
+    """List the dead letters, oldest first."""
     from tasks import dead_letters
 
     choice = dead_letters.Choice(reason, subject)
     letters, next_after = _reading(home, lambda box: dead_letters.page(box, choice, after=after, limit=limit))
+    rows = [{**letter.summary(), "time": letter.time.isoformat()} for letter in letters]
     if as_json:
-        print_json({"items": [letter.summary() for letter in letters], "next": next_after})
+        print_json({"items": rows, "next": next_after})
         return
-    table = Table("number", "time", "subject", "bytes", "reason", box=None, pad_edge=False)
-    for letter in letters:
-        when = f"{letter.time:%m-%d %H:%M:%S}"
-        table.add_row(str(letter.sequence), when, letter.subject, str(letter.size_bytes), letter.reason)
-    console.print(table)
+    columns = [column("number", "sequence"), moment("time", "time"), column("subject"), column("bytes", "size_bytes"), column("reason")]  # fmt: skip
+    show_table(columns, rows, "There is no dead letter.")
     if next_after is not None:
-        console.print(f"more: --after {next_after}")
+        say(f"more: --after {next_after}")
 
 
-@events_app.command()
-def show(number: int, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
-    """Show one dead letter with the reason and its body. Bodies hold learners' ids: mind where they are pasted."""
+@events_app.command(epilog=examples("events show 17"))
+def show(
+    number: Annotated[int, typer.Argument(help="Its number in the list.")],
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Show one dead letter with the reason and its body.
+
+    Bodies hold learners' ids: mind where they are pasted.
+    """
     letter = _reading(home, lambda box: box.get(number))
     try:
         body = letter.body.decode("utf-8")
@@ -63,28 +69,25 @@ def show(number: int, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> Non
     if as_json:
         print_json({**letter.summary(), "problem": letter.problem, "body": body})
         return
-    console.print(f"{letter.sequence}  {letter.time:%Y-%m-%d %H:%M:%S}  {letter.subject}", highlight=False)
-    console.print(f"{letter.reason}: {letter.problem.get('title', '')}", highlight=False, markup=False)
+    say(f"{letter.sequence}  {letter.time:%Y-%m-%d %H:%M:%S}  {letter.subject}")
+    say(f"{letter.reason}: {letter.problem.get('title', '')}")
     for problem in letter.problem.get("problems", []):
-        console.print(f"  {problem['pointer'] or '/'}: {problem['message']}", highlight=False, markup=False)
-    console.print(body, highlight=False, markup=False)
+        say(f"  {problem['pointer'] or '/'}: {problem['message']}")
+    say(body)
     if not letter.whole:
-        console.print(f"[red]cut[/]: {len(letter.body)} of {letter.size_bytes} bytes")
+        say(f"cut: {len(letter.body)} of {letter.size_bytes} bytes")
 
 
-@events_app.command()
+@events_app.command(epilog=examples("events replay 17", "events replay --reason tenant-unknown"))
 def replay(
-    numbers: Annotated[list[int] | None, typer.Argument(help="which; none: all that the options choose")] = None,
+    numbers: Annotated[list[int] | None, typer.Argument(help="Which; none: all that the options choose.")] = None,
     reason: Reason = None,
     subject: Subject = None,
-    everything: Annotated[bool, typer.Option("--all", help="all there are")] = False,
+    everything: All = False,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Bring dead letters in again; what is taken in is removed, what is refused again stays (exit code 1).
-
-    Example: content-service events replay --reason tenant-unknown
-    """
+    """Bring dead letters in again; what is taken in is removed, what is refused again stays (exit code 1)."""
     from cluster.dead_letters import DeadLetters
     from tasks import dead_letters
 
@@ -106,28 +109,29 @@ def replay(
         print_json([vars(entry) for entry in done])
     else:
         for entry in done:
-            console.print(f"{entry.sequence}  {entry.outcome}  {entry.code}", highlight=False)
-        console.print(f"{len(done)} replayed, {sum(entry.outcome == 'refused' for entry in done)} refused again")
+            say(f"{entry.sequence}  {entry.outcome}  {entry.code}".rstrip())
+        say(f"{len(done)} replayed, {sum(entry.outcome == 'refused' for entry in done)} refused again")
     if any(entry.outcome == "refused" for entry in done):
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
-@events_app.command()
+@events_app.command(epilog=examples("events purge --reason event-unknown-type"))
 def purge(
     reason: Reason = None,
     subject: Subject = None,
-    everything: Annotated[bool, typer.Option("--all", help="all there are")] = False,
+    everything: All = False,
     home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
 ) -> None:
-    """Remove dead letters for good.
-
-    Example: content-service events purge --reason event-unknown-type
-    """
+    """Remove dead letters for good."""
     from tasks import dead_letters
 
     _must_choose(None, reason, subject, everything)
     removed = _reading(home, lambda box: dead_letters.purge(box, dead_letters.Choice(reason, subject)))
-    console.print(f"{removed} removed")
+    if as_json:
+        print_json({"removed": removed})
+    else:
+        say(f"{removed} removed")
 
 
 def _must_choose(numbers: list[int] | None, reason: str | None, subject: str | None, everything: bool) -> None:
