@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -132,3 +133,30 @@ def test_a_builder_frozen_beyond_its_lease(bare: Light, tenant: Tenant, course: 
     assert [state for state, *_ in tenant.jobs()] == ["succeeded"]
     (offer,) = device.offers()
     device.read(device.open(offer))
+
+
+def test_workers_whose_clock_is_an_hour_ahead(bare: Light, tenant: Tenant, course: Course) -> None:
+    """What they sign begins now, not in an hour: the database's clock counts. The store refuses requests that are
+    signed in the future, so such a worker ends nothing that needs it; a right one does."""
+    bare.worker("relay", clock_ahead_s=3600)
+    ahead = [bare.worker(kind, clock_ahead_s=3600) for kind in ("builder", "bundler")]
+    device = tenant.device(LEARNER)
+    tenant.enrol(course, LEARNER)
+    tenant.publish(course)
+    if until("built, or refused", lambda: _built_or_refused(tenant, course), 120) == "refused":
+        for worker in ahead:
+            worker.end()
+        bare.worker("builder")
+        bare.worker("bundler")
+    tenant.built(course, deadline_s=120)
+    tenant.ready(course, 1, deadline_s=90)
+    assert_settled(tenant)
+    (row,) = bare.rows("select issued_at, not_after from licences where tenant = %s", tenant.name)
+    assert row["issued_at"] < datetime.now(UTC) + timedelta(minutes=1)
+    device.read(device.open(device.offers()[0]))
+
+
+def _built_or_refused(tenant: Tenant, course: Course) -> str | None:
+    if any("RequestTimeTooSkewed" in str(message) for _, _, message, _ in tenant.jobs()):
+        return "refused"
+    return "built" if tenant.version(course) else None

@@ -94,7 +94,7 @@ class Light(Running):
         ]
         self._api = worker = self._start(argv, "api", {})
         self._workers.remove(worker)
-        until("the API answering", self._alive, 60.0, worker.log)
+        until("the API answering", self._alive, 180.0, worker.log)
         return worker
 
     def _alive(self) -> bool:

@@ -10,16 +10,17 @@ ROOT = Path(__file__).resolve().parents[2]
 OWN_CLOCK = {
     "tasks/bootstrap.py",  # the first tenant of a local stack
     "tasks/gc.py",  # compares with the store's times, by hours
+    "tasks/doctor/",  # measures how far the clocks are apart
     "tasks/workspace.py",  # compares with times of files on the same machine
 }
 
 
 def readings(path: Path) -> Iterator[str]:
-    """Calls of `datetime.now`, `datetime.utcnow`, `date.today` and `time.time`."""
+    """Calls of `datetime.now`, `datetime.utcnow`, `date.today` and `time.time`; spans may use `time.time_ns`."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             name = ast.unparse(node.func)
-            if name in ("datetime.now", "datetime.utcnow", "date.today", "time.time", "time.time_ns"):
+            if name in ("datetime.now", "datetime.utcnow", "date.today", "time.time"):
                 yield name
 
 
@@ -29,4 +30,4 @@ def test_work_never_asks_the_machines_clock() -> None:
         for folder in ("tasks", "actors")
         for path in (ROOT / folder).rglob("*.py")
     }
-    assert {name for name, read in found.items() if read} <= OWN_CLOCK
+    assert [name for name, read in found.items() if read and not name.startswith(tuple(OWN_CLOCK))] == []
