@@ -22,8 +22,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CONTENT_", frozen=True, extra="ignore")
 
-    profile: Literal["production", "development"] = "development"
-    region: str = "eu"
+    profile: Literal["production", "development"] = Field(
+        "development",
+        description="production refuses what only a local stack may do; the pools have other sizes in each",
+    )
+    region: str = Field("eu", description="the region this service runs in; a tenant of another one is answered 421")
     region_urls: dict[str, str] = Field({}, description="address of the API in each region, for answers with 421")
     workspace: Path = Field(
         Path("/var/tmp/content"), description="per-job scratch folders are made and removed below it"
@@ -31,32 +34,42 @@ class Settings(BaseSettings):
     failpoints: Path | None = Field(None, description="tests only: folder of armed failpoints")
 
     # Postgres: one login per role (platform.md); a process is given only the ones it needs.
-    postgres_owner: SecretStr = SecretStr("")
-    postgres_api: SecretStr = SecretStr("")
-    postgres_worker: SecretStr = SecretStr("")
-    postgres_relay: SecretStr = SecretStr("")
-    postgres_ops: SecretStr = SecretStr("")
+    postgres_owner: SecretStr = Field(SecretStr(""), description="URL of the login that migrates; nothing else uses it")
+    postgres_api: SecretStr = Field(
+        SecretStr(""), description="URL of the login of the API: one tenant per transaction"
+    )
+    postgres_worker: SecretStr = Field(
+        SecretStr(""), description="URL of the login of builders and bundlers: one tenant per transaction"
+    )
+    postgres_relay: SecretStr = Field(
+        SecretStr(""), description="URL of the login of intake and relay: inbox, outbox and queue"
+    )
+    postgres_ops: SecretStr = Field(
+        SecretStr(""), description="URL of the login that counts: garbage collection, depths, metrics"
+    )
 
-    nats_url: str = "nats://127.0.0.1:4222"
-    nats_user: str = ""
-    nats_password: SecretStr = SecretStr("")
+    nats_url: str = Field("nats://127.0.0.1:4222", description="NATS server, or several, parted by commas")
+    nats_user: str = Field("", description="NATS user; may consume the neighbours' events and publish ours")
+    nats_password: SecretStr = Field(SecretStr(""), description="its password")
     nats_monitor_url: str = Field("", description="its HTTP monitor; only `doctor` asks there")
     nats_dead_letters_user: str = Field("", description="operators' commands alone: reads and removes dead letters")
-    nats_dead_letters_password: SecretStr = SecretStr("")
+    nats_dead_letters_password: SecretStr = Field(SecretStr(""), description="its password")
 
-    s3_endpoint: str | None = None
-    s3_region: str = "us-east-1"
-    s3_bucket: str = "content"
-    s3_access_key: SecretStr = SecretStr("")
-    s3_secret_key: SecretStr = SecretStr("")
+    s3_endpoint: str | None = Field(None, description="object store; empty for AWS")
+    s3_region: str = Field("us-east-1", description="region of the bucket")
+    s3_bucket: str = Field("content", description="bucket for media, manifests and bundles")
+    s3_access_key: SecretStr = Field(
+        SecretStr(""), description="key id for the bucket; empty for the role of the machine"
+    )
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="its secret")
 
-    openbao_url: str = "http://127.0.0.1:8200"
-    openbao_token: SecretStr = SecretStr("")
+    openbao_url: str = Field("http://127.0.0.1:8200", description="key service")
+    openbao_token: SecretStr = Field(SecretStr(""), description="token for it, which may sign, wrap and unwrap")
 
-    authoring_url: str = ""
-    media_url: str = ""
-    catalog_url: str = ""
-    ai_gateway_url: str = ""
+    authoring_url: str = Field("", description="authoring-service: drafts")
+    media_url: str = Field("", description="media-service: originals")
+    catalog_url: str = Field("", description="catalog-service: listings")
+    ai_gateway_url: str = Field("", description="ai-gateway: settings of assistants; may be away")
     sync_url: str = Field("", description="only the demo and tests ask it what it has heard")
     neighbour_timeout_s: float = Field(10.0, description="longest silence of a neighbour")
     neighbour_deadline_s: float = Field(
@@ -65,16 +78,16 @@ class Settings(BaseSettings):
     original_deadline_s: float = Field(3600.0, description="the download of one original with all its tries")
     neighbour_breaker_failures: int = Field(8, description="failures in a row after which a neighbour is left alone")
     neighbour_breaker_rest_s: float = Field(5.0, description="for so long; then one call tries it")
-    neighbour_max_json_bytes: int = 8 * MIB
-    original_max_bytes: int = 4096 * MIB
+    neighbour_max_json_bytes: int = Field(8 * MIB, description="largest answer of a neighbour, originals aside")
+    original_max_bytes: int = Field(4096 * MIB, description="largest original that is fetched")
 
-    edge_url: str = ""
-    edge_key_id: str = ""
+    edge_url: str = Field("", description="address that devices download from")
+    edge_key_id: str = Field("", description="id of the key that signs its URLs")
     edge_private_key: SecretStr = Field(SecretStr(""), description="PEM, EC P-256: signs CDN URLs")
-    edge_ttl_s: int = 3600
+    edge_ttl_s: int = Field(3600, description="how long a signed address works")
 
-    api_url: str = ""
-    api_max_body_bytes: int = 64 * 1024
+    api_url: str = Field("", description="address of the API as its callers see it; proofs of devices name it")
+    api_max_body_bytes: int = Field(64 * 1024, description="largest body of a request, drafts aside")
     draft_max_bytes: int = Field(8 * MIB, description="largest draft that may be sent to be validated")
     manifest_cache_bytes: int = Field(64 * MIB, description="manifests that an API replica keeps in memory")
     manifest_cache_ttl_s: float = Field(60.0, description="how long it keeps one, unless it hears that it changed")
@@ -89,19 +102,21 @@ class Settings(BaseSettings):
     sse_max_s: float = Field(25.0, description="a stream of job events ends after so long; the client comes again")
     sse_max_streams: int = Field(100, description="open streams per API replica; each takes one of its 200 requests")
     sse_max_streams_per_tenant: int = Field(20, description="open streams per API replica and tenant")
-    jwt_issuer: str = "https://identity.local"
-    jwt_audience: str = "content-service"
+    jwt_issuer: str = Field("https://identity.local", description="issuer that a token must name")
+    jwt_audience: str = Field("content-service", description="audience that a token must name")
     jwt_jwks_file: Path | None = Field(None, description="public keys of the identity provider")
-    jwt_max_age_s: int = 24 * 3600
+    jwt_max_age_s: int = Field(24 * 3600, description="longest life of a token that is accepted")
 
-    ray_address: str = ""
-    ray_dashboard_url: str = ""
+    ray_address: str = Field("", description="Ray cluster to deploy to; empty: the one of this machine")
+    ray_dashboard_url: str = Field("", description="where `pools` and `doctor` ask for replicas")
 
     # What operators see (docs/telemetry.md)
-    log_format: Literal["json", "console"] = "json"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for eyes")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe line that is written"
+    )
     log_folder: Path | None = Field(None, description="a file per service there; without it, standard output")
-    trace_exporter: Literal["none", "otlp", "file"] = "none"
+    trace_exporter: Literal["none", "otlp", "file"] = Field("none", description="where spans go")
     trace_endpoint: str = Field("http://127.0.0.1:4318/v1/traces", description="exporter otlp: where to send spans")
     trace_folder: Path | None = Field(None, description="exporter file: JSON lines are written there")
     trace_sample_ratio: float = Field(1.0, ge=0, le=1, description="share of traces that are recorded, by their id")
@@ -112,13 +127,13 @@ class Settings(BaseSettings):
 
     # Work
     lease_s: float = Field(60.0, description="a job whose worker sent no heartbeat for so long is taken over")
-    drain_s: float = 30.0
-    job_max_attempts: int = 5
+    drain_s: float = Field(30.0, description="how long a replica that leaves may finish what it holds")
+    job_max_attempts: int = Field(5, description="tries of a build before it has failed")
     bundle_batch: int = Field(64, description="bundles per signature and per read of the assets")
-    bundle_batch_bytes: int = 1024 * MIB
+    bundle_batch_bytes: int = Field(1024 * MIB, description="bytes that one batch of bundles may hold")
     bulk_from: int = Field(200, description="a version that so many devices get is bundled in the lane bulk")
     bulk_patience_s: float = Field(600.0, description="a bulk bundle that waited so long counts as interactive")
-    relay_window: int = 256
+    relay_window: int = Field(256, description="events in flight to NATS")
 
     # Webhooks
     webhooks_per_tenant: int = Field(10, description="webhooks that a tenant may have")
@@ -134,20 +149,20 @@ class Settings(BaseSettings):
         False, description="development only: webhooks may be at addresses that are not public"
     )
 
-    gc_grace_s: float = 24 * 3600.0
+    gc_grace_s: float = Field(24 * 3600.0, description="blobs younger than this are left alone")
 
     # Licences and lists
-    licence_ttl_s: int = 365 * 24 * 3600
-    offline_grace_s: int = 30 * 24 * 3600
-    list_ttl_s: int = 30 * 24 * 3600
-    trust_ttl_s: int = 400 * 24 * 3600
-    nonce_ttl_s: int = 300
-    dpop_skew_s: int = 60
+    licence_ttl_s: int = Field(365 * 24 * 3600, description="how long a licence opens its bundle")
+    offline_grace_s: int = Field(30 * 24 * 3600, description="how long a device may go on with lists that have expired")
+    list_ttl_s: int = Field(30 * 24 * 3600, description="how long a revocation list is fresh")
+    trust_ttl_s: int = Field(400 * 24 * 3600, description="how long a trust list is fresh")
+    nonce_ttl_s: int = Field(300, description="how long a challenge for a registration may be answered")
+    dpop_skew_s: int = Field(60, description="difference of clocks that a device's proof may show")
 
     # Rendering one asset
-    ffmpeg_timeout_s: float = 3600.0
-    ffmpeg_memory_bytes: int = 4096 * MIB
-    render_max_output_bytes: int = 4096 * MIB
+    ffmpeg_timeout_s: float = Field(3600.0, description="wall-clock limit of one rendition")
+    ffmpeg_memory_bytes: int = Field(4096 * MIB, description="its limit of memory")
+    render_max_output_bytes: int = Field(4096 * MIB, description="largest rendition")
     image_max_pixels: int = Field(200_000_000, description="of one picture, over all its frames")
     image_max_frames: int = Field(2000, description="of one animated picture")
     svg_max_bytes: int = Field(2 * MIB, description="of one SVG picture")

@@ -22,6 +22,7 @@ from serve_app.cli import (
     packages,
     stack,
     tenants,
+    webhooks,
 )
 from serve_app.cli.groups import Commands
 
@@ -32,7 +33,22 @@ app = Commands(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for module in (stack, demo, drafts, packages, jobs, learners, bundles, device, tenants, operate, events, audit, doctor):
+for module in (
+    stack,
+    demo,
+    drafts,
+    packages,
+    jobs,
+    learners,
+    bundles,
+    device,
+    tenants,
+    operate,
+    events,
+    webhooks,
+    audit,
+    doctor,
+):
     module.register(app)
 
 

@@ -51,4 +51,5 @@ def verify(call: Caller) -> None:
 
 
 def _details(row: Any) -> str:
-    return ", ".join(f"{name} {value}" for name, value in row["details"].items())
+    """What a person asks about; the request's id is for logs, and stands in the JSON."""
+    return ", ".join(f"{name} {value}" for name, value in row["details"].items() if name != "request_id")

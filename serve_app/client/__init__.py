@@ -21,6 +21,7 @@ from serve_app.client.rows import (
     BundleOffer,
     BundleRow,
     Challenge,
+    Delivery,
     DeviceRow,
     Enrolment,
     Finding,
@@ -29,6 +30,7 @@ from serve_app.client.rows import (
     Location,
     Me,
     Package,
+    Queue,
     Registered,
     SignedDocument,
     SignedUrl,
@@ -36,11 +38,14 @@ from serve_app.client.rows import (
     TrustLists,
     Verification,
     Version,
+    Webhook,
+    WebhookWithSecret,
 )
 from serve_app.client.tenants import TenantCalls
+from serve_app.client.webhooks import WebhookCalls
 
 
-class Client(PackageCalls, DeviceCalls, TenantCalls, JobCalls):
+class Client(PackageCalls, DeviceCalls, TenantCalls, JobCalls, WebhookCalls):
     """One API at one address. `token` is a bearer token; `device` a device that proves each request instead."""
 
 
@@ -55,6 +60,7 @@ __all__ = [
     "Challenge",
     "Client",
     "Connection",
+    "Delivery",
     "DeviceRow",
     "Enrolment",
     "Finding",
@@ -63,6 +69,7 @@ __all__ = [
     "Location",
     "Me",
     "Package",
+    "Queue",
     "Registered",
     "SignedDocument",
     "SignedUrl",
@@ -70,5 +77,7 @@ __all__ = [
     "TrustLists",
     "Verification",
     "Version",
+    "Webhook",
+    "WebhookWithSecret",
     "problem_of",
 ]

@@ -218,3 +218,32 @@ class Queue(TypedDict):
     failed: int
     held: int
     oldest: str | None
+
+
+class Webhook(TypedDict):
+    webhook_id: str
+    url: str
+    types: list[str]
+    description: str
+    state: str
+    reason: str
+    failing_since: str | None
+    created_at: str
+    updated_at: str
+
+
+class WebhookWithSecret(Webhook):
+    secret: str
+
+
+class Delivery(TypedDict):
+    """An event that a webhook is owed; `log` holds its attempts."""
+
+    event_id: str
+    type: str
+    state: str
+    attempts: int
+    next_attempt_at: str | None
+    created_at: str
+    ended_at: str | None
+    log: list[dict[str, Any]]
