@@ -109,9 +109,6 @@ def _video(recipe: VideoRecipe, source: Any, dst: Path) -> Any:
     options: dict[str, Any] = {
         **_BITEXACT,
         "c:v": "libx264",
-        # How far its look-ahead thread has come would otherwise decide how bits are spent under a maximum rate: of
-        # thirty encodings on a busy machine seven came out different.
-        "x264-params": "sync-lookahead=0",
         "preset": recipe.preset,
         "profile:v": recipe.profile,
         "crf": recipe.crf,
