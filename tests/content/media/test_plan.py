@@ -98,7 +98,7 @@ def test_recipe_digest_names_all_that_matters():
     assert first.digest("") != plan("video", film(1280, 720, gain_db=1.5))[0].digest("")
     assert len({first.digest("ffmpeg-1"), first.digest("ffmpeg-2"), second.digest("ffmpeg-1")}) == 3
     parameters = first.document()["parameters"]
-    assert parameters["threads"] == 2
+    assert parameters["threads"] == 1
     assert parameters["key_frame_s"] == 2
     assert plan("image", image(100, 100))[0].digest("") != plan("image", image(100, 100, frames=2))[0].digest("")
 
