@@ -13,6 +13,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -99,8 +100,21 @@ def reap(workspace: Path) -> int:
         except OSError:
             continue
         else:
+            _end_users(folder)
             remove(folder)
             count += 1
         finally:
             os.close(handle)
     return count
+
+
+def _end_users(folder: Path) -> None:
+    """End what a dead owner's sandboxes left running.
+
+    All of them end with their owner but for one moment: bubblewrap's child waits for its starter before it ties its own
+    life to it, and a starter that is killed just then leaves it waiting for ever. It has the folder in its arguments.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(f"{folder}/") in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)

@@ -145,6 +145,18 @@ def test_nothing_outlives_a_killed_owner(tmp_path: Path) -> None:
     assert list((tmp_path / "work" / slots.FOLDER).iterdir()) == []
 
 
+def test_who_was_left_waiting_by_a_dead_owner_is_ended(tmp_path: Path) -> None:
+    own = slots.Slots(tmp_path)
+    slot = own.make()
+    with subprocess.Popen([sys.executable, "-c", "input()", f"{slot}/in"], stdin=subprocess.PIPE) as left:
+        assert slots.reap(tmp_path) == 0
+        assert left.poll() is None
+        os.close(own._lock)  # pyright: ignore[reportPrivateUsage]  # as its death would
+        assert slots.reap(tmp_path) == 1
+        assert left.wait(10) == -signal.SIGKILL
+    assert not slot.exists()
+
+
 # -- what comes out of it is not trusted ------------------------------------------------------------------------------
 
 
