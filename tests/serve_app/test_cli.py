@@ -23,6 +23,8 @@ from tests.support.answers import API, Answers, problem, token
 DEVICE = "Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZmdoaWo"
 PACKAGE, BUNDLE, JOB = (f"{kind}_{'0f8k2m4q6s8u0a2c4e6g8i0k2m'}" for kind in ("pkg", "bnd", "job"))
 COURSE, LEARNER, ENROLMENT = "first-aid-for-everybody", "6f1ed002-ab59-4f5c-a0ef-3f1b7c1d2a90", "enr-2026-0000000017"
+WEBHOOK, EVENT = "whk_5f1c0a9b2d3e4f60", "e3b0c442-98fc-4c14-9afb-f4c8996fb924"
+URL = "https://lms.a-school-with-a-name.example/hooks/content"
 AT = "2026-01-31T12:00:00.123456Z"
 ROW = {
     "created_at": AT, "published_at": AT, "registered_at": AT, "at": AT, "updated_at": AT, "withdrawn_at": None,
@@ -34,6 +36,9 @@ ROW = {
     "n": 1234, "actor": "an-operator@example.org", "action": "version.withdrawn", "previous": "", "hash": "",
     "details": {"package_id": PACKAGE, "version": 12, "reason": "The dosage on page 3 is wrong, see the erratum."},
     "paused_at": None, "waiting": 3, "running": 1, "failed": 0, "held": 0, "oldest": AT, "result": None,
+    "webhook_id": WEBHOOK, "url": URL, "types": ["content.play_package.published.v1", "content.job.finished.v1"],
+    "event_id": EVENT, "type": "content.job.finished.v1", "attempts": 3, "next_attempt_at": AT,
+    "log": [{"at": AT, "status": None, "error": "no answer within 15 seconds", "duration_ms": 15000}],
 }  # fmt: skip
 LISTS = {
     "packages list": ("/v1/packages", "active", (PACKAGE, COURSE)),
@@ -46,6 +51,8 @@ LISTS = {
     "jobs queues": ("/v1/queues", "", ("build",)),
     "tenant list": ("/v1/tenants", "", ("a-tenant-with-a-rather-long-name-of-39",)),
     "audit list": ("/v1/audit", "", (PACKAGE,)),
+    "webhooks list": ("/v1/webhooks", "disabled", (WEBHOOK, URL)),
+    f"webhooks deliveries {WEBHOOK}": (f"/v1/webhooks/{WEBHOOK}/deliveries", "pending", (EVENT,)),
 }
 Run = Callable[..., tuple[int, str, str]]
 
