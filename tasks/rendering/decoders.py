@@ -28,13 +28,26 @@ ORIGINAL = "original"
 # What `content.media` imports, whoever needs it; then each kind's own decoders.
 _BASE = ("rfc8785", "webvtt", "ffmpeg", "future", "past")
 _SOURCES = ("content", "tasks.rendering")
+# Pillow imports these when it first meets a picture, and all forty of its formats where one of them is still missing:
+# a quarter of a second in every job.
+_PLUGINS = ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP")
 PICTURES = Kind(
     "pictures",
-    preload=(INSIDE, "tasks.rendering.pictures", "tasks.rendering.vectors"),
+    preload=(
+        INSIDE,
+        "tasks.rendering.pictures",
+        "tasks.rendering.vectors",
+        *(f"PIL.{name}ImagePlugin" for name in _PLUGINS),
+    ),
     packages=(*_BASE, "PIL", "pillow.libs", "lxml"),
     sources=_SOURCES,
 )
-FILMS = Kind("films", preload=(INSIDE, "tasks.rendering.films"), packages=(*_BASE, "av", "av.libs"), sources=_SOURCES)
+FILMS = Kind(
+    "films",
+    preload=(INSIDE, "tasks.rendering.films", "av.subtitles.stream"),
+    packages=(*_BASE, "av", "av.libs"),
+    sources=_SOURCES,
+)
 
 
 @functools.cache
