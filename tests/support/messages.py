@@ -11,6 +11,7 @@ from typing import Any
 
 import nats
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from cluster.dead_letters import DeadLetter, DeadLetters
 from cluster.local.home import read_json
@@ -47,7 +48,10 @@ def intake_is_through(running: Running) -> bool:
     """Whether the service's consumer has nothing left to be brought or acknowledged."""
 
     async def pending(stream: JetStreamContext) -> bool:
-        info = await stream.consumer_info("DOMAIN", "content-intake")
+        try:
+            info = await stream.consumer_info("DOMAIN", "content-intake")
+        except NotFoundError:  # the first relay of this stack has not come so far
+            return False
         return not info.num_pending and not info.num_ack_pending
 
     return asked(running, pending)
