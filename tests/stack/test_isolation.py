@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import psycopg
 import pytest
@@ -117,6 +119,12 @@ def test_the_audit_log_can_only_grow(running: Running, role: str) -> None:
                 connection.execute(statement.encode())
 
 
+def refusal(answer: httpx.Response) -> dict[str, Any]:
+    """The problem of a 404, without the one member that is new each time: the request's id."""
+    assert answer.status_code == 404
+    return {**answer.json(), "instance": ""}
+
+
 def test_another_tenants_things_are_as_absent_as_what_never_was(running: Running) -> None:
     mine, other = Tenant(running), Tenant(running)
     course = mine.course()
@@ -136,8 +144,7 @@ def test_another_tenants_things_are_as_absent_as_what_never_was(running: Running
             (f"/v1/devices/{device.id}", "/v1/devices/none"),
         ):
             first, second = client.get(theirs), client.get(nobodys)
-            assert (first.status_code, first.json()) == (404, second.json()), theirs
-        first, second = client.get(f"/v1/tenants/{mine.name}"), client.get("/v1/tenants/t-none")
-        assert (first.status_code, first.json()) == (404, second.json())
+            assert refusal(first) == refusal(second), theirs
+        assert refusal(client.get(f"/v1/tenants/{mine.name}")) == refusal(client.get("/v1/tenants/t-none"))
         for collection in ("packages", "jobs", "bundles", "devices"):
             assert client.get(f"/v1/{collection}").json()["items"] == []
