@@ -46,8 +46,15 @@ def run(page: Path, folder: Path, environment: Mapping[str, str], deadline_s: fl
     script = folder / "page.sh"
     parts = [f"{text}\nprintf '\\n%s %d\\n' '{MARK}' {at}\n" for at, text in enumerate(texts)]
     script.write_text("set -euo pipefail\nexec 2>&1\nmake() { true; }\n" + "".join(parts), encoding="utf-8")
-    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TMPDIR") if name in os.environ}
-    told = {**kept, "PATH": os.environ["PATH"], "HOME": str(folder), "COLUMNS": "80", **environment}
+    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
+    told = {
+        **kept,
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "COLUMNS": "80",
+        **environment,
+    }
     printed = folder / "printed.txt"
     with printed.open("wb") as out, subprocess.Popen(
         ["bash", str(script)], cwd=folder, env=told, stdin=subprocess.DEVNULL, stdout=out, start_new_session=True
