@@ -57,6 +57,18 @@ def intake_is_through(running: Running) -> bool:
     return asked(running, pending)
 
 
+def redelivered(running: Running) -> int:
+    """How many messages intake has given back and not yet acknowledged."""
+
+    async def count(stream: JetStreamContext) -> int:
+        try:
+            return (await stream.consumer_info("DOMAIN", "content-intake")).num_redelivered or 0
+        except NotFoundError:
+            return 0
+
+    return asked(running, count)
+
+
 def asked(running: Running, question: Any) -> Any:
     """`question(JetStreamContext)` as the user of the service."""
 
