@@ -9,8 +9,8 @@ from pathlib import Path
 from bench import results
 from bench.results import Result
 
-ORDER = ("seal", "sandbox", "bundle", "relay", "rls", "build", "enrolment", "idle", "api")
-WITH_RAY = {"build", "enrolment", "idle", "api"}
+ORDER = ("seal", "sandbox", "bundle", "relay", "rls", "build", "enrolment", "storm", "idle", "api")
+WITH_RAY = {"build", "enrolment", "storm", "idle", "api"}
 
 
 def main(only: str | None) -> int:
@@ -56,6 +56,8 @@ def _run(name: str, home: Path) -> list[Result]:
         from bench.build import measure
     elif name == "enrolment":
         from bench.enrolment import measure
+    elif name == "storm":
+        from bench.storm import measure
     else:
         from bench.idle import measure
     return measure(home, settings)

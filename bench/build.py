@@ -17,7 +17,7 @@ from bench.results import Result, at_most
 from bench.stack import new_tenant
 from cluster.connections import Connections
 from cluster.settings import Settings
-from content.media import ImageRecipe, Kind, Recipe, ffmpeg_argv, plan
+from content.media import ImageRecipe, Kind, MediaLimits, Recipe, ffmpeg_argv, plan
 from tasks.render import probe
 from tasks.rendering.decoders import ffmpeg_path
 from tasks.rendering.pictures import render_image
@@ -36,7 +36,7 @@ async def _measure(home: Path, settings: Settings) -> list[Result]:
     media["film"] = (_film(folder / "film.mp4"), "video/mp4")
     connections = await Connections.open(settings)
     try:
-        pairs = [(await _built(connections, home, media), await asyncio.to_thread(_bare, media)) for _ in range(ROUNDS)]
+        pairs = [(await _built(connections, home, media), await asyncio.to_thread(bare, media)) for _ in range(ROUNDS)]
         (full, changed), bare = sorted(pairs, key=lambda pair: pair[0][0] / pair[1])[len(pairs) // 2]
     finally:
         await connections.close()
@@ -66,7 +66,7 @@ async def _built(connections: Connections, home: Path, media: dict[str, tuple[Pa
     return first["took"].total_seconds(), second["took"].total_seconds()
 
 
-def _bare(media: dict[str, tuple[Path, str]]) -> float:
+def bare(media: dict[str, tuple[Path, str]]) -> float:
     """The same recipes in plain processes, one per core, longest first; nothing is fetched, stored or signed."""
     work: list[tuple[Path, Recipe]] = []
     for name, (path, _) in media.items():
@@ -88,7 +88,7 @@ def _render(path: Path, recipe: Recipe, folder: str) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as own:
         target = Path(own) / recipe.name
         if isinstance(recipe, ImageRecipe):
-            render_image(path, recipe, target, lambda share: None, Settings().image_max_pixels, path.name)
+            render_image(path, recipe, target, lambda share: None, MediaLimits(), path.name)
         else:
             argv = [ffmpeg_path(), *ffmpeg_argv(recipe, path, target)[1:]]
             subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

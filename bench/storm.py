@@ -1,0 +1,89 @@
+"""Many drafts at once, each with a picture of its own, against the same pictures rendered bare on as many cores.
+
+`CONTENT_BENCH_STORM` says how many (500); the bare work is measured on a tenth of them and multiplied, since it is the same
+for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.build import bare
+from bench.course import draft, image_block, picture
+from bench.results import Result, at_most, fact
+from bench.stack import new_tenant
+from cluster.connections import Connections
+from cluster.database import fetch_one
+from cluster.local import publishing
+from cluster.neighbours import Listing
+from cluster.settings import Settings
+from content.canonical import rfc3339
+
+DRAFTS = int(os.environ.get("CONTENT_BENCH_STORM", "500"))
+SIZE = (640, 400)
+DEADLINE_S = 3600.0
+
+
+def measure(home: Path, settings: Settings) -> list[Result]:
+    return asyncio.run(_measure(home, settings))
+
+
+async def _measure(home: Path, settings: Settings) -> list[Result]:
+    folder = home / "bench-media"
+    folder.mkdir(exist_ok=True)
+    pictures = [picture(folder / f"storm{number}.png", number, SIZE) for number in range(DRAFTS)]
+    connections = await Connections.open(settings)
+    try:
+        tenant = await new_tenant(connections)
+        events = await asyncio.to_thread(_lay_down, home, tenant, pictures)
+        began = time.perf_counter()
+        await asyncio.to_thread(publishing.publish_many, home, events)
+        await _all_published(connections, tenant)
+        took = time.perf_counter() - began
+    finally:
+        await connections.close()
+    sample = pictures[:: max(1, DRAFTS // max(1, DRAFTS // 10))]
+    bare_s = await asyncio.to_thread(bare, {f"p{n}": (path, "image/png") for n, path in enumerate(sample)})
+    return [
+        at_most(f"storm: {DRAFTS} drafts of one picture", took, "s", bare_s * DRAFTS / len(sample), 1.3),
+        fact("storm: drafts", DRAFTS / took, "drafts/s"),
+    ]
+
+
+def _lay_down(home: Path, tenant: str, pictures: list[Path]) -> list[tuple[str, str, dict[str, object]]]:
+    """Drafts, listings and originals at the neighbours; returns the events that are still to be published."""
+    events: list[tuple[str, str, dict[str, object]]] = []
+    run = uuid.uuid4().hex[:6]
+    for number, path in enumerate(pictures):
+        course, asset = f"storm-{run}-{number}", f"storm-{run}-{number}"
+        publishing.put_media(home, tenant, {asset: (path, "image/png")})
+        publishing.put_listing(home, tenant, Listing(course_id=course, title={"en": "Storm"}))
+        publishing.put_draft(home, tenant, draft("Storm", [image_block(asset)]), draft_id=course, revision=1)
+        data = {
+            "tenant_id": tenant, "course_id": course, "draft_id": course, "revision": 1,
+            "published_at": rfc3339(datetime.now(UTC)),
+        }  # fmt: skip
+        events.append(("authoring.course_draft.published.v1", course, data))
+    return events
+
+
+async def _all_published(connections: Connections, tenant: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        async with connections.db.tenant(tenant) as tx:
+            row = await fetch_one(
+                tx,
+                """select count(*) filter (where state = 'published') as done,
+                          count(*) filter (where state = 'failed') as failed from package_versions""",
+            )
+        if row and row["failed"]:
+            raise RuntimeError(f"{row['failed']} builds failed")
+        if row and row["done"] == DRAFTS:
+            return
+        await asyncio.sleep(0.2)
+    raise TimeoutError("the builds did not end")
