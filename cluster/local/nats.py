@@ -32,8 +32,10 @@ CONTENT_MAY_PUBLISH = [
     "cache.invalidate.v1.*",
     *_ASK,
     *(subject for stream in ("DOMAIN", "CONTENT_EVENTS") for subject in _may_read(stream)),
+    "$JS.API.STREAM.INFO.CONTENT_DEAD",
 ]
-# Operators' commands on the dead letters: the service itself may add to them, and neither read nor remove any.
+# Operators' commands on the dead letters: the service itself may add to them and count them, and neither read nor
+# remove any.
 DEAD_LETTERS_MAY_PUBLISH = [
     "$JS.API.STREAM.INFO.CONTENT_DEAD",
     "$JS.API.STREAM.MSG.GET.CONTENT_DEAD",

@@ -101,7 +101,9 @@ async def _dead(stream_api: JetStreamContext) -> Finding:
     except (NatsError, TimeoutError):
         return warn(name, "cannot be seen", f"See the stream {DEAD}.")
     if count:
-        return warn(name, f"{count} events could not be understood", f"Read their reasons in the stream {DEAD}.")
+        return warn(
+            name, f"{count} events could not be understood", "Read their reasons: `content-service events dead`."
+        )
     return ok(name, "none")
 
 
