@@ -12,9 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-import webvtt
-from webvtt.errors import MalformedCaptionError, MalformedFileError
-
 from content.errors import ContentError
 
 MAX_BYTES = 4 << 20
@@ -44,6 +41,10 @@ def to_webvtt(data: bytes) -> bytes:
 
 def read_captions(data: bytes) -> Captions:
     """Any captions, normalised. Raises ContentError `captions-unreadable` with what is wrong and where."""
+    # Here and not above: every sandbox loads this module before its job, and few jobs are captions.
+    import webvtt
+    from webvtt.errors import MalformedCaptionError, MalformedFileError
+
     if len(data) > MAX_BYTES:
         raise ContentError("captions-unreadable", f"The captions are larger than {MAX_BYTES >> 20} MiB.", _REMEDY)
     text, encoding = _decode(data)

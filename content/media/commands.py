@@ -10,8 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-import ffmpeg  # pyright: ignore[reportMissingTypeStubs]
-
 from content.media.limits import MediaLimits
 from content.media.loudness import CEILING_DB
 from content.media.recipes import (
@@ -31,7 +29,6 @@ CONTAINERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,wav,aiff,mp3,fla
 PROTOCOLS = "file,pipe"
 MAX_ERROR_RATE = 0.05  # a film of which more cannot be decoded is no film any more
 
-_ffmpeg = cast("Any", ffmpeg)  # untyped since 2019
 _BITEXACT: dict[str, Any] = {"fflags": "+bitexact", "map_metadata": -1, "map_chapters": -1, "sn": None, "dn": None}
 _SCALER = "bicubic+accurate_rnd+bitexact"
 _TRANSFERS = {"pq": "smpte2084", "hlg": "arib-std-b67"}
@@ -60,9 +57,16 @@ def ffmpeg_argv(recipe: Recipe, src: Path, dst: Path, limits: MediaLimits | None
     return [argv[0], *quiet, *bounded, "-progress", "pipe:1", *argv[1:]]
 
 
+def _ffmpeg() -> Any:
+    """The library, imported where a command is composed: sandboxes load this module before each job, and compose none."""
+    import ffmpeg  # pyright: ignore[reportMissingTypeStubs]
+
+    return cast("Any", ffmpeg)  # untyped since 2019
+
+
 def _input(src: Path, threads: int, max_pixels: int, **options: Any) -> Any:
     confined = {"protocol_whitelist": PROTOCOLS, "format_whitelist": CONTAINERS}
-    return _ffmpeg.input(f"file:{src}", **confined, threads=threads, max_pixels=max_pixels, **options)
+    return _ffmpeg().input(f"file:{src}", **confined, threads=threads, max_pixels=max_pixels, **options)
 
 
 def _pictures(source: Any, film: Film, width: int, height: int, *, paced: bool) -> Any:
@@ -125,13 +129,13 @@ def _video(recipe: VideoRecipe, source: Any, dst: Path) -> Any:
     if recipe.sound:
         streams.append(_heard(source, recipe.sound))
         options |= {"c:a": "aac", "b:a": f"{recipe.audio_kbps}k", "flags:a": "+bitexact"}
-    return _ffmpeg.output(*streams, f"file:{dst}", **options)
+    return _ffmpeg().output(*streams, f"file:{dst}", **options)
 
 
 def _poster(recipe: PosterRecipe, source: Any, dst: Path) -> Any:
     frame = _pictures(source, recipe.film, recipe.width, recipe.height, paced=False)
     options = {**_BITEXACT, "frames:v": 1, "c:v": "libwebp", "quality": recipe.quality, "flags:v": "+bitexact"}
-    return _ffmpeg.output(frame, f"file:{dst}", **options, threads=1, f="webp")
+    return _ffmpeg().output(frame, f"file:{dst}", **options, threads=1, f="webp")
 
 
 def _audio(recipe: AudioRecipe, source: Any, dst: Path) -> Any:
@@ -140,10 +144,10 @@ def _audio(recipe: AudioRecipe, source: Any, dst: Path) -> Any:
         options |= {"c:a": "libopus", "application": "audio", "vbr": "on", "f": "ogg"}
     else:
         options |= {"c:a": "aac", "movflags": "+faststart", "f": "mp4"}
-    return _ffmpeg.output(_heard(source, recipe.sound), f"file:{dst}", **options)
+    return _ffmpeg().output(_heard(source, recipe.sound), f"file:{dst}", **options)
 
 
 def _loudness(recipe: LoudnessRecipe, source: Any, dst: Path) -> Any:
     heard = _heard(source, recipe.sound).filter("ebur128", peak="true", metadata=1, framelog="quiet")
     heard = heard.filter("ametadata", mode="print", file=str(dst))
-    return _ffmpeg.output(heard, "-", vn=None, sn=None, dn=None, f="null")
+    return _ffmpeg().output(heard, "-", vn=None, sn=None, dn=None, f="null")
