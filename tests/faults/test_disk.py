@@ -81,6 +81,7 @@ def challenge(tenant: Tenant) -> httpx.Response:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_postgres_with_a_full_disk(machine: Machine, tenant: Tenant) -> None:
     """Who writes is told to come again, who reads is answered; nothing is lost, and room is all it takes."""
     running, course = machine.running, tenant.course().text()
@@ -116,6 +117,7 @@ def _refused(machine: Machine, tenant: Tenant) -> httpx.Response | None:
     return answer if answer.status_code != 201 else None
 
 
+@pytest.mark.slow
 def test_power_loss(machine: Machine, tenant: Tenant) -> None:
     """What Postgres committed and what NATS acknowledged is there afterwards; jobs and events go on from it."""
     running, course = machine.running, tenant.course().text()

@@ -89,6 +89,7 @@ def test_a_frozen_relay_wakes_up_when_another_has_its_partitions(bare: Light, te
     device.read(device.open(device.offers()[-1]))
 
 
+@pytest.mark.slow
 def test_a_bundler_frozen_beyond_its_lease(bare: Light, tenant: Tenant, course: Course) -> None:
     """Another makes the bundle; the late one finds it made and leaves, and its blobs are nobody's."""
     bare.worker("relay")
@@ -142,6 +143,7 @@ def test_a_builder_frozen_beyond_its_lease(bare: Light, tenant: Tenant, course: 
     device.read(device.open(offer))
 
 
+@pytest.mark.slow
 def test_workers_whose_clock_is_an_hour_ahead(bare: Light, tenant: Tenant, course: Course) -> None:
     """What they sign begins now, not in an hour: the database's clock counts. The store refuses requests that are
     signed in the future, so such a worker ends nothing that needs it; a right one does."""

@@ -113,6 +113,7 @@ def test_a_course_gets_through_all_of_it(bare: Light, proxy: S3Proxy) -> None:
     assert device.read(device.open(offer))[0] == tenant.manifest(course)
 
 
+@pytest.mark.slow
 def test_the_store_away_for_a_while(bare: Light, proxy: S3Proxy) -> None:
     """Builds wait for it; the API says 503 where it needs it, and when to come again."""
     tenant = Tenant(bare)

@@ -53,9 +53,6 @@ class Worker:
         self._process.kill()
         self._process.wait(10)
 
-    def port(self, name: str) -> int:
-        return int(read_json(self.home.state)["ports"][name])
-
     def end(self) -> None:
         if self._process.poll() is None:
             self.thaw()
@@ -74,6 +71,9 @@ class Light(Running):
         self._workers: list[Worker] = []
         self._api: Worker | None = None
         self.proxy: S3Proxy | None = None
+
+    def port(self, name: str) -> int:
+        return int(read_json(self.home.state)["ports"][name])
 
     def worker(self, kind: str, *, clock_ahead_s: float = 0.0) -> Worker:
         """Start a relay, builder or bundler."""
