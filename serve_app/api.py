@@ -42,6 +42,7 @@ from serve_app.routes import (
     tenants,
     webhooks,
 )  # fmt: skip
+from serve_app.tokens import Tokens
 
 TELL_S = 5.0
 DESCRIPTION = """Course drafts in; signed PlayPackages and per-device encrypted offline bundles out.
@@ -91,6 +92,7 @@ async def _tell(connections: Connections) -> None:
 def attach(app: FastAPI, connections: Connections) -> None:
     """What the routes of this replica use."""
     app.state.connections = connections
+    app.state.tokens = Tokens(connections.settings)
     app.state.limits = Limits(connections.settings, connections.db)
     app.state.origins = Origins(connections.ops)
     app.state.job_events = JobEvents(connections.settings)
@@ -121,7 +123,8 @@ def create_app(*, sends_request_id: bool = True) -> FastAPI:
     app.add_middleware(Cors)
     app.add_middleware(Access)
     app.add_middleware(Envelope, sends_id=sends_request_id)
-    for router in ROUTERS:
+    # Every router is tried in turn: what is asked for most stands first.
+    for router in sorted(ROUTERS, key=lambda each: each is not manifests.router):
         app.include_router(router)
     openapi.install(app, ROUTERS)
     return app

@@ -28,7 +28,7 @@ def deprecated(since: datetime, sunset: datetime, instead: str) -> Any:
         "Link": f'<{instead}>; rel="deprecation"',
     }
 
-    def tell(request: Request) -> None:
+    async def tell(request: Request) -> None:
         for name, value in fields.items():
             add_header(request.scope, name, value)
 

@@ -38,7 +38,7 @@ class Asked:
     cursor: str | None
 
 
-def asked(request: Request, response: Response, limit: Limit = 50, cursor: Cursor = None) -> Asked:
+async def asked(request: Request, response: Response, limit: Limit = 50, cursor: Cursor = None) -> Asked:
     return Asked(request, response, limit, cursor)
 
 

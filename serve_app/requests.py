@@ -10,13 +10,28 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-if TYPE_CHECKING:
-    from serve_app.auth import Caller
+from content.errors import ContentError
 
 SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,127}")
 _ID, _CALLER, _HEADERS = "content.request_id", "content.caller", "content.headers"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An authenticated caller. `device_id` is set when a device proved itself; then there are no scopes."""
+
+    tenant: str
+    subject: str
+    scopes: frozenset[str]
+    device_id: str | None = None
+
+    def require(self, scope: str) -> None:
+        """Raises `forbidden` unless the token has the scope; `operator` has them all."""
+        if not self.scopes & {scope, "operator"}:
+            raise ContentError("forbidden", f"This needs the scope {scope}.", "Ask for a token with that scope.")
 
 
 def begin(scope: MutableMapping[str, Any]) -> str:

@@ -59,9 +59,14 @@ def document(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
     components["parameters"] = PARAMETERS
     components["headers"] = HEADERS
     components["responses"] = {}
-    for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
-        if not route.include_in_schema:
-            continue
+    told = [
+        route
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and route.include_in_schema
+    ]
+    found["paths"] = {route.path_format: found["paths"][route.path_format] for route in told}
+    for route in told:
         for method in route.methods or ():
             complete(found["paths"][route.path_format][method.lower()], route, components)
     for operation in operations(found):

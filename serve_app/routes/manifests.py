@@ -18,7 +18,7 @@ from cluster.database import fetch_one
 from cluster.manifests import Kept
 from content.errors import ContentError
 from content.packages import parse
-from serve_app.auth import Authenticated, Platform
+from serve_app.auth import Authenticated, Platform, connections
 from serve_app.conditions import UNCHANGED, not_modified
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Id, Number, Page
@@ -44,12 +44,10 @@ ASSETS = Listing(
         **raises("version-withdrawn", "storage-unavailable"),
     },
 )
-async def manifest(
-    package_id: Id, version: Number, request: Request, caller: Authenticated, platform: Platform
-) -> Response:
+async def manifest(package_id: Id, version: Number, request: Request, caller: Authenticated) -> Response:
     """Its `ETag` is its digest. May be kept for a minute; 410 `version-withdrawn` once the version was taken back."""
     caller.require("content:read")
-    found = await _manifest(request, platform, caller.tenant, package_id, version)
+    found = await _manifest(request, caller.tenant, package_id, version)
     headers = {"ETag": f'"{found.digest}"', "Cache-Control": "private, max-age=60"}
     same = not_modified(request, headers)
     return same or Response(found.body, media_type="application/json", headers=headers)
@@ -87,12 +85,12 @@ async def signature(package_id: Id, version: Number, caller: Authenticated, plat
     responses=raises("version-withdrawn", "storage-unavailable"),
 )
 async def assets(
-    package_id: Id, version: Number, paging: Paging, request: Request, caller: Authenticated, platform: Platform
+    package_id: Id, version: Number, paging: Paging, request: Request, caller: Authenticated
 ) -> Page[Asset]:
     """In the order of asset and role. Devices get them in their bundle; there are no addresses of single assets."""
     caller.require("content:read")
     after = ASSETS.after(paging, package_id=package_id, version=version)
-    found = await _manifest(request, platform, caller.tenant, package_id, version)
+    found = await _manifest(request, caller.tenant, package_id, version)
     rows = await asyncio.to_thread(_rows, found.body)
     following = [row for row in rows if after is None or (row["asset"], row["role"], row["digest"]) > after]
     given = {"package_id": package_id, "version": version}
@@ -104,12 +102,12 @@ def _rows(body: bytes) -> list[dict[str, Any]]:
     return [files[key] for key in sorted(files)]
 
 
-async def _manifest(request: Request, platform: Platform, tenant: str, package_id: str, version: int) -> Kept:
+async def _manifest(request: Request, tenant: str, package_id: str, version: int) -> Kept:
     """From memory, or from the database and the store. Raises ContentError `not-found`, `version-withdrawn`."""
     manifests, key = request.app.state.manifests, (tenant, package_id, version)
     if request.app.state.invalidations.trusted and (kept := manifests.get(key)) is not None:
         return kept
-    generation = manifests.generation
+    platform, generation = await connections(request), manifests.generation
     digest = (await _published(platform, tenant, package_id, version))["manifest_digest"]
     try:
         body = await asyncio.to_thread(platform.objects.get, places.manifest(tenant, package_id, version, digest))

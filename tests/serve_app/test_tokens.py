@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from joserfc.jwk import ECKey, RSAKey
 from cluster.settings import Settings
 from content.errors import ContentError
 from content.jwk import b64
-from serve_app.auth import read_token
+from serve_app.tokens import Tokens
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 AT = int(NOW.timestamp())
@@ -55,7 +56,7 @@ def _sign(key: Any, message: bytes) -> bytes:
 
 
 def test_a_good_one_gets_in(settings: Settings) -> None:
-    caller = read_token(token(), settings, NOW)
+    caller = Tokens(settings).read(token(), NOW)
     assert (caller.tenant, caller.subject, set(caller.scopes)) == ("acme", "x", {"content:read"})
 
 
@@ -109,5 +110,42 @@ def _raw(claims: str) -> str:
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_one_is_refused_like_every_other(settings: Settings, kind: str) -> None:
     with pytest.raises(ContentError) as caught:
-        read_token(BAD[kind](), settings, NOW)
+        Tokens(settings).read(BAD[kind](), NOW)
     assert (caught.value.code, caught.value.message) == ("token-invalid", "The token is not valid here.")
+
+
+def test_a_known_one_is_still_judged_by_the_hour(settings: Settings) -> None:
+    tokens = Tokens(settings)
+    first = tokens.read(token(), NOW)
+    assert tokens.read(token(), NOW + timedelta(seconds=500)) == first
+    for late in (NOW + timedelta(seconds=700), NOW - timedelta(seconds=60)):
+        with pytest.raises(ContentError, match="not valid"):
+            tokens.read(token(), late)
+
+
+def test_a_known_one_goes_with_its_key(settings: Settings) -> None:
+    tokens, text = Tokens(settings), token()
+    assert tokens.read(text, NOW) and tokens.read(token(OTHER, kid=OTHER.thumbprint()), NOW)
+    path = settings.jwt_jwks_file
+    assert path is not None
+    kept = [key for key in json.loads(path.read_text())["keys"] if key["kid"] != OURS.thumbprint()]
+    path.write_text(json.dumps({"keys": kept}))
+    os.utime(path, ns=(1, 1))  # another time than before, whatever the file system's resolution
+    with pytest.raises(ContentError, match="not valid"):
+        tokens.read(text, NOW)
+    assert tokens.read(token(OTHER, kid=OTHER.thumbprint()), NOW)
+
+
+def test_it_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens, text = Tokens(settings), token()
+    first = tokens.read(text, NOW)
+    monkeypatch.setattr("serve_app.tokens.jwt.decode", None)
+    assert tokens.read(text, NOW) is first
+
+
+def test_a_refused_one_is_not_kept(settings: Settings) -> None:
+    tokens = Tokens(settings)
+    for _ in range(2):
+        with pytest.raises(ContentError, match="not valid"):
+            tokens.read(token(FOREIGN), NOW)
+    assert not tokens._known  # pyright: ignore[reportPrivateUsage]
