@@ -11,13 +11,15 @@ help: ## this list
 
 install: $(STAMP) ## make the virtual environment from requirements.lock (hashes checked)
 
-# uv itself comes out of the lock, by pip and with its hashes; then it installs the rest in seconds.
+# uv itself comes out of the lock, by pip and with its hashes; then it installs the rest in seconds. Everything is compiled
+# here, once: a sandbox cannot write, and would compile its decoders anew for each picture (218 ms of CPU in place of 80).
 $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@awk '/^[a-z]/ {on = /^uv==/} on' requirements.lock > $(VENV)/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
-	@$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --system-certs --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q actors cluster content serve_app tasks
 	@touch $@
 
 demo: install ## the main job, end to end, on real parts

@@ -205,8 +205,11 @@ def _exception(_: Any, __: str, event: EventDict) -> EventDict:
 
 def _told(error: BaseException, depth: int = 0) -> dict[str, Any]:
     told = {**describe(error), "frames": _frames(error.__traceback__)}
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is not None and depth < CAUSES:
+    # Ray's error of a task begins with a line of its own, and carries what was raised there as `cause`.
+    cause = (
+        error.__cause__ or getattr(error, "cause", None) or (None if error.__suppress_context__ else error.__context__)
+    )
+    if isinstance(cause, BaseException) and depth < CAUSES:
         told["cause"] = _told(cause, depth + 1)
     return told
 

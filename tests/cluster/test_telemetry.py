@@ -85,6 +85,25 @@ except ContentError:
     assert not [word for word in ("learner-77", "a-local-value", "Jo") if word in json.dumps(line)]
 
 
+def test_a_failed_ray_task_tells_what_was_raised_there(tmp_path: Path) -> None:
+    program = """
+from ray.exceptions import RayTaskError
+def work():
+    return {}.missing
+try:
+    try:
+        work()
+    except AttributeError as error:
+        raise RayTaskError("make", "a traceback\\nwith values", error)
+except RayTaskError:
+    log.exception("failed")
+"""
+    (line,) = told(tmp_path, program)
+    found = line["exception"]
+    assert (found["error"], found["cause"]["error"]) == ("RayTaskError", "AttributeError")
+    assert found["cause"]["text"] == "'dict' object has no attribute 'missing'"
+
+
 def test_a_file_is_turned_over_before_it_grows_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "KEEP_BYTES", 1000)
     monkeypatch.setattr(logs, "LOOK_S", 0.0)
