@@ -26,6 +26,23 @@ def picture(path: Path, seed: int, size: tuple[int, int] = (640, 400)) -> Path:
     return path
 
 
+def photos(folder: Path, count: int, size: tuple[int, int] = (3264, 2448)) -> list[Path]:
+    """JPEGs of 8 million pixels as phones take them. Each has bytes of its own (a comment), so that nothing of one is
+    reused for another, and the same pixels, so that each is as much work."""
+    first = folder / "photo.png"
+    with Image.open(picture(first, 7, size)) as image:
+        image.save(folder / "photo.jpg", quality=88)
+    first.unlink()
+    data = (folder / "photo.jpg").read_bytes()
+    made: list[Path] = []
+    for number in range(count):
+        comment = f"photo {number}".encode()
+        path = folder / f"photo-{number}.jpg"
+        path.write_bytes(data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + data[2:])
+        made.append(path)
+    return made
+
+
 def draft(title: str, blocks: list[dict[str, Any]]) -> dict[str, Any]:
     """A draft of one unit."""
     return {

@@ -7,6 +7,8 @@ beforehand: whatever a URL was made of, and wherever an answer points, nothing e
 
 from __future__ import annotations
 
+import functools
+import ssl
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -43,7 +45,7 @@ class Transport(httpx.BaseTransport):
 
     def __init__(self, hosts: Iterable[tuple[str, int]], *, connections: int = 32) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=_trusted(),
             max_connections=connections,
             keepalive_expiry=30.0,
             network_backend=_Network(frozenset(hosts)),
@@ -67,6 +69,12 @@ class Transport(httpx.BaseTransport):
 
     def close(self) -> None:
         self._pool.close()
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """One for the life of the process: reading all authorities takes as long as a small build's statements."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class _Body(httpx.SyncByteStream):

@@ -8,42 +8,36 @@ version is published, its event is in the outbox, and everybody enrolled has a b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from psycopg.types.json import Jsonb
 
 from cluster import database, failpoints, places, telemetry
 from cluster.connections import Connections
-from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.database import Transaction, fetch_one
 from cluster.neighbours import Neighbours
 from cluster.outbox import Outgoing, emit
-from cluster.telemetry.metrics import JOBS, RENDITIONS
+from cluster.telemetry.metrics import JOBS
 from content.canonical import canonical, digest, rfc3339
-from content.drafts import Draft, DraftReport, OriginalRef, validate
+from content.drafts import Draft, DraftReport, validate
 from content.drafts.report import parse as parse_draft
-from content.errors import ContentError, Problem
-from content.media import PROBE_VERSION, Probe, Recipe, Rendition, plan
+from content.errors import ContentError
 from content.packages import (
-    AssetResult,
     Manifest,
     Source,
     build_manifest,
     build_problems,
-    invalid_media,
-    media_findings,
     refuse_unbuildable,
 )
 from content.signatures import sign_documents
 from tasks import jobs, planning, versions, workspace
-from tasks.media_work import Original, look_on_ray, make_on_ray
+from tasks.media import Media
 from tasks.progress import Progress, job_cancelled
 from tasks.render import toolchain
 from tasks.signing import current_signer
 
-T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -73,16 +67,6 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
                 await progress.unless_cancelled(build.run())
 
 
-@dataclass(frozen=True)
-class Looked:
-    """An original that can be used, and what is to be made of it."""
-
-    original: Original
-    probe: Probe
-    size_bytes: int
-    recipes: tuple[Recipe, ...]
-
-
 class Build:
     """One attempt at one version; its steps are its methods, in their order."""
 
@@ -92,7 +76,6 @@ class Build:
         self._connections, self._tenant, self._job = connections, tenant, job
         self._row, self._folder, self._progress = row, folder, progress
         self._neighbours = Neighbours(connections.settings)
-        self._reused, self._made = 0, 0
 
     async def run(self) -> None:
         try:
@@ -103,7 +86,8 @@ class Build:
             assistant = await self._assistant(draft)
             tools = await asyncio.to_thread(toolchain)
             with telemetry.span("assets"):
-                assets, problems = await self._assets(draft, tools)
+                media = Media(self._connections, self._tenant, self._neighbours, self._folder, tools, self._progress)
+                assets, problems = await media.assets(draft)
             source = Source(
                 course_id=self._row["course_id"],
                 draft_id=self._row["draft_id"],
@@ -125,7 +109,12 @@ class Build:
             found = build_problems(report, assistant, problems)
             self._progress.tell("publish", 0.4, "signing")
             with telemetry.span("publish"):
-                await self._publish(manifest, draft, {"problems": [problem.as_dict() for problem in found]})
+                report = {
+                    "problems": [problem.as_dict() for problem in found],
+                    "reused": media.reused,
+                    "made": media.made,
+                }
+                await self._publish(manifest, draft, report)
         finally:
             self._neighbours.close()
 
@@ -150,102 +139,6 @@ class Build:
             log.warning("built without the assistant", code=error.code, job=self._job)
             return None
 
-    async def _assets(self, draft: Draft, tools: str) -> tuple[dict[str, AssetResult], list[Problem]]:
-        """Every original looked at, then every rendition made. What is wrong with files is told of all of them at once,
-        and before the dear part begins; what may be better in a minute is raised as it is."""
-        # Films first: they take longest, and a film begun last would be waited for alone.
-        refs = sorted(draft.originals(), key=lambda original: original.kind != "video")
-        self._progress.expect([ref.asset for ref in refs])
-        looked = await _all_or_faults(draft, {}, {ref.asset: self._look(ref) for ref in refs})
-        probes = {asset: each.probe for asset, each in looked.items()}
-        results = await _all_or_faults(
-            draft, probes, {name: self._result(each, tools) for name, each in looked.items()}
-        )
-        return results, list(media_findings(draft, probes))
-
-    async def _look(self, ref: OriginalRef) -> Looked:
-        """What media-service says of an original, what it is, and the recipes that follow from it."""
-        facts = await asyncio.to_thread(self._neighbours.original, self._tenant, ref.asset)
-        original = Original(self._tenant, ref.asset, ref.kind, facts.digest, self._folder)
-        probe, size = await self._probe(original)
-        return Looked(original, probe, size, plan(ref.kind, probe))
-
-    async def _result(self, looked: Looked, tools: str) -> AssetResult:
-        """A rendition for each recipe of an original's plan."""
-        original = looked.original
-        cached = await self._cached(original.digest, [recipe.digest(tools) for recipe in looked.recipes])
-        renditions = await _together(
-            self._rendition(original, looked.probe, recipe, tools, cached) for recipe in looked.recipes
-        )
-        return AssetResult(original.digest, looked.size_bytes, tuple(renditions))
-
-    async def _probe(self, original: Original) -> tuple[Probe, int]:
-        """(probe, size in bytes); nothing is fetched if an original of this digest was looked at before."""
-        async with self._connections.db.tenant(self._tenant) as tx:
-            row = await fetch_one(
-                tx,
-                """select facts from probes where source_digest = %s and kind = %s
-                   and facts ->> 'version' = %s""",
-                [original.digest, original.kind, str(PROBE_VERSION)],
-            )
-        if row is not None:
-            return Probe(**row["facts"]["probe"]), row["facts"]["size_bytes"]
-        size, probe = await look_on_ray(original)
-        async with self._connections.db.tenant(self._tenant) as tx:
-            await tx.execute(
-                b"""insert into probes (tenant, source_digest, kind, facts) values (%s, %s, %s, %s)
-                    on conflict (tenant, source_digest, kind) do update set facts = excluded.facts""",
-                [
-                    self._tenant,
-                    original.digest,
-                    original.kind,
-                    Jsonb({"version": PROBE_VERSION, "probe": asdict(probe), "size_bytes": size}),
-                ],
-            )
-        return probe, size
-
-    async def _cached(self, source: str, recipes: list[str]) -> dict[str, Rendition]:
-        async with self._connections.db.tenant(self._tenant) as tx:
-            rows = await fetch_all(
-                tx,
-                "select recipe_digest, facts from renditions where source_digest = %s and recipe_digest = any(%s)",
-                [source, recipes],
-            )
-        return {row["recipe_digest"]: Rendition.from_dict(row["facts"]) for row in rows}
-
-    async def _rendition(
-        self, original: Original, probe: Probe, recipe: Recipe, tools: str, cached: dict[str, Rendition]
-    ) -> Rendition:
-        name = recipe.digest(tools)
-        if name in cached:
-            self._reused += 1
-            RENDITIONS.add(result="reused")
-            self._progress.done(original.asset, recipe.name, reused=True)
-            return cached[name]
-        async for value in make_on_ray(original, recipe, probe.duration_s):
-            if isinstance(value, Rendition):
-                await self._keep(original, name, value)
-                self._made += 1
-                RENDITIONS.add(result="made")
-                self._progress.done(original.asset, recipe.name, reused=False)
-                return value
-            self._progress.share(original.asset, recipe.name, value)
-            await asyncio.to_thread(failpoints.hit, "build.mid_transcode", self._connections.settings)
-        raise ContentError("render-failed", f"Nothing came of “{original.asset}”.", "Try again.", True)
-
-    async def _keep(self, original: Original, recipe: str, rendition: Rendition) -> None:
-        async with self._connections.db.tenant(self._tenant) as tx:
-            await tx.execute(
-                b"""insert into assets (tenant, digest, media_type, size_bytes) values (%s, %s, %s, %s)
-                    on conflict do nothing""",
-                [self._tenant, rendition.digest, rendition.media_type, rendition.size_bytes],
-            )
-            await tx.execute(
-                b"""insert into renditions (tenant, source_digest, recipe_digest, asset_digest, facts)
-                    values (%s, %s, %s, %s, %s) on conflict do nothing""",
-                [self._tenant, original.digest, recipe, rendition.digest, Jsonb(rendition.as_dict())],
-            )
-
     async def _publish(self, manifest: Manifest, draft: Draft, report: dict[str, Any]) -> None:
         """Store, sign and commit: of several attempts, one inserts the result and sends the event."""
         body = manifest.to_bytes()
@@ -257,7 +150,7 @@ class Build:
             signer = await current_signer(tx, self._connections.keys, now)
         (signature,) = await asyncio.to_thread(sign_documents, [body], signer, iss=self._tenant, iat=now)
         sandboxed = self._connections.settings.sandbox != "none"
-        report = {**report, "reused": self._reused, "made": self._made, "sandboxed": sandboxed}
+        report = {**report, "sandboxed": sandboxed}
         async with self._connections.db.tenant(self._tenant) as tx:
             # From here on the build cannot be cancelled; a request that came before is obeyed.
             if await jobs.cancel_requested(tx, self._job, hold=True):
@@ -329,34 +222,3 @@ async def give_up(tx: Transaction, job: Mapping[str, Any], problem: dict[str, An
     if not await jobs.fail(tx, job["job_id"], job["attempt"], problem):
         return
     await versions.fail(tx, job["subject"], problem)
-
-
-async def _all_or_faults(draft: Draft, probes: Mapping[str, Probe], work: Mapping[str, Awaitable[T]]) -> dict[str, T]:
-    """The result of each asset's work. Raises InvalidInput with the fault of every asset that has one; what can be
-    retried cancels the rest."""
-
-    async def kept(each: Awaitable[T]) -> T | ContentError:
-        try:
-            return await each
-        except ContentError as error:
-            if error.retryable:
-                raise
-            return error
-
-    ended = dict(zip(work, await _together(kept(each) for each in work.values()), strict=True))
-    faults = {asset: each for asset, each in ended.items() if isinstance(each, ContentError)}
-    if faults:
-        raise invalid_media(draft, faults, media_findings(draft, probes))
-    return ended
-
-
-async def _together(work: Any) -> list[Any]:
-    """All at once, in order; the first error cancels the rest and is raised as it is."""
-    tasks = [asyncio.ensure_future(item) for item in work]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

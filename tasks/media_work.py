@@ -31,8 +31,7 @@ from cluster.telemetry.traces import begin_span, end_span
 from cluster.topology import BUILDER, GI
 from content.errors import ContentError
 from content.media import Kind, Probe, Recipe, Rendition
-from tasks import workspace
-from tasks.render import probe, render
+from tasks import render, workspace
 
 PROGRESS_S = 0.5
 SERVICE = "content-render"
@@ -51,13 +50,27 @@ class Original:
     folder: str
 
 
-def look(original: Original, traceparent: str | None = None) -> tuple[int, Probe]:
-    """(size in bytes, probe) of an original. Raises ContentError as `tasks.render.probe`, or of the fetch."""
+@dataclass(frozen=True)
+class Looked:
+    """What an original is. `renditions`: in the order of its plan, stored, if they are made at once; else none."""
+
+    size_bytes: int
+    probe: Probe
+    renditions: tuple[Rendition, ...] = ()
+
+
+def look(original: Original, traceparent: str | None = None) -> Looked:
+    """Look at an original. Raises ContentError as `tasks.render.look`, or of the fetch."""
     settings = Settings.load()
     telemetry.begin(SERVICE, settings)
     with telemetry.span("look at an original", parent=traceparent, tenant=original.tenant, kind_of_asset=original.kind):
         path = _fetched(original)
-        return path.stat().st_size, probe(path, original.kind, settings, original.asset)
+        watch = workspace.guard(path.parent, settings.workspace_max_bytes, original.asset)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            probe, made = render.look(path, original.kind, Path(folder), settings, original.asset, watch)
+            for each in made:
+                _store(_objects(), original.tenant, each.path, each.rendition)
+        return Looked(path.stat().st_size, probe, tuple(each.rendition for each in made))
 
 
 def make(
@@ -85,7 +98,7 @@ def _make_it(original: Original, recipe: Recipe, duration_s: float, settings: Se
 
         def work(report: Callable[[float], None]) -> None:
             try:
-                made = render(
+                made = render.render(
                     path, recipe, Path(folder), report, settings, original.asset, duration_s=duration_s, watch=watch
                 )
                 _store(_objects(), original.tenant, made.path, made.rendition)
@@ -161,7 +174,7 @@ _look: Any = ray.remote(max_retries=0, num_cpus=1)(look)
 _make: Any = ray.remote(max_retries=0, num_cpus=1)(make)
 
 
-async def look_on_ray(original: Original) -> tuple[int, Probe]:
+async def look_on_ray(original: Original) -> Looked:
     """`look` somewhere in the cluster."""
     reference: Any = _look.options(**_placement()).remote(original, telemetry.traceparent())
     try:

@@ -22,6 +22,7 @@ from PIL import features
 from cluster.settings import Settings
 from content.errors import ContentError
 from content.media import (
+    MOST_AT_ONCE,
     AudioRecipe,
     CaptionsRecipe,
     ImageRecipe,
@@ -31,6 +32,8 @@ from content.media import (
     Rendition,
     SvgRecipe,
     VideoRecipe,
+    made_at_once,
+    plan,
 )
 from content.media.probe import Kind
 from tasks.rendering.decoders import FILMS, PICTURES, Decoding, ffmpeg_path, media_limits, target
@@ -77,6 +80,52 @@ def probe(path: Path, kind: Kind, settings: Settings | None = None, asset: str =
     return levelled(decoding, found) if found.has_audio else found
 
 
+def look(
+    path: Path,
+    kind: Kind,
+    workdir: Path,
+    settings: Settings | None = None,
+    asset: str = "",
+    watch: Callable[[], None] | None = None,
+) -> tuple[Probe, tuple[Rendered, ...]]:
+    """What the original is, and its renditions in the order of its plan if they are made at once, else none.
+
+    Files are made in `workdir` under the names of `render`. Raises as `probe` and `render` do; then no file is left.
+    """
+    settings, asset = settings or Settings.load(), asset or path.name
+    if kind not in ("image", "captions"):
+        return probe(path, kind, settings, asset), ()
+    decoding = Decoding(path, workdir, asset, settings, watch)
+    # The names are fixed before anything is known of the original: what comes out is agreed with the sandbox ahead.
+    names = [f"made-{number}" for number in range(MOST_AT_ONCE)]
+    arguments = {"kind": kind, "targets": [target(name) for name in names], "limits": asdict(media_limits(settings))}
+    made: list[Rendered] = []
+    try:
+        found = decoding.call(PICTURES, "look", arguments, Probe, results=tuple(names))
+        if made_at_once(found):
+            for name, recipe in zip(names, plan(kind, found), strict=False):
+                made.append(_described(decoding, recipe, _named(workdir, name, recipe)))
+    except BaseException:
+        for each in made:
+            each.path.unlink(missing_ok=True)
+        raise
+    finally:
+        for name in names:
+            (workdir / name).unlink(missing_ok=True)
+    return found, tuple(made)
+
+
+def _named(workdir: Path, name: str, recipe: Recipe) -> Path:
+    path = workdir / _file_name(recipe)
+    if (workdir / name).exists():
+        (workdir / name).rename(path)
+    return path
+
+
+def _file_name(recipe: Recipe) -> str:
+    return f"{recipe.name}{_SUFFIXES.get(recipe.media_type, '')}"
+
+
 def _looked_at(decoding: Decoding, kind: Kind) -> Probe:
     """A probe without the measures that cost more than a look."""
     arguments = {"kind": kind, "limits": asdict(media_limits(decoding.settings))}
@@ -102,7 +151,7 @@ def render(
     """
     settings, asset = settings or Settings.load(), asset or path.name
     decoding = Decoding(path, workdir, asset, settings, watch)
-    name = f"{recipe.name}{_SUFFIXES.get(recipe.media_type, '')}"
+    name = _file_name(recipe)
     try:
         _follow(decoding, recipe, name, progress, duration_s)
         return _described(decoding, recipe, workdir / name)

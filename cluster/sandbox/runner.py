@@ -8,6 +8,7 @@ Before: a line `ready` on standard output. Request (one line on standard input):
 `{"value": …}` or `{"refusal": [code, message, remedy]}`.
 """
 
+import errno
 import importlib
 import json
 import os
@@ -64,6 +65,8 @@ def _answer(answers: int, request: dict) -> dict:
     except MemoryError:
         return {"refusal": ["out-of-memory", "", ""]}
     except Exception as error:
+        if getattr(error, "errno", None) == errno.EFBIG:
+            return {"refusal": ["output-too-large", "", ""]}
         told = [getattr(error, name, None) for name in ("code", "message", "remedy")]
         if not all(isinstance(each, str) for each in told):
             raise

@@ -8,7 +8,7 @@ from content.media.choose import PROFILES, Profile, choose
 from content.media.commands import ffmpeg_argv
 from content.media.findings import findings
 from content.media.limits import MediaLimits
-from content.media.plan import plan
+from content.media.plan import MOST_AT_ONCE, made_at_once, plan
 from content.media.probe import PROBE_VERSION, Kind, Probe
 from content.media.recipes import (
     AudioRecipe,
@@ -27,6 +27,7 @@ from content.media.recipes import (
 from content.media.renditions import Rendition
 
 __all__ = [
+    "MOST_AT_ONCE",
     "PROBE_VERSION",
     "PROFILES",
     "AudioRecipe",
@@ -49,6 +50,7 @@ __all__ = [
     "choose",
     "ffmpeg_argv",
     "findings",
+    "made_at_once",
     "plan",
     "to_webvtt",
 ]

@@ -24,6 +24,7 @@ from content.media.recipes import (
 )
 
 IMAGE_WIDTHS = (320, 640, 960, 1280, 1920)
+MOST_AT_ONCE = len(IMAGE_WIDTHS)
 MAX_POSTER_WIDTH = 960
 MAX_WEBP_SIDE = 16_383  # the format's own limit
 
@@ -56,6 +57,12 @@ def plan(kind: Kind, probe: Probe) -> tuple[Recipe, ...]:
         sound = _sound(probe)
         return AudioRecipe(sound, 64 * sound.channels), OpusRecipe(sound, 48 * sound.channels)
     return (CaptionsRecipe(),) if kind == "captions" else (CopyRecipe(),)
+
+
+def made_at_once(probe: Probe) -> bool:
+    """Whether the renditions, at most `MOST_AT_ONCE`, are made by whoever looks at the original: they cost less than
+    another sandbox would."""
+    return probe.kind == "captions" or (probe.kind == "image" and not probe.animated)
 
 
 def _image(probe: Probe) -> tuple[Recipe, ...]:

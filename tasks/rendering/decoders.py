@@ -24,6 +24,7 @@ from content.media import MediaLimits
 T = TypeVar("T")
 INSIDE = "tasks.rendering.inside"
 ORIGINAL = "original"
+_TOO_LARGE = "the result would be larger than is allowed"
 
 # What `content.media` imports, whoever needs it; then each kind's own decoders.
 _BASE = ("rfc8785", "webvtt", "ffmpeg", "future", "past")
@@ -36,7 +37,6 @@ PICTURES = Kind(
     preload=(
         INSIDE,
         "tasks.rendering.pictures",
-        "tasks.rendering.vectors",
         *(f"PIL.{name}ImagePlugin" for name in _PLUGINS),
     ),
     packages=(*_BASE, "PIL", "pillow.libs", "lxml"),
@@ -113,7 +113,7 @@ class Decoding:
             case "time":
                 return self._failed(f"it took longer than {limit:g} s", "Upload a smaller one.")
             case "output":
-                return self._failed("the result would be larger than is allowed", "Upload a smaller one.")
+                return self._failed(_TOO_LARGE, "Upload a smaller one.")
             case "threads" | "answer":
                 return self._failed("the decoder did what it never should")
             case "":
@@ -123,6 +123,8 @@ class Decoding:
     def _refused(self, error: ContentError) -> ContentError:
         if error.code == "out-of-memory":
             return self._failed("it needs more memory than is allowed", "Upload a smaller one.")
+        if error.code == "output-too-large":
+            return self._failed(_TOO_LARGE, "Upload a smaller one.")
         return error
 
     def _failed(self, why: str, remedy: str = "", *, retryable: bool = False) -> ContentError:

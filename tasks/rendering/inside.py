@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from content.errors import ContentError
-from content.media import MediaLimits, Probe, recipes
+from content.media import MediaLimits, Probe, made_at_once, plan, recipes
 from content.media.captions import MAX_BYTES, Captions, read_captions
 from content.media.probe import Kind
 from content.media.sniff import HEAD_BYTES, is_svg, refuse_strangers
@@ -41,6 +41,17 @@ def probe(path: str, kind: Kind, limits: dict[str, Any], asset: str) -> dict[str
     return asdict(probe_film(file, kind, most, asset))
 
 
+def look(path: str, kind: Kind, targets: list[str], limits: dict[str, Any], asset: str) -> dict[str, Any]:
+    """A `Probe` as JSON, after its renditions were made where that costs little (`made_at_once`): of its plan the first
+    one is the first of `targets`, and so on."""
+    found = probe(path, kind, limits, asset)
+    seen = Probe(**found)
+    if made_at_once(seen):
+        for recipe, target in zip(plan(kind, seen), targets, strict=False):
+            _follow(recipe, path, target, limits, asset, lambda _: None)
+    return found
+
+
 def follow(
     path: str,
     recipe: str,
@@ -51,7 +62,17 @@ def follow(
     progress: Callable[[float], None],
 ) -> None:
     """Follow the recipe of this class and these parameters; the result is `target`."""
-    wanted = getattr(recipes, recipe)(**parameters)
+    _follow(getattr(recipes, recipe)(**parameters), path, target, limits, asset, progress)
+
+
+def _follow(
+    wanted: recipes.Recipe,
+    path: str,
+    target: str,
+    limits: dict[str, Any],
+    asset: str,
+    progress: Callable[[float], None],
+) -> None:
     if isinstance(wanted, recipes.ImageRecipe):
         from tasks.rendering.pictures import render_image
 
@@ -63,7 +84,7 @@ def follow(
     elif isinstance(wanted, recipes.CaptionsRecipe):
         Path(target).write_bytes(_captions(Path(path), asset).webvtt)
     else:
-        raise TypeError(f"{recipe} is not followed here")
+        raise TypeError(f"{wanted.name} is not followed here")
 
 
 def describe(path: str, kind: Kind, limits: dict[str, Any], asset: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ picture is decoded once when it is looked at, so that one that was cut off is to
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -113,6 +114,8 @@ def _opened(path: Path, limits: MediaLimits, asset: str) -> Iterator[Image.Image
     except UnidentifiedImageError as error:
         raise _unreadable(asset, "it is no picture in a format that is known here") from error
     except (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError) as error:
+        if getattr(error, "errno", None) == errno.EFBIG:  # of what is written, which is not the picture's fault
+            raise
         raise _unreadable(asset, str(error) or type(error).__name__) from error
     finally:
         Image.MAX_IMAGE_PIXELS = before

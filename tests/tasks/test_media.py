@@ -9,7 +9,7 @@ import pytest
 
 from content.drafts import parse as parse_draft
 from content.errors import ContentError, InvalidInput
-from tasks.build import _all_or_faults  # pyright: ignore[reportPrivateUsage]
+from tasks.media import _all_or_faults  # pyright: ignore[reportPrivateUsage]
 
 ASSETS = ("a", "b", "c")
 DRAFT = parse_draft(
