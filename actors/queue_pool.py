@@ -24,7 +24,7 @@ from actors.room import Room
 from cluster import queue, telemetry
 from cluster.queue import Work
 from cluster.telemetry import SpanKind, describe
-from cluster.telemetry.metrics import QUEUE_AGE
+from cluster.telemetry.metrics import QUEUE_AGE, QUEUE_PAUSED
 
 log = structlog.get_logger()
 
@@ -98,6 +98,7 @@ class QueueReplica(Replica):
         await super().tell()
         async with self.connections.ops.connection() as connection:
             QUEUE_AGE.set(await queue.oldest_s(connection, self.queue), queue=self.queue)
+            QUEUE_PAUSED.set(await queue.paused(connection, self.queue), queue=self.queue)
 
     async def moving(self) -> bool:
         """Stalled is a replica that works on nothing while something waits. (Work itself has limits of its own.)"""

@@ -181,7 +181,7 @@ def _check(service: str, response: httpx.Response) -> None:
             status,
         )
     if status == 429 or status >= 500:
-        after_s = _retry_after(response.headers.get("retry-after", ""))
+        after_s = outbound.retry_after_s(response.headers.get("retry-after", ""))
         raise _away(service, f"it answers {status}", status, after_s)
     if status >= 400:
         raise NeighbourError("neighbour-refused", f"{service} answers {status}.", "", False, service, status)
@@ -208,11 +208,6 @@ def _worth_another_try(error: Exception) -> bool | float:
     if error.retry_after_s:
         return error.retry_after_s if error.retry_after_s < outbound.left_s() else False
     return outbound.left_s() > 0
-
-
-def _retry_after(text: str) -> float:
-    """Seconds that a `Retry-After` asks for, an hour at most; 0 for one that says nothing or a date."""
-    return min(float(text), 3600.0) if text.isascii() and text.isdecimal() and len(text) < 10 else 0.0
 
 
 def _away(service: str, why: str, status: int = 0, retry_after_s: float = 0.0) -> NeighbourError:

@@ -40,6 +40,11 @@ def left_s() -> float:
     return _deadline.get() - time.monotonic()
 
 
+def retry_after_s(text: str) -> float:
+    """Seconds that a `Retry-After` asks for, an hour at most; 0 for one that says nothing or a date."""
+    return min(float(text), 3600.0) if text.isascii() and text.isdecimal() and len(text) < 10 else 0.0
+
+
 class Transport(httpx.BaseTransport):
     """httpx's transport on httpcore's public parts, with a network of our own underneath."""
 

@@ -66,16 +66,19 @@ def headers(keys: Sequence[bytes], message_id: str, at: datetime, content: bytes
     }
 
 
-def decide(status: int | None, failures: int, schedule_s: Sequence[float], jitter: float) -> Delivered | Again | GaveUp:
+def decide(
+    status: int | None, failures: int, schedule_s: Sequence[float], jitter: float, wait_s: float = 0.0
+) -> Delivered | Again | GaveUp:
     """What follows from an attempt. `status` is None where no answer came, `failures` counts the failed attempts with
-    this one, `schedule_s` holds the waits after each, `jitter` from 0 to 1 spreads them by a fifth either way."""
+    this one, `schedule_s` holds the waits after each, `jitter` from 0 to 1 spreads them by a fifth either way. `wait_s` is
+    what the receiver asked for (`Retry-After`): it is not asked sooner."""
     if status is not None and 200 <= status < 300:
         return Delivered()
     if status == GONE:
         return GaveUp(gone=True)
     if failures > len(schedule_s):
         return GaveUp(gone=False)
-    return Again(schedule_s[failures - 1] * (80 + 40 * jitter) / 100)
+    return Again(max(wait_s, schedule_s[failures - 1] * (80 + 40 * jitter) / 100))
 
 
 def refused(reason: str) -> ContentError:

@@ -23,6 +23,8 @@ from cluster import egress, failpoints, queue
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.egress import Target
+from cluster.outbound import retry_after_s
+from cluster.telemetry.metrics import WEBHOOKS
 from content.errors import ContentError
 from content.webhooks import Again, Delivered, GaveUp, body, decide, headers
 from tasks import webhooks
@@ -61,11 +63,12 @@ MARK = """
 
 @dataclass(frozen=True)
 class Answer:
-    """How an attempt ended: a status, or the reason why there is none."""
+    """How an attempt ended: a status, or the reason why there is none. `wait_s`: what its `Retry-After` asked for."""
 
     status: int | None
     error: str
     duration_ms: int
+    wait_s: float = 0.0
 
 
 class Courier:
@@ -155,7 +158,7 @@ class Courier:
         self, tx: Transaction, tenant: str, webhook_id: str, row: dict[str, Any], answer: Answer, entry: dict[str, Any]
     ) -> None:
         failures = row["failures"] + 1
-        outcome = decide(answer.status, failures, self._settings.webhook_retry_s, random.random())  # noqa: S311
+        outcome = decide(answer.status, failures, self._settings.webhook_retry_s, random.random(), answer.wait_s)  # noqa: S311
         values: dict[str, Any] = {"failures": failures, "delay": 0.0, "entry": Jsonb(entry)}
         match outcome:
             case Delivered():
@@ -167,6 +170,7 @@ class Courier:
         keys = {"webhook_id": webhook_id, "event_id": row["event_id"], "attempts": row["attempts"]}
         if await fetch_one(tx, MARK, {**values, **keys}) is None:
             return  # somebody else has it by now
+        WEBHOOKS.add(result=values["state"] if values["state"] != "pending" else "retried")
         if isinstance(outcome, Delivered):
             await webhooks.works(tx, webhook_id)
             return
@@ -197,7 +201,7 @@ async def send(
         timeout=timeout_s,
         extensions={"sni_hostname": target.name},
     )
-    began, status, error = time.monotonic(), None, ""
+    began, status, error, wait_s = time.monotonic(), None, "", 0.0
     try:
         async with asyncio.timeout(timeout_s):
             response = await client.send(request, stream=True)
@@ -207,13 +211,14 @@ async def send(
             error = "a redirect, which is not followed"
         elif not 200 <= status < 300:
             error = f"it answered {status}"
+            wait_s = retry_after_s(response.headers.get("retry-after", ""))
     except (TimeoutError, httpx.TimeoutException):
         error = f"no answer within {timeout_s:g} s"
     except httpx.ConnectError as failed:
         error = "its certificate is not valid" if "CERTIFICATE" in str(failed).upper() else "no connection"
     except (httpx.HTTPError, OSError) as failed:
         error = f"the connection broke ({type(failed).__name__})"
-    return Answer(status, error, round((time.monotonic() - began) * 1000))
+    return Answer(status, error, round((time.monotonic() - began) * 1000), wait_s)
 
 
 async def sweep(connections: Connections) -> int:

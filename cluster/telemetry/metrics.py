@@ -101,6 +101,7 @@ def _times(name: str, told: str, *labels: str, bounds: tuple[float, ...] = SECON
 
 POOL_DEPTH = _gauge("content_pool_depth", "What waits and is worked on: builds, bundles, or events.", "pool")
 QUEUE_AGE = _gauge("content_queue_oldest_seconds", "How long the oldest entry that is due has waited.", "queue")
+QUEUE_PAUSED = _gauge("content_queue_paused", "1 while an operator has paused the queue.", "queue")
 OUTBOX_AGE = _gauge("content_outbox_oldest_seconds", "How long the oldest event has waited to be published.")
 CONNECTIONS = _gauge("content_database_connections", "Open connections of a replica's pool.", "role")
 WAITING = _gauge("content_database_waiting", "Requests that wait for a connection of the pool.", "role")
@@ -116,6 +117,9 @@ EVENTS_IN = _counter(
 )
 EVENTS_OUT = _counter("content_events_published", "Events that NATS has acknowledged.", "type")
 NOT_OUT = _counter("content_publish_failures", "Events that could not be published when it was their turn.")
+WEBHOOKS = _counter(
+    "content_webhook_attempts", "Attempts to send to a webhook: delivered, retried later, failed for good.", "result"
+)
 
 JOBS = _times(
     "content_job_seconds", "Attempts at jobs: ok, or an error's code.", "kind", "outcome", bounds=LONG_SECONDS

@@ -157,6 +157,8 @@ def _told(job: dict[str, Any]) -> None:
     say(f"{job['job_id']}  {job['kind']}, {job['state']}, {job['progress']:.0%}")
     say("  " + ", ".join(f"{name} {value}" for name, value in job["subject"].items()))
     say(f"  attempt {job['attempt']}, since {when(job['created_at'])}, last change {when(job['updated_at'])}")
+    if job["trace_id"]:
+        say(f"  trace {job['trace_id']}")
     if job["message"]:
         say(f"  {job['message']}")
     if problem := job["problem"]:

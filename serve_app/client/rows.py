@@ -205,6 +205,7 @@ class Job(TypedDict):
     problem: dict[str, Any] | None
     created_at: str
     updated_at: str
+    trace_id: str | None
 
 
 class Queue(TypedDict):

@@ -35,6 +35,10 @@ class Job(Answer):
     revision: int = Field(description="Rises with every change; the id of the job's events.", examples=[7])
     created_at: Moment
     updated_at: Moment
+    trace_id: str | None = Field(
+        description="The trace (W3C) of the request or event that it came from; log lines and spans name it.",
+        examples=["4bf92f3577b34da6a3ce929d0e0e4736"],
+    )
     links: dict[str, str] = Field(
         description="Where to go on: the job itself, its events, and what it makes.",
         examples=[{"self": "/v1/jobs/job_vcu5n7karmlhue5isipmhc7dvs"}],
@@ -51,7 +55,8 @@ class Job(Answer):
                 links["version"] = f"{links['package']}/versions/{subject['version']}"
                 if (row["result"] or {}).get("digest"):
                     links["manifest"] = f"{links['version']}/manifest"
-        return cls.model_validate({**row, "links": links})
+        trace = (row["traceparent"] or "").split("-")
+        return cls.model_validate({**row, "trace_id": trace[1] if len(trace) == 4 else None, "links": links})
 
 
 class Queue(Answer):

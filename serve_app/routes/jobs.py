@@ -22,7 +22,7 @@ from tasks.job_states import ENDED, State
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 SELECT = """select job_id, kind, subject, state, attempt, progress, message, stages, result, problem, revision,
-                   created_at, updated_at from jobs"""
+                   created_at, updated_at, traceparent from jobs"""
 JOBS = Listing(
     "jobs",
     SELECT,

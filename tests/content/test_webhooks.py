@@ -56,6 +56,12 @@ def test_everything_else_is_sent_again_and_given_up_in_the_end(status: int | Non
     assert decide(status, 3, SCHEDULE, 0.5) == GaveUp(gone=False)
 
 
+def test_a_receiver_is_not_asked_sooner_than_it_said() -> None:
+    assert decide(503, 1, SCHEDULE, 0.5, 60.0) == Again(60.0)
+    assert decide(503, 2, SCHEDULE, 0.5, 60.0) == Again(300.0)
+    assert decide(503, 3, SCHEDULE, 0.5, 60.0) == GaveUp(gone=False)
+
+
 def test_gone_is_final_at_once() -> None:
     assert decide(410, 1, SCHEDULE, 0.5) == GaveUp(gone=True)
 

@@ -17,30 +17,15 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from cluster.local import publishing
-from cluster.local.identity import AUDIENCE, ISSUER, mint_token
+from cluster.local.identity import AUDIENCE, ISSUER
 from content.devices.identity import DeviceIdentity
 from content.devices.proof import make_proof
 from content.devices.registration import make_registration
 from content.errors import ContentError
 from content.jwk import b64
 from tests.support.running import Running
-from tests.support.tenants import Tenant
+from tests.support.tenants import Tenant, bearer
 from tests.support.waiting import until
-
-
-@pytest.fixture
-def tenant(running: Running) -> Tenant:
-    return Tenant(running)
-
-
-@pytest.fixture
-def http(running: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.settings.api_url, trust_env=False, timeout=20) as client:
-        yield client
-
-
-def bearer(tenant: Tenant, *scopes: str, subject: str = "tester") -> dict[str, str]:
-    return {"Authorization": f"Bearer {mint_token(tenant.home, tenant.name, scopes, subject)}"}
 
 
 def test_health_names_its_parts(http: httpx.Client) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import documented
+from tests.support import documented, messages
 from tests.support.running import Running
 from tests.support.tenants import Tenant
 from tests.support.waiting import until
@@ -65,11 +65,6 @@ class Shell:
         os.close(leader)
         assert process.returncode == 0, shown.decode()
         return shown.decode()
-
-
-@pytest.fixture
-def tenant(running: Running) -> Tenant:
-    return Tenant(running)
 
 
 def lines(shown: str) -> list[str]:
@@ -125,3 +120,18 @@ def test_a_user_goes_once_around(tenant: Tenant, tmp_path: Path) -> None:
         shown = lines(run.on_terminal(command))
         assert all(len(line) <= 80 for line in shown), (command, shown)
         assert all(found in known for line in shown for found in IDS.findall(line)), (command, shown)
+
+
+def test_an_operators_views_fit_a_terminal(running: Running, tenant: Tenant, tmp_path: Path) -> None:
+    run = Shell(tenant, tmp_path)
+    subject = "authoring.course_draft.published.v1"
+    messages.send(running, subject, b"good morning", messages.event(subject, "a-tenant-whom-nobody-here-knows", {}))
+    until("two dead letters", lambda: len(run.document("events dead")["items"]) >= 2, 30)
+    for command in ("events dead", "pools", "status", "jobs queues", "doctor"):
+        shown = lines(run.on_terminal(command))
+        assert all(len(line) <= 80 for line in shown), (command, shown)
+    assert any("event-not-json" in line for line in lines(run.on_terminal("events dead")))
+    assert any(
+        line.split()[:3:2] == ["sandbox", "bubblewrap"] or "sandbox" in line
+        for line in lines(run.on_terminal("status"))
+    )

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,27 +14,11 @@ import psycopg
 import pytest
 
 from cluster.connections import Connections
-from cluster.local.identity import mint_token
 from content.devices.identity import DeviceIdentity
 from tasks import idempotency_keys
 from tests.support.running import Running
-from tests.support.tenants import Tenant
+from tests.support.tenants import Tenant, bearer
 from tests.support.waiting import until
-
-
-@pytest.fixture
-def tenant(running: Running) -> Tenant:
-    return Tenant(running)
-
-
-@pytest.fixture
-def http(running: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.settings.api_url, trust_env=False, timeout=20) as client:
-        yield client
-
-
-def bearer(tenant: Tenant, *scopes: str, subject: str = "tester") -> dict[str, str]:
-    return {"Authorization": f"Bearer {mint_token(tenant.home, tenant.name, scopes, subject)}"}
 
 
 def challenge(tenant: Tenant) -> dict[str, Any]:

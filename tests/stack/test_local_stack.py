@@ -231,6 +231,25 @@ def test_a_lost_unseal_key_is_told_before_anything_is_overwritten(
         stack.down()
 
 
+def test_without_a_sandbox_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    """It is said when it starts and whenever it is looked at, and the next start is a protected one again."""
+    stack, told = Stack(tmp_path / "home"), list[str]()
+    try:
+        stack.up(told.append, ray=False, overrides={"sandbox": "none"})
+        assert any("WITHOUT a sandbox" in line for line in told), told
+        assert stack.sandbox().health == "unsafe: media are decoded without one"
+        command = [Path(sys.executable).with_name("content-service"), "status", "--home", str(stack.home.path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "unsafe" in done.stdout
+        told.clear()
+        stack.up(told.append, ray=False, overrides={"sandbox": "auto"})
+        assert not any("WITHOUT" in line for line in told), told
+        assert stack.sandbox().health == "ok"
+    finally:
+        stack.down()
+
+
 def test_without_a_stack(tmp_path: Path) -> None:
     for call in (Stack(tmp_path).status, lambda: load_settings(tmp_path)):
         with pytest.raises(LocalStackError) as caught:

@@ -26,11 +26,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.timeout(300)  # the first test also starts the stack
 
 
-@pytest.fixture
-def tenant(running: Running) -> Tenant:
-    return Tenant(running)
-
-
 def small(tenant: Tenant) -> Course:
     return tenant.course().text().picture("square", seed=secrets.randbelow(1 << 30))
 

@@ -94,6 +94,22 @@ def test_pausing_replacing_the_secret_and_gone(running: Running, receiver: Recei
     assert hook.api.get(hook.path).status_code == 404
 
 
+def test_failing_for_days_ends_it_and_what_it_was_owed(running: Running, receiver: Receiver) -> None:
+    hook = Hook(running, receiver.url)
+    receiver.answers = [500]
+    hook.ended(hook.test(), "failed")
+    assert hook.show()["state"] == "active"
+    with running.superuser() as connection:
+        connection.execute(
+            b"""update webhooks set failing_since = now() - make_interval(secs => %s)
+                where tenant = %s and webhook_id = %s""",
+            [running.settings.webhook_disable_after_s + 60, hook.tenant.name, hook.path.rpartition("/")[2]],
+        )
+    hook.ended(hook.test(), "failed")
+    shown = until("disabled", lambda: (found := hook.show())["state"] == "disabled" and found, 20, hook.show)
+    assert shown["reason"].startswith("every attempt failed since ")
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -122,3 +122,8 @@ def hold_build(tenant: Tenant, course: Course) -> None:
     tenant.running.failpoints.arm("build.mid_transcode", "pause")
     tenant.publish(course)
     tenant.running.failpoints.reached("build.mid_transcode")
+
+
+def bearer(tenant: Tenant, *scopes: str, subject: str = "tester") -> dict[str, str]:
+    """The header of a token with these scopes, and no others."""
+    return {"Authorization": f"Bearer {mint_token(tenant.home, tenant.name, scopes, subject)}"}

@@ -82,6 +82,12 @@ async def test_a_redirect_is_an_answer_and_not_a_way() -> None:
     assert elsewhere.heard == []
 
 
+async def test_when_to_come_again_is_heard() -> None:
+    async with at(Receiver(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 120\r\n\r\n")) as port:
+        answer = await post(port)
+    assert (answer.status, answer.error, answer.wait_s) == (503, "it answered 503", 120.0)
+
+
 async def test_an_endless_answer_is_not_read() -> None:
     receiver = Receiver(b"HTTP/1.1 200 OK\r\n\r\nendless\n")
     async with at(receiver) as port:
