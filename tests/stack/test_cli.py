@@ -127,7 +127,7 @@ def test_an_operators_views_fit_a_terminal(running: Running, tenant: Tenant, tmp
     subject = "authoring.course_draft.published.v1"
     messages.send(running, subject, b"good morning", messages.event(subject, "a-tenant-whom-nobody-here-knows", {}))
     until("two dead letters", lambda: len(run.document("events dead")["items"]) >= 2, 30)
-    for command in ("events dead", "pools", "status", "jobs queues", "doctor"):
+    for command in ("events dead", "pools", "status", "jobs queues"):
         shown = lines(run.on_terminal(command))
         assert all(len(line) <= 80 for line in shown), (command, shown)
     assert any("event-not-json" in line for line in lines(run.on_terminal("events dead")))

@@ -18,6 +18,8 @@ from cluster.local.publishing import publish
 from cluster.telemetry.metrics import METRICS
 from content.devices.proof import make_proof
 from tests.support.courses import Course
+from tests.support.hooks import Hook
+from tests.support.receiver import receiving
 from tests.support.running import Running
 from tests.support.tenants import BUNDLE_EVENT, PACKAGE_EVENT, Tenant
 from tests.support.told import Seen, files, lines, numbers, spans
@@ -44,7 +46,7 @@ def of_trace(running: Running, trace: str, wanted: set[tuple[str, str]]) -> list
 
 
 def test_one_trace_from_a_draft_to_the_bundle_that_sync_hears_of(tenant: Tenant) -> None:
-    trace, learner, course = secrets.token_hex(16), f"learner-{secrets.token_hex(4)}", small(tenant)
+    trace, learner, course = secrets.token_hex(16), f"learner-{secrets.token_hex(4)}", small(tenant).film("clip")
     tenant.device(learner)
     tenant.enrol(course, learner)
     with telemetry.span("what authoring-service does", parent=f"00-{trace}-{secrets.token_hex(8)}-01"):
@@ -163,6 +165,9 @@ def test_every_number_of_the_page_is_told_with_its_help(tenant: Tenant) -> None:
         headers={"dpop": "x", "content-tenant": tenant.name},
     )
     assert refused.status_code == 401
+    with receiving() as receiver:
+        hook = Hook(tenant.running, receiver.url)
+        hook.ended(hook.test(), "delivered")
     wanted = {f"# HELP {metric.exported} {metric.help}\n" for metric in METRICS if metric.name not in RARE}
 
     def missing() -> list[str]:
