@@ -130,6 +130,9 @@ class Settings(BaseSettings):
     drain_s: float = Field(30.0, description="how long a replica that leaves may finish what it holds")
     job_max_attempts: int = Field(5, description="tries of a build before it has failed")
     bundle_batch: int = Field(64, description="bundles per signature and per read of the assets")
+    bundle_policy: Literal["device", "shared"] = Field(
+        "device", description="whose content key it is, where neither package nor tenant nor catalog says"
+    )
     bundle_batch_bytes: int = Field(1024 * MIB, description="bytes that one batch of bundles may hold")
     bulk_from: int = Field(200, description="a version that so many devices get is bundled in the lane bulk")
     bulk_patience_s: float = Field(600.0, description="a bulk bundle that waited so long counts as interactive")

@@ -114,7 +114,7 @@ class Build:
                     "reused": media.reused,
                     "made": media.made,
                 }
-                await self._publish(manifest, draft, report)
+                await self._publish(manifest, draft, listing.get("policy"), report)
         finally:
             self._neighbours.close()
 
@@ -139,7 +139,9 @@ class Build:
             log.warning("built without the assistant", code=error.code, job=self._job)
             return None
 
-    async def _publish(self, manifest: Manifest, draft: Draft, report: dict[str, Any]) -> None:
+    async def _publish(
+        self, manifest: Manifest, draft: Draft, listed_policy: str | None, report: dict[str, Any]
+    ) -> None:
         """Store, sign and commit: of several attempts, one inserts the result and sends the event."""
         body = manifest.to_bytes()
         package_id, version = manifest.package_id, manifest.version
@@ -156,7 +158,9 @@ class Build:
             if await jobs.cancel_requested(tx, self._job, hold=True):
                 raise job_cancelled()
             # Versions of a package are published one at a time: a slow old one must not be told of after a newer one.
-            await tx.execute(b"select 1 from packages where package_id = %s for no key update", [package_id])
+            await tx.execute(
+                b"update packages set listed_policy = %s where package_id = %s", [listed_policy, package_id]
+            )
             if await self._overtaken(tx, report):
                 await jobs.succeed(tx, self._job, {"package_id": package_id, "version": version, "superseded": True})
                 return

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from psycopg.types.json import Jsonb
 
-from cluster import failpoints, places, telemetry
+from cluster import failpoints, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
 from cluster.outbox import Outgoing, emit
@@ -27,18 +28,26 @@ from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
 from content.canonical import rfc3339
 from content.errors import ContentError
-from tasks import claims, jobs, planning
-from tasks.content_keys import content_keys
+from tasks import claims, jobs, planning, seals
 from tasks.contents import Contents, read_contents
 from tasks.licences import issue
 from tasks.planning import Group
-from tasks.sealing import Sealed, batch_memory, seal_batch
+from tasks.sealing import batch_memory
+from tasks.seals import Made, Seal
 from tasks.tracing import traced_batch
 
 MEMORY = 192 * MIB
 """What the buffers of one batch may hold; with a large package this, not 64, is what limits a batch."""
 LINGERS = 6
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Seals:
+    """By scope: all that a batch's licences open, and those of them that are not committed yet."""
+
+    all: Mapping[str, Seal]
+    made: Mapping[str, Made]
 
 
 async def drain(connections: Connections, work: Work, entry: int) -> None:
@@ -68,11 +77,13 @@ async def drain(connections: Connections, work: Work, entry: int) -> None:
 async def _batch(connections: Connections, tenant: str, group: Group, contents: Contents, entry: str) -> None:
     settings = connections.settings
     attempt, began_ns = secrets.token_hex(8), time.time_ns()
-    limit = min(
-        settings.bundle_batch,
-        max(1, settings.bundle_batch_bytes // max(1, contents.size)),
-        max(1, MEMORY // batch_memory(contents.size)),
-    )
+    limit = settings.bundle_batch
+    if group.policy == "device":  # a payload for each
+        limit = min(
+            limit,
+            max(1, settings.bundle_batch_bytes // max(1, contents.size)),
+            max(1, MEMORY // batch_memory(contents.size)),
+        )
     try:
         rows = await _gather(connections, tenant, group, entry=entry, attempt=attempt, limit=limit)
         async with connections.db.tenant(tenant) as tx:
@@ -85,20 +96,17 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
             return
         async with _renewed(connections, tenant, attempt):
             with traced_batch(tenant, attempt, wanted, began_ns) as traced:
-                with telemetry.span("content keys"):
-                    keys = await content_keys(
-                        connections, tenant, group.package_id, [row["device_id"] for row in wanted]
-                    )
                 await asyncio.to_thread(failpoints.hit, "bundle.before_seal", settings)
-                targets = [(f"{row['bundle_id']}/{attempt}", keys[row["device_id"]]) for row in wanted]
-                prefix = places.bundles(tenant)
                 with telemetry.span("seal"):
-                    sealed = await asyncio.to_thread(seal_batch, connections.objects, contents.sources, targets, prefix)
+                    sealed = await _sealed(connections, tenant, group, contents, wanted, attempt)
                 await asyncio.to_thread(failpoints.hit, "bundle.after_upload", settings)
                 with telemetry.span("sign"):
-                    licences = await issue(connections, tenant, group, contents, wanted, sequences, keys, sealed)
+                    there = {scope: seal for scope, seal in sealed.all.items() if scope not in sealed.made}
+                    keys = await seals.keys_of(connections, tenant, group, there)
+                    keys |= {scope: each.keys for scope, each in sealed.made.items()}
+                    licences = await issue(connections, tenant, group, contents, wanted, sequences, sealed.all, keys)
                 with telemetry.span("commit"):
-                    await _commit(connections, tenant, group, contents, attempt, traced, sequences, sealed, licences)
+                    await _commit(connections, tenant, group, attempt, traced, sequences, sealed, licences)
         log.info("batch served", bundles=len(wanted), package=group.package_id, version=group.version, attempt=attempt)
     except BaseException as error:
         if await _handled(connections, tenant, attempt, error):
@@ -163,15 +171,35 @@ async def _sort_out(tx: Transaction, attempt: str, rows: list[dict[str, Any]]) -
     return [row for row in rows if row["bundle_id"] not in {*gone, *deadly}]
 
 
-async def _commit(
+async def _sealed(
     connections: Connections,
     tenant: str,
     group: Group,
     contents: Contents,
+    rows: Sequence[dict[str, Any]],
+    attempt: str,
+) -> _Seals:
+    """What the licences of these rows open: made now, or there already."""
+    if group.policy == "shared":
+        seal, written = await seals.shared(connections, tenant, group, contents, attempt)
+        SEALED.add(written)
+        return _Seals({seals.scope_of(group, ""): seal}, {})
+    scopes = [seals.scope_of(group, row["device_id"]) for row in rows]
+    async with connections.db.tenant(tenant) as tx:
+        there = await seals.ready(tx, group, scopes)
+    missing = [scope for scope in scopes if scope not in there]
+    made = await seals.make(connections, tenant, group, contents, missing, attempt) if missing else {}
+    return _Seals({**there, **{scope: each.seal for scope, each in made.items()}}, made)
+
+
+async def _commit(
+    connections: Connections,
+    tenant: str,
+    group: Group,
     attempt: str,
     rows: Sequence[dict[str, Any]],
     sequences: dict[str, tuple[int, int, int]],
-    sealed: Sequence[Sealed],
+    sealed: _Seals,
     licences: Sequence[tuple[Licence, dict[str, Any]]],
 ) -> None:
     """Results and events in one transaction; what this attempt no longer holds, or what was overtaken, is left out."""
@@ -181,28 +209,35 @@ async def _commit(
         done, overtaken = await claims.commit_sequences(tx, group, ns)
         held = [row for row in rows if row["bundle_id"] in mine]
         await claims.end(tx, attempt, [row["bundle_id"] for row in held if row["device_id"] in overtaken], "superseded")
-        # Beaten by another bundle of the same device and version: made again with the next number.
-        again = [r["bundle_id"] for r in held if r["device_id"] not in done and r["device_id"] not in overtaken]
+        made = {scope: sealed.made[scope] for scope in sealed.made if scope in done}  # the scope of a device is its id
+        kept = await seals.commit(tx, tenant, group, made, attempt)
+        beaten = {device for device in done if device in sealed.made and device not in kept}
+        # Beaten by another bundle of the same device and version: made again with the next number, of what is there then.
+        again = [
+            row["bundle_id"]
+            for row in held
+            if row["device_id"] not in overtaken and (row["device_id"] not in done or row["device_id"] in beaten)
+        ]
         if again:
             await claims.give_back(tx, attempt, again)
         results: list[dict[str, Any]] = []
-        for row, made, (licence, signature) in zip(rows, sealed, licences, strict=True):
-            if row["bundle_id"] in mine and row["device_id"] in done:
-                results.append(_result(tenant, contents, made, licence, signature))
+        for row, (licence, signature) in zip(rows, licences, strict=True):
+            if row["bundle_id"] in mine and row["device_id"] in done and row["device_id"] not in beaten:
+                seal = sealed.all[seals.scope_of(group, row["device_id"])]
+                results.append(_result(tenant, seal, licence, signature))
         async with tx.cursor() as cursor:
             await cursor.executemany(READY, results)
             await cursor.executemany(LICENCE, results)
-            await cursor.executemany(PART, results)
         by_id = {row["bundle_id"]: row for row in rows}
         await emit(tx, tenant, [_event(tenant, group, by_id[result["bundle_id"]], result) for result in results])
     BUNDLES.add(len(results), result="ready")
-    SEALED.add(sum(result["total_bytes"] for result in results))
+    written = [sealed.made[scope] for scope in kept]
+    SEALED.add(sum(each.seal.index.size + (each.new_part.size if each.new_part else 0) for each in written))
 
 
 READY = b"""
-    update bundles set state = 'ready', index_path = %(index_path)s, index_size = %(index_size)s, problem = null,
-                       index_digest = %(index_digest)s, total_bytes = %(total_bytes)s, ready_at = now(),
-                       claimed_by = null, claimed_until = null
+    update bundles set state = 'ready', seal_id = %(seal_id)s, total_bytes = %(total_bytes)s, problem = null,
+                       ready_at = now(), claimed_by = null, claimed_until = null
     where bundle_id = %(bundle_id)s
 """
 LICENCE = b"""
@@ -210,15 +245,9 @@ LICENCE = b"""
     values (%(tenant)s, %(bundle_id)s, %(issue)s, %(document)s, %(signature)s, %(not_after)s, %(issued_at)s)
     on conflict do nothing
 """
-PART = b"""
-    insert into parts (tenant, path, bundle_id, size_bytes, digest)
-    values (%(tenant)s, %(part_path)s, %(bundle_id)s, %(part_size)s, %(part_digest)s) on conflict do nothing
-"""
 
 
-def _result(
-    tenant: str, contents: Contents, made: Sealed, licence: Licence, signature: dict[str, Any]
-) -> dict[str, Any]:
+def _result(tenant: str, seal: Seal, licence: Licence, signature: dict[str, Any]) -> dict[str, Any]:
     return {
         "tenant": tenant,
         "bundle_id": licence.bundle_id,
@@ -228,8 +257,9 @@ def _result(
         "not_after": licence.not_after,
         "issued_at": licence.issued_at,
         "sequence": licence.sequence,
-        "total_bytes": made.index_size + made.part_size,
-        **vars(made),
+        "total_bytes": seal.total_bytes,
+        "seal_id": seal.seal_id,
+        "seal": seal,
     }
 
 
@@ -249,12 +279,8 @@ def _event(tenant: str, group: Group, row: dict[str, Any], result: dict[str, Any
             "sequence": list(result["sequence"]),
             "policy": row["policy"],
             "profile": group.profile,
-            "index": {
-                "path": result["index_path"],
-                "size": result["index_size"],
-                "digest": result["index_digest"],
-            },
-            "parts": [{"path": result["part_path"], "size": result["part_size"], "digest": result["part_digest"]}],
+            "index": vars(result["seal"].index),
+            "parts": [vars(part) for part in result["seal"].parts],
             "not_after": rfc3339(result["not_after"]),
         },
         row["traceparent"],
@@ -264,8 +290,9 @@ def _event(tenant: str, group: Group, row: dict[str, Any], result: dict[str, Any
 async def _fail_group(tx: Transaction, group: Group, problem: dict[str, Any]) -> None:
     await tx.execute(
         b"""update bundles set state = 'failed', problem = %s
-            where package_id = %s and version = %s and profile = %s and lane = %s and state in ('planned', 'claimed')""",
-        [Jsonb(problem), group.package_id, group.version, group.profile, group.lane],
+            where package_id = %s and version = %s and profile = %s and lane = %s and policy = %s
+              and state in ('planned', 'claimed')""",
+        [Jsonb(problem), group.package_id, group.version, group.profile, group.lane, group.policy],
     )
 
 
@@ -280,6 +307,7 @@ async def _renewed(connections: Connections, tenant: str, attempt: str) -> Async
             try:
                 async with connections.db.tenant(tenant) as tx:
                     await claims.renew(tx, attempt, lease_s)
+                    await seals.renew(tx, attempt, lease_s)
             except ContentError as error:
                 log.warning("lease not renewed", code=error.code)
 

@@ -24,6 +24,7 @@ CLAIM = """
     with chosen as (
         select bundle_id from bundles
         where package_id = %(package)s and version = %(version)s and profile = %(profile)s and lane = %(lane)s
+          and policy = %(policy)s
           and (state = 'planned' or (state = 'claimed' and (claimed_until < now() or claimed_by = %(entry)s)))
           and {suspects} and not (device_id = any(%(taken)s))
         order by created_at, bundle_id limit %(limit)s for update skip locked)
@@ -75,6 +76,7 @@ async def claim(
         "version": group.version,
         "profile": group.profile,
         "lane": group.lane,
+        "policy": group.policy,
         "entry": entry,
         "attempt": attempt,
         "limit": limit,
@@ -127,8 +129,9 @@ async def let_go(tx: Transaction, group: Group, entry: str) -> None:
     """What this queue entry claimed and did not end, in whatever attempt, back to planned: still suspects."""
     await tx.execute(
         b"""update bundles set state = 'planned', claimed_by = null, claimed_until = null
-            where state = 'claimed' and claimed_by = %s and package_id = %s and version = %s and profile = %s and lane = %s""",
-        [entry, group.package_id, group.version, group.profile, group.lane],
+            where state = 'claimed' and claimed_by = %s and package_id = %s and version = %s and profile = %s and lane = %s
+              and policy = %s""",
+        [entry, group.package_id, group.version, group.profile, group.lane, group.policy],
     )
 
 

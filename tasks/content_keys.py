@@ -1,30 +1,28 @@
 """Content keys: made, wrapped, committed and read back before anything is encrypted under them.
 
-So two attempts, and everything that is sealed later for the same scope, use the same key. One call of the key service
-wraps what is missing, one unwraps what the batch needs.
+So two attempts, and everything that is sealed later for the same scope and epoch, use the same key. One call of the key
+service wraps what is missing, one unwraps what is needed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
 from content.bundles.keys import ContentKey, content_key_id
 
-EPOCH = 1
-
 
 async def content_keys(
-    connections: Connections, tenant: str, package_id: str, scopes: Sequence[str]
-) -> dict[str, ContentKey]:
-    """The content key of each scope: made, wrapped, committed and read back, so that all attempts use the same one."""
+    connections: Connections, tenant: str, package_id: str, epochs: Mapping[str, int]
+) -> dict[str, tuple[ContentKey, ...]]:
+    """The content keys of each scope up to an epoch, newest first; the one of that epoch is made if it is not there."""
     async with connections.db.tenant(tenant) as tx:
-        known = await _known_keys(tx, package_id, scopes)
-    missing = sorted(set(scopes) - set(known))
+        known = await _known_keys(tx, package_id, epochs)
+    missing = sorted(scope for scope, epoch in epochs.items() if all(row["epoch"] != epoch for row in known[scope]))
     if missing:
         fresh = [os.urandom(32) for _ in missing]
         wrapped = await asyncio.to_thread(connections.keys.wrap, tenant, fresh)
@@ -33,21 +31,36 @@ async def content_keys(
                 b"""insert into content_keys (tenant, package_id, scope, epoch, kid, wrapped)
                     values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",
                 [
-                    (tenant, package_id, scope, EPOCH, content_key_id(tenant, package_id, scope, EPOCH), text)
+                    (
+                        tenant,
+                        package_id,
+                        scope,
+                        epochs[scope],
+                        content_key_id(tenant, package_id, scope, epochs[scope]),
+                        text,
+                    )
                     for scope, text in zip(missing, wrapped, strict=True)
                 ],
             )
         async with connections.db.tenant(tenant) as tx:
-            known = await _known_keys(tx, package_id, scopes)
-    ordered = sorted(known)
-    opened = await asyncio.to_thread(connections.keys.unwrap, tenant, [known[scope]["wrapped"] for scope in ordered])
-    return {scope: ContentKey(known[scope]["kid"], key) for scope, key in zip(ordered, opened, strict=True)}
+            known = await _known_keys(tx, package_id, epochs)
+    rows = [row for scope in sorted(known) for row in known[scope]]
+    opened = await asyncio.to_thread(connections.keys.unwrap, tenant, [row["wrapped"] for row in rows])
+    found: dict[str, list[ContentKey]] = {scope: [] for scope in epochs}
+    for row, key in zip(rows, opened, strict=True):
+        found[row["scope"]].append(ContentKey(row["kid"], key))
+    return {scope: tuple(keys) for scope, keys in found.items()}
 
 
-async def _known_keys(tx: Transaction, package_id: str, scopes: Sequence[str]) -> dict[str, dict[str, Any]]:
+async def _known_keys(tx: Transaction, package_id: str, epochs: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:
     rows = await fetch_all(
         tx,
-        "select scope, kid, wrapped from content_keys where package_id = %s and epoch = %s and scope = any(%s)",
-        [package_id, EPOCH, list(scopes)],
+        """select scope, epoch, kid, wrapped from content_keys
+           where package_id = %s and scope = any(%s) order by scope, epoch desc""",
+        [package_id, list(epochs)],
     )
-    return {row["scope"]: row for row in rows}
+    known: dict[str, list[dict[str, Any]]] = {scope: [] for scope in epochs}
+    for row in rows:
+        if row["epoch"] <= epochs[row["scope"]]:
+            known[row["scope"]].append(row)
+    return known

@@ -82,7 +82,7 @@ async def _wanted(connections: Connections) -> set[str]:
             """select tenant, package_id, version, state, manifest_digest from package_versions
                where manifest_digest is not null""",
         )
-        indexes = await fetch_all(connection, "select tenant, index_path from bundles where index_path is not null")
+        indexes = await fetch_all(connection, "select tenant, index_path from seals where index_path is not null")
         parts = await fetch_all(connection, "select tenant, path from parts")
     return {
         *(places.asset(row["tenant"], row["digest"]) for row in assets),

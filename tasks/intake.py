@@ -25,6 +25,7 @@ from content.errors import ContentError
 from content.events import CourseDraftPublished, EnrollmentCancelled, EnrollmentCreated, Envelope, parse
 from content.events.types import CourseDraftPublishedData, EnrollmentCancelledData, EnrollmentCreatedData
 from tasks import jobs, planning
+from tasks.epochs import leave_enrolment
 
 DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
 GIVEN_BACK_S = 2.0
@@ -212,6 +213,7 @@ async def _cancelled(tx: Transaction, tenant: str, data: EnrollmentCancelledData
             on conflict (tenant, enrollment_id) do update set state = 'cancelled'""",
         [tenant, data.enrollment_id],
     )
+    await leave_enrolment(tx, data.enrollment_id)
     await tx.execute(
         b"update bundles set state = 'cancelled' where enrollment_id = %s and state in ('planned', 'claimed')",
         [data.enrollment_id],

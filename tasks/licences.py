@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,13 +12,13 @@ from cluster import database
 from cluster.connections import Connections
 from cluster.database import fetch_one
 from content.bundles.keys import ContentKey, wrap_for_device
-from content.bundles.licence import Device, IndexRef, Licence
+from content.bundles.licence import Device, Licence
 from content.bundles.licence import Sequence as LicenceSequence
 from content.jwk import thumbprint
 from content.signatures import sign_documents
 from tasks.contents import Contents
 from tasks.planning import Group
-from tasks.sealing import Sealed
+from tasks.seals import Seal, scope_of
 from tasks.signing import current_signer
 
 
@@ -29,10 +29,10 @@ async def issue(
     contents: Contents,
     rows: Sequence[dict[str, Any]],
     sequences: dict[str, tuple[int, int, int]],
-    keys: dict[str, ContentKey],
-    sealed: Sequence[Sealed],
+    seals: Mapping[str, Seal],
+    keys: Mapping[str, tuple[ContentKey, ...]],
 ) -> list[tuple[Licence, dict[str, Any]]]:
-    """A licence for each row and its signature; one call of the key service for all of them."""
+    """A licence for each row and its signature; one call of the key service for all of them. `seals` and `keys` by scope."""
     settings = connections.settings
     async with connections.db.tenant(tenant) as tx:
         now = await database.now(tx)
@@ -42,10 +42,10 @@ async def issue(
         )
     assert newest is not None
     licences: list[Licence] = []
-    for row, made in zip(rows, sealed, strict=True):
+    for row in rows:
+        scope = scope_of(group, row["device_id"])
         begins = max(now, row["starts_at"] or now)
         ends = min(now + timedelta(seconds=settings.licence_ttl_s), row["ends_at"] or datetime.max.replace(tzinfo=UTC))
-        key = keys[row["device_id"]]
         licences.append(
             Licence(
                 bundle_id=row["bundle_id"],
@@ -62,8 +62,8 @@ async def issue(
                 offline_grace_s=settings.offline_grace_s,
                 min_revocations=(newest["trust_version"], newest["n"]),
                 profile=group.profile,
-                keys={key.kid: wrap_for_device(key, row["encryption_jwk"], os.urandom)},
-                index=IndexRef(made.index_path, made.index_size, made.index_digest),
+                keys={key.kid: wrap_for_device(key, row["encryption_jwk"], os.urandom) for key in keys[scope]},
+                index=seals[scope].index,
             )
         )
     documents = [licence.to_bytes() for licence in licences]

@@ -2,7 +2,7 @@
 
 Three things call for bundles: an enrolment, a device that registers, a version that is published. All end here, in
 their caller's transaction. Rows are inserted on conflict do nothing under derived ids, so asking twice plans once.
-Drain jobs are put in the queue per group (tenant, package version, profile, lane) in as many slots as the group needs:
+Drain jobs are put in the queue per group (tenant, package version, profile, lane, policy) in as many slots as the group needs:
 groups take turns in the queue, so a rebundle of 100,000 never stands before somebody's single enrolment.
 
 Lanes: an enrolment or a device is `interactive`, since somebody waits for it; a version that many devices get is `bulk`
@@ -30,7 +30,8 @@ from content.canonical import derive_id
 ROWS_PER_SLOT = 64
 
 WANTED = """
-    select e.enrollment_id, e.learner_id, d.device_id, d.profile, p.package_id, v.version, c.policy
+    select e.enrollment_id, e.learner_id, d.device_id, d.profile, p.package_id, v.version,
+           coalesce(p.policy, c.policy, p.listed_policy, %(default)s) as policy
     from enrolments e
     join devices d on d.learner_id = e.learner_id and d.state = 'active'
     join packages p on p.course_id = e.course_id
@@ -49,33 +50,34 @@ PLAN = b"""
     values (%(tenant)s, %(bundle_id)s, %(enrollment_id)s, %(learner_id)s, %(device_id)s, %(package_id)s, %(version)s,
             %(profile)s, %(policy)s, %(lane)s, %(traceparent)s)
     on conflict (tenant, bundle_id) do update
-        set state = 'planned', lane = excluded.lane, attempts = 0, problem = null, claimed_by = null, planned_at = now(),
-            traceparent = excluded.traceparent
+        set state = 'planned', lane = excluded.lane, policy = excluded.policy, attempts = 0, problem = null,
+            claimed_by = null, planned_at = now(), traceparent = excluded.traceparent
         where bundles.state in ('failed', 'cancelled')
 """
 
 PROMOTE = """
     update bundles b set lane = 'interactive' where {chosen} and b.lane = 'bulk' and b.state = 'planned'
-    returning b.package_id, b.version, b.profile
+    returning b.package_id, b.version, b.profile, b.policy
 """
 
 
 @dataclass(frozen=True)
 class Group:
-    """Bundles that are drained together: the same assets are read for all of them."""
+    """Bundles that are drained together: the same assets are read for all of them, under `shared` just once."""
 
     package_id: str
     version: int
     profile: str
     lane: str
+    policy: str = "device"
 
     def subject(self, slot: int) -> str:
-        return f"{self.package_id}/{self.version}/{self.profile}/{self.lane}/{slot}"
+        return f"{self.package_id}/{self.version}/{self.profile}/{self.lane}/{self.policy}/{slot}"
 
     @classmethod
     def parse(cls, subject: str) -> tuple[Group, int]:
-        package_id, version, profile, lane, slot = subject.split("/")
-        return cls(package_id, int(version), profile, lane), int(slot)
+        package_id, version, profile, lane, policy, slot = subject.split("/")
+        return cls(package_id, int(version), profile, lane, policy), int(slot)
 
 
 def slots(rows: int) -> int:
@@ -130,7 +132,8 @@ async def _meet(tx: Transaction, name: str, *, shared: bool) -> None:
 
 
 async def _plan(tx: Transaction, tenant: str, chosen: str, value: str, bulk_from: int | None = None) -> int:
-    wanted = await fetch_all(tx, WANTED.format(chosen=chosen), {"value": value})
+    default = Settings.load().bundle_policy
+    wanted = await fetch_all(tx, WANTED.format(chosen=chosen), {"value": value, "default": default})
     lane = "bulk" if bulk_from is not None and len(wanted) >= bulk_from else "interactive"
     more = {"tenant": tenant, "lane": lane, "traceparent": telemetry.traceparent()}
     rows = [{**row, **more, "bundle_id": bundle_id(row)} for row in wanted]
@@ -151,7 +154,7 @@ async def _promote(tx: Transaction, tenant: str, chosen: str, value: str) -> int
 
 
 async def _call_all(tx: Transaction, tenant: str, rows: Sequence[dict[str, Any]], lane: str) -> None:
-    groups = Counter(Group(row["package_id"], row["version"], row["profile"], lane) for row in rows)
+    groups = Counter(Group(row["package_id"], row["version"], row["profile"], lane, row["policy"]) for row in rows)
     for group, count in sorted(groups.items(), key=lambda entry: entry[0].subject(0)):
         await call(tx, tenant, group, range(slots(count)))
 
@@ -160,11 +163,24 @@ async def call(tx: Transaction, tenant: str, group: Group, of: Sequence[int], *,
     """Put a group's drain jobs into the queue, at the back; a slot that waits or works already is not put twice.
 
     A slot at work will look again before it gives up its key (`hang_up`), and waits for this transaction to do so.
-    `late`: the group has waited so long that it counts as interactive.
+    `late`: the group has waited so long that it counts as interactive. One slot alone goes on as long as a shared payload
+    has to be encrypted; the others would wait for it.
     """
     await tx.execute(b"select pg_advisory_xact_lock_shared(%s)", [_lock(tenant, group)])
+    if group.policy == "shared" and not await _is_sealed(tx, group):
+        of = of[:1]
     work = [Work(tenant, group.subject(slot)) for slot in of]
     await queue.enqueue(tx, queue.BUNDLE, work, lane="interactive" if late else group.lane)
+
+
+async def _is_sealed(tx: Transaction, group: Group) -> bool:
+    row = await fetch_one(
+        tx,
+        """select 1 as x from seals where package_id = %s and version = %s and profile = %s and scope = profile
+           and state = 'ready'""",
+        [group.package_id, group.version, group.profile],
+    )
+    return row is not None
 
 
 async def call_forgotten(connections: Connections) -> int:
@@ -177,17 +193,17 @@ async def call_forgotten(connections: Connections) -> int:
     async with connections.ops.connection() as ops:
         groups = await fetch_all(
             ops,
-            """select tenant, package_id, version, profile, lane, count(*) as n from bundles
+            """select tenant, package_id, version, profile, lane, policy, count(*) as n from bundles
                where (state = 'planned' and created_at < now() - make_interval(secs => %(older)s))
                   or (state = 'claimed' and claimed_until < now() - make_interval(secs => %(older)s))
-               group by tenant, package_id, version, profile, lane""",
+               group by tenant, package_id, version, profile, lane, policy""",
             {"older": older},
         )
         builds = await fetch_all(
             ops, "select tenant, job_id from jobs where kind = 'build' and state in ('queued', 'running', 'cancelling')"
         )
     for row in groups:
-        group = Group(row["package_id"], row["version"], row["profile"], row["lane"])
+        group = Group(row["package_id"], row["version"], row["profile"], row["lane"], row["policy"])
         async with connections.db.tenant(row["tenant"]) as tx:
             await call(tx, row["tenant"], group, range(slots(row["n"])))
     for row in builds:
@@ -210,9 +226,9 @@ async def hang_up(tx: Transaction, tenant: str, group: Group, entry: int, patien
     row = await fetch_one(
         tx,
         """select count(*) as n, min(planned_at) < now() - make_interval(secs => %s) as late
-           from bundles where package_id = %s and version = %s and profile = %s and lane = %s
+           from bundles where package_id = %s and version = %s and profile = %s and lane = %s and policy = %s
            and (state = 'planned' or (state = 'claimed' and claimed_until < now()))""",
-        [patience_s, group.package_id, group.version, group.profile, group.lane],
+        [patience_s, group.package_id, group.version, group.profile, group.lane, group.policy],
     )
     if row and row["n"]:
         await call(tx, tenant, group, range(slots(row["n"])), late=row["late"])

@@ -10,7 +10,7 @@ from tasks import planning
 from tasks.planning import Group
 
 LOOK = """
-    select b.package_id, b.version, b.profile, b.state, e.state as enrolment_state, d.state as device_state,
+    select b.package_id, b.version, b.profile, b.policy, b.state, e.state as enrolment_state, d.state as device_state,
            v.state as version_state, p.course_id
     from bundles b
     join enrolments e on e.enrollment_id = b.enrollment_id
@@ -43,7 +43,7 @@ async def retry(tx: Transaction, tenant: str, bundle_id: str) -> bool:
             where bundle_id = %s""",
         [bundle_id],
     )
-    group = Group(row["package_id"], row["version"], row["profile"], "interactive")
+    group = Group(row["package_id"], row["version"], row["profile"], "interactive", row["policy"])
     await planning.call(tx, tenant, group, range(1))
     return True
 

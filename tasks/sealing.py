@@ -17,8 +17,10 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from cluster.objects import PIECE, Objects
-from content.bundles.index import Index
+from content.bundles.delta import Kept
+from content.bundles.index import IndexPart
 from content.bundles.keys import ContentKey
+from content.bundles.licence import IndexRef
 from content.bundles.part import PartSealer
 from content.bundles.stream import block_sizes, sealed_size
 from content.canonical import DIGEST_PREFIX, digest
@@ -39,15 +41,22 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Sealed:
-    """What a batch made for one device: the index's place, size and digest, and the part's."""
+class Target:
+    """For whom to seal: a folder below the prefix, the content key, and what of an older index stays."""
 
-    index_path: str
-    index_size: int
-    index_digest: str
-    part_path: str
-    part_size: int
-    part_digest: str
+    folder: str
+    key: ContentKey
+    kept: Kept = field(default_factory=Kept)
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What was made for one target: the index, its parts, and which one of them is new (none if all files were kept)."""
+
+    index: IndexRef
+    parts: tuple[IndexPart, ...]
+    new_part: IndexPart | None
+    kids: tuple[str, ...]
 
 
 def batch_memory(total: int) -> int:
@@ -58,29 +67,31 @@ def batch_memory(total: int) -> int:
 def seal_batch(
     objects: Objects,
     sources: Sequence[Source],
-    targets: Sequence[tuple[str, ContentKey]],
+    targets: Sequence[Target],
     prefix: str,
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[Sealed]:
-    """Seal `sources` for each target (folder below `prefix`, content key). Results in the order of the targets.
+    """Seal for each target those of `sources` that it does not keep; each is read once. Results in the order of targets.
 
     Raises ContentError `asset-changed`, or what the store raises; nothing of the batch is then left but whole objects
     under this attempt's own keys, which no row names (`gc` removes them).
     """
-    whole = sum(sealed_size(source.size) for source in sources)
     done, total = 0, max(1, sum(source.size for source in sources))
     with ThreadPoolExecutor(UPLOADERS) as uploads, ThreadPoolExecutor(1) as hasher:
         room = BoundedSemaphore(UPLOADERS + 1)
-        parts = [_Part(objects, folder, key, prefix, whole, uploads, room) for folder, key in targets]
+        parts = [_Part(objects, target, prefix, _size(sources, target), uploads, room) for target in targets]
         try:
             for source in sources:
-                sealers = [part.begin(source) for part in parts]
+                wanting = [part for part in parts if source.digest not in part.target.kept.digests]
+                if not wanting:
+                    continue
+                sealers = [part.begin(source) for part in wanting]
                 sha, hashing = hashlib.sha256(), None
                 for block in objects.read(source.key, block_sizes(source.size)):
                     if hashing is not None:
                         hashing.result()
                     hashing = hasher.submit(sha.update, block)
-                    for part, sealer in zip(parts, sealers, strict=True):
+                    for part, sealer in zip(wanting, sealers, strict=True):
                         part.write(sealer, block)
                     done += len(block)
                     progress(done / total)
@@ -88,9 +99,9 @@ def seal_batch(
                     hashing.result()
                 if DIGEST_PREFIX + sha.hexdigest() != source.digest:
                     raise ContentError("asset-changed", f"The stored asset {source.digest} is not what it was.")
-                for part in parts:
+                for part in wanting:
                     part.sealer.finish_file()
-            if whole > PIECE:
+            if any(part.expected > PIECE for part in parts):
                 return [part.finish() for part in parts]
             return list(uploads.map(_Part.finish, parts))  # nothing of these parts is in flight yet
         except BaseException:
@@ -104,8 +115,7 @@ class _Part:
     """One device's part on its way to the store."""
 
     objects: Objects
-    folder: str
-    key: ContentKey
+    target: Target
     prefix: str
     expected: int
     uploads: ThreadPoolExecutor
@@ -115,8 +125,8 @@ class _Part:
     flying: list[Future[dict[str, Any]]] = field(default_factory=list[Any])
 
     def __post_init__(self) -> None:
-        self.path = f"{self.folder}/0.part"
-        self.sealer = PartSealer(self.key, self.path, os.urandom)
+        self.path = f"{self.target.folder}/0.part"
+        self.sealer = PartSealer(self.target.key, self.path, os.urandom, number=len(self.target.kept.parts))
         self.buffer = self._new_buffer()
 
     def _new_buffer(self) -> bytearray:
@@ -150,17 +160,20 @@ class _Part:
             self.room.release()
 
     def finish(self) -> Sealed:
-        part = self.sealer.part_entry()
-        if self.upload is None:
+        files = self.sealer.file_entries()
+        part = self.sealer.part_entry() if files else None
+        if part is None:
+            pass  # nothing has changed but what the manifest says
+        elif self.upload is None:
             self.objects.put(self.prefix + self.path, bytes(memoryview(self.buffer)[: self.filled]))
         else:
             if self.filled:
                 self._send()
             self.objects.finish(self.prefix + self.path, self.upload, [piece.result() for piece in self.flying])
-        index = Index(self.sealer.file_entries(), (part,)).to_bytes()
-        index_path = f"{self.folder}/index.json"
-        self.objects.put(self.prefix + index_path, index, "application/json")
-        return Sealed(index_path, len(index), digest(index), self.path, part.size, part.digest)
+        index = self.target.kept.joined(files, part)
+        data, path = index.to_bytes(), f"{self.target.folder}/index.json"
+        self.objects.put(self.prefix + path, data, "application/json")
+        return Sealed(IndexRef(path, len(data), digest(data)), index.parts, part, tuple(sorted(index.kids)))
 
     def abort(self) -> None:
         for piece in self.flying:
@@ -169,6 +182,10 @@ class _Part:
         if self.upload is not None:
             with contextlib.suppress(ContentError):  # the store's own rule ends stale uploads
                 self.objects.abort(self.prefix + self.path, self.upload)
+
+
+def _size(sources: Sequence[Source], target: Target) -> int:
+    return sum(sealed_size(source.size) for source in sources if source.digest not in target.kept.digests)
 
 
 def _settle(pieces: Iterable[Future[Any]]) -> None:

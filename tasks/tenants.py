@@ -30,17 +30,20 @@ LIMITS = {"devices_per_learner": 5}
 
 
 async def create(
-    connections: Connections, tx: Transaction, tenant: str, *, region: str, policy: str, actor: str, now: datetime
+    connections: Connections,
+    tx: Transaction,
+    tenant: str,
+    *,
+    region: str,
+    policy: str | None,
+    actor: str,
+    now: datetime,
 ) -> bool:
     """Make a tenant in `tx`, which sees it alone. False if it is there already with the same region and policy.
 
-    Raises ContentError `tenant-exists`, `policy-not-available`, `wrong-region`.
+    `policy` None leaves it to the catalog and the service. Raises ContentError `tenant-exists`, `wrong-region`.
     """
     now = now.replace(microsecond=0)
-    if policy != "device":
-        raise ContentError(
-            "policy-not-available", f"The policy {policy} is not available yet.", "Use the policy device."
-        )
     if region not in REGIONS or region != connections.settings.region:
         raise wrong_region(connections.settings, region)
     row = await fetch_one(tx, "select region, policy from tenants")

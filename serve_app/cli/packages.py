@@ -52,6 +52,18 @@ def show_package(call: Caller, package_id: PackageId, version: Number = None) ->
     call.show({**package, "shown": found}, lambda: _told(dict(package), found))
 
 
+@packages_app.command("set", epilog=examples("packages set pkg_… --policy shared"))
+@asks("tenant:admin", lists=LISTS)
+def change(
+    call: Caller,
+    package_id: PackageId,
+    policy: Annotated[str, typer.Option(help="device, shared, or default: as the tenant says.")],
+) -> None:
+    """Decide how the bundles of a package are encrypted, for what is planned from now on."""
+    found = call.api.change_package(package_id, policy=policy)
+    call.show(found, lambda: say(f"{package_id}  policy {found['policy'] or 'as the tenant says'}"))
+
+
 @packages_app.command(epilog=examples("packages versions pkg_…", "packages versions pkg_… --state failed"))
 @asks("content:read", lists=LISTS)
 def versions(

@@ -30,7 +30,7 @@ def create(
     call: Caller,
     name: Name,
     region: Annotated[str, typer.Option(help="us, eu, me or ap.")] = "eu",
-    policy: Annotated[str, typer.Option(help="Who shares encrypted parts: device (nobody).")] = "device",
+    policy: Annotated[str | None, typer.Option(help="Who shares encrypted parts: device (nobody) or shared.")] = None,
 ) -> None:
     """Make a tenant: its keys, trust list, settings and limits. Making it again changes nothing."""
     found = call.api.create_tenant(name, region=region, policy=policy)
@@ -68,13 +68,16 @@ def change(
         list[str] | None, typer.Option(help="Whose pages may call the API; repeat; they replace those before.")
     ] = None,
     no_cors: Annotated[bool, typer.Option("--no-cors", help="No page of another origin may.")] = False,
+    policy: Annotated[str | None, typer.Option(help="device, shared, or default: as the catalog says.")] = None,
 ) -> None:
     """Change limits and settings; what is not named stays."""
     limits = dict(_limit(entry) for entry in limit or ())
     settings: dict[str, Any] | None = {"cors_origins": cors_origin or []} if cors_origin or no_cors else None
-    if not limits and settings is None:
-        raise ContentError("nothing-to-change", "Nothing says what to change.", "Give --limit or --cors-origin.")
-    found = call.api.change_tenant(name, settings=settings, limits=limits or None)
+    if not limits and settings is None and policy is None:
+        raise ContentError(
+            "nothing-to-change", "Nothing says what to change.", "Give --limit, --cors-origin or --policy."
+        )
+    found = call.api.change_tenant(name, settings=settings, limits=limits or None, policy=policy)
     call.show(found, lambda: _told(dict(found)))
 
 
@@ -86,7 +89,7 @@ def _limit(entry: str) -> tuple[str, int | None]:
 
 
 def _told(tenant: dict[str, Any]) -> None:
-    say(f"{tenant['tenant']}  region {tenant['region']}, policy {tenant['policy']}")
+    say(f"{tenant['tenant']}  region {tenant['region']}, policy {tenant['policy'] or 'as the catalog says'}")
     for name, value in tenant["limits"].items():
         say(f"  limit {name}: {DEFAULT if value is None else value}")
     for name, value in tenant["settings"].items():

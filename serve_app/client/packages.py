@@ -27,6 +27,11 @@ class PackageCalls(Connection):
     def package(self, package_id: str) -> Package:
         return self.get(f"/v1/packages/{package_id}")
 
+    def change_package(self, package_id: str, *, policy: str) -> Package:
+        """Decide how its bundles are encrypted; `default` leaves it to the tenant."""
+        body = {"policy": None if policy == "default" else policy}
+        return self.request("PATCH", f"/v1/packages/{package_id}", body=body).json()
+
     def versions(self, package_id: str, **query: Query) -> Iterator[Version]:
         """Newest first; filter `state`."""
         return self.items(f"/v1/packages/{package_id}/versions", **query)

@@ -19,6 +19,7 @@ class Package(TypedDict):
     course_id: str
     version: int | None
     created_at: str
+    policy: str | None
 
 
 class Version(TypedDict):
@@ -105,6 +106,7 @@ class BundleOffer(BundleRow):
     issue: int
     licence: str
     signature: dict[str, Any]
+    new_bytes: int
     index: Location
     parts: list[Location]
     urls_expire_in_s: int
@@ -163,7 +165,7 @@ class Tenant(TypedDict):
 
     tenant: str
     region: str
-    policy: str
+    policy: str | None
     created_at: str
     settings: NotRequired[dict[str, Any]]
     limits: NotRequired[dict[str, Any]]

@@ -16,7 +16,7 @@ class TenantCalls(Connection):
         """Tenant, subject and scopes of whoever asks."""
         return self.get("/v1/me")
 
-    def create_tenant(self, tenant: str, *, region: str, policy: str = "device") -> Tenant:
+    def create_tenant(self, tenant: str, *, region: str, policy: str | None = None) -> Tenant:
         return self.post("/v1/tenants", {"tenant": tenant, "region": region, "policy": policy})
 
     def tenants(self) -> Iterator[Tenant]:
@@ -32,13 +32,16 @@ class TenantCalls(Connection):
         *,
         settings: Mapping[str, Any] | None = None,
         limits: Mapping[str, Any] | None = None,
+        policy: str | None = None,
         etag: str | None = None,
     ) -> Tenant:
-        """Change what is given. With the `etag` of a copy, `precondition-failed` if somebody else changed it meanwhile;
+        """Change what is given; the policy `default` leaves it to the catalog. With the `etag` of a copy, `precondition-failed` if somebody else changed it meanwhile;
         without, whatever is there now is changed."""
         etag = etag or self.request("GET", f"/v1/tenants/{tenant}").headers["etag"]
         given = {"settings": settings, "limits": limits}
-        body = {name: dict(value) for name, value in given.items() if value is not None}
+        body: dict[str, Any] = {name: dict(value) for name, value in given.items() if value is not None}
+        if policy is not None:
+            body["policy"] = None if policy == "default" else policy
         return self.request("PATCH", f"/v1/tenants/{tenant}", body=body, headers={"If-Match": etag}).json()
 
     def trust_lists(self, tenant: str, since: int = 0) -> TrustLists:

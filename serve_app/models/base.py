@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -36,6 +36,10 @@ class Answer(BaseModel):
     """An answer of the API. A member that a later release adds is no break: readers ignore what they do not know."""
 
     model_config = ConfigDict(frozen=True)
+
+
+Policy = Literal["device", "shared"]
+"""Whose content key it is: each device's own, or one for all devices of a profile."""
 
 
 class Question(BaseModel):

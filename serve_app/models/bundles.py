@@ -46,6 +46,7 @@ class BundleOffer(Bundle):
     issue: int
     licence: str
     signature: dict[str, Any]
+    new_bytes: int = Field(description="What a device fetches that has the version before: the index and what changed.")
     index: Blob
     parts: tuple[Blob, ...]
     urls_expire_in_s: int

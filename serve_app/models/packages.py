@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from serve_app.models.base import PRINTABLE, Answer, Digest, Finding, Moment, Question
+from serve_app.models.base import PRINTABLE, Answer, Digest, Finding, Moment, Policy, Question
 
 VersionState = Literal["planned", "published", "failed", "superseded", "withdrawn"]
 PackageId = Annotated[str, Field(examples=["pkg_0f8k2m4q6s8u0a2c4e6g8i0k2m"])]
@@ -20,6 +20,13 @@ class Package(Answer):
     course_id: str = Field(examples=["first-aid"])
     version: int | None = Field(examples=[3])
     created_at: Moment
+    policy: Policy | None = Field(description="How its bundles are encrypted; null: as the tenant says.")
+
+
+class PackagePatch(Question):
+    """What is decided for one package."""
+
+    policy: Policy | None = Field(description="null: as the tenant says.", examples=["shared"])
 
 
 class Report(Answer):

@@ -7,11 +7,15 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from content.origins import MOST, Origin
-from serve_app.models.base import Answer, Moment, Question
+from serve_app.models.base import Answer, Moment, Policy, Question
 
 TENANT = r"^[a-z0-9][a-z0-9-]{1,38}$"
 Region = Literal["us", "eu", "me", "ap"]
-Policy = Literal["device", "shared"]
+WHO_HOLDS_THE_KEY: Any = Field(
+    None,
+    description="`device`: each device has a content key and parts of its own. `shared`: all devices of a profile share "
+    "them, so that many cost little more than one. null: as the catalog lists the course, else as the service does.",
+)
 
 
 class NewTenant(Question):
@@ -19,7 +23,7 @@ class NewTenant(Question):
 
     tenant: str = Field(pattern=TENANT, examples=["acme"])
     region: Region = "eu"
-    policy: Policy = "device"
+    policy: Policy | None = WHO_HOLDS_THE_KEY
 
 
 class Limits(Answer):
@@ -57,6 +61,7 @@ class TenantPatch(Question):
 
     settings: SettingsPatch | None = None
     limits: LimitsPatch | None = None
+    policy: Policy | None = WHO_HOLDS_THE_KEY
 
 
 class SigningKey(Answer):
@@ -74,7 +79,7 @@ class TenantRow(Answer):
 
     tenant: str = Field(examples=["acme"])
     region: Region
-    policy: Policy
+    policy: Policy | None
     created_at: Moment
 
 

@@ -71,7 +71,6 @@ _ROWS = (
     ),
     # Tenants
     ProblemType("tenant-exists", 409, "The tenant exists with other settings", "Choose another name."),
-    ProblemType("policy-not-available", 422, "The policy is not available yet", "Use the policy `device`."),
     # Devices
     ProblemType("jwk-malformed", 400, "The key is not a public P-256 JWK", "Send crv, kty, x and y of a P-256 key."),
     ProblemType("jwk-off-curve", 400, "The key is no point of P-256", "Make a new key pair."),

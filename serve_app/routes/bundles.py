@@ -21,8 +21,8 @@ from serve_app.record import record
 from tasks import replanning
 
 router = APIRouter(prefix="/v1/bundles", tags=["bundles"])
-COLUMNS = """bundle_id, package_id, version, enrollment_id, learner_id, device_id, profile, policy, state, index_digest,
-             total_bytes, problem, created_at, ready_at"""
+COLUMNS = """bundle_id, package_id, version, enrollment_id, learner_id, device_id, profile, policy, state, total_bytes,
+             (select s.index_digest from seals s where s.seal_id = bundles.seal_id) as index_digest, problem, created_at, ready_at"""
 ENROLLED = (
     """exists (select 1 from enrolments e where e.enrollment_id = bundles.enrollment_id and e.state = 'active')"""
 )
@@ -88,7 +88,7 @@ async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> Bund
     async with platform.db.tenant(caller.tenant) as tx:
         row = await fetch_one(
             tx,
-            f"""select {COLUMNS}, index_path, index_size, {ENROLLED} as enrolled, {OFFERED} as offered
+            f"""select {COLUMNS}, seal_id, {ENROLLED} as enrolled, {OFFERED} as offered
                 from bundles where bundle_id = %s""",
             [bundle_id],
         )
@@ -106,15 +106,22 @@ async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> Bund
             [bundle_id],
         )
         now = await database.now(tx)
-        parts = await fetch_all(
-            tx, "select path, size_bytes as size, digest from parts where bundle_id = %s order by path", [bundle_id]
+        index = await fetch_one(
+            tx,
+            "select index_path as path, index_size as size, index_digest as digest, new_bytes from seals where seal_id = %s",
+            [row["seal_id"]],
         )
-    if licence is None:
+        parts = await fetch_all(
+            tx,
+            """select p.path, p.size_bytes as size, p.digest from seal_parts s join parts p on p.path = s.path
+               where s.seal_id = %s order by s.number""",
+            [row["seal_id"]],
+        )
+    if licence is None or index is None:
         raise not_found("licence")
     settings = platform.settings
     pem = settings.edge_private_key.get_secret_value()
     sign = UrlSigner.of(settings.edge_url, settings.edge_key_id, pem, settings.edge_ttl_s)
-    index = {"path": row["index_path"], "size": row["index_size"], "digest": row["index_digest"]}
 
     def on_edge(blob: dict[str, Any]) -> dict[str, Any]:
         return {**blob, "url": sign.url(f"/bundles/{caller.tenant}/{blob['path']}", now)}
@@ -124,6 +131,7 @@ async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> Bund
         "issue": licence["issue"],
         "licence": licence["document"],
         "signature": licence["signature"],
+        "new_bytes": index["size"] + index.pop("new_bytes"),
         "index": on_edge(index),
         "parts": [on_edge(part) for part in parts],
         "urls_expire_in_s": settings.edge_ttl_s,

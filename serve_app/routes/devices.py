@@ -27,6 +27,7 @@ from serve_app.models.bundles import Challenge, ChallengeRequest, Device, NewDev
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from tasks import planning
+from tasks.epochs import leave_device
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 REFUSED = (
@@ -196,6 +197,7 @@ async def deactivate(device_id: Id, request: Request, caller: Authenticated, pla
             await tx.execute(
                 b"update devices set state = 'revoked', revoked_at = now() where device_id = %s", [device_id]
             )
+            await leave_device(tx, device_id)
             await tx.execute(
                 b"""update bundles set state = 'cancelled', claimed_by = null, claimed_until = null
                     where device_id = %s and state in ('planned', 'claimed')""",

@@ -16,14 +16,23 @@ from serve_app.conditions import UNCHANGED, etag_of, not_modified
 from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Before, Given, Id, Number, Page, Since
-from serve_app.models.packages import BuildAccepted, BuildRequest, Package, Report, Version, VersionState, Withdrawal
+from serve_app.models.packages import (
+    BuildAccepted,
+    BuildRequest,
+    Package,
+    PackagePatch,
+    Report,
+    Version,
+    VersionState,
+    Withdrawal,
+)
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from tasks import intake, jobs, withdrawal
 
 router = APIRouter(prefix="/v1/packages", tags=["packages"])
 
-PACKAGE = """select p.package_id, p.course_id, p.created_at,
+PACKAGE = """select p.package_id, p.course_id, p.created_at, p.policy,
                     (select max(version) from package_versions v
                      where v.package_id = p.package_id and v.state = 'published') as version
              from packages p"""
@@ -107,6 +116,25 @@ async def show(package_id: Id, caller: Authenticated, platform: Platform) -> Pac
         row = await fetch_one(tx, f"{PACKAGE} where p.package_id = %s", [package_id])
     if row is None:
         raise not_found("package")
+    return Package.model_validate(row)
+
+
+@router.patch("/{package_id}", summary="Decide how the bundles of one package are encrypted")
+async def change(
+    package_id: Id, body: PackagePatch, request: Request, caller: Authenticated, platform: Platform
+) -> Package:
+    """It counts for what is planned from now on; bundles that are there stay as they are. Outranks tenant and catalog."""
+    caller.require("tenant:admin")
+    async with platform.db.tenant(caller.tenant) as tx:
+        changed = await fetch_one(
+            tx,
+            "update packages set policy = %s where package_id = %s returning package_id",
+            [body.policy, package_id],
+        )
+        if changed is None:
+            raise not_found("package")
+        await record(tx, request, caller, "package.changed", package_id=package_id, policy=body.policy or "default")
+        row = await fetch_one(tx, f"{PACKAGE} where p.package_id = %s", [package_id])
     return Package.model_validate(row)
 
 

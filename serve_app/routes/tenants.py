@@ -35,7 +35,7 @@ TENANTS = Listing(
     status_code=201,
     response_model=Tenant,
     summary="Make a tenant: keys, trust list, settings, limits (scope operator)",
-    responses=raises("tenant-exists", "policy-not-available", "wrong-region", "keys-unavailable"),
+    responses=raises("tenant-exists", "wrong-region", "keys-unavailable"),
 )
 async def create(body: NewTenant, caller: Authenticated, platform: Platform, once: Idempotent) -> Response:
     caller.require("operator")
@@ -83,14 +83,17 @@ async def change(
     async with platform.db.tenant(tenant) as tx:
         await fetch_one(tx, "select 1 as x from tenants for update")
         require_match(request, _etag(await _read(tx, tenant)))
+        if "policy" in given:
+            await tx.execute(b"update tenants set policy = %s, updated_at = now()", [given.pop("policy")])
+            await record(tx, request, caller, "tenant.changed", tenant, members="policy")
         for column in ("settings", "limits"):
             if members := given.get(column):
                 await tx.execute(
                     f"update tenants set {column} = jsonb_strip_nulls({column} || %s), updated_at = now()".encode(),
                     [Jsonb(members)],
                 )
-        changed = ", ".join(f"{column}.{name}" for column, members in given.items() for name in members or ())
-        await record(tx, request, caller, "tenant.changed", tenant, members=changed)
+        if changed := ", ".join(f"{column}.{name}" for column, members in given.items() for name in members or ()):
+            await record(tx, request, caller, "tenant.changed", tenant, members=changed)
         found = await _read(tx, tenant)
     response.headers["ETag"] = _etag(found)
     return found

@@ -89,23 +89,29 @@ def test_a_frozen_relay_wakes_up_when_another_has_its_partitions(bare: Light, te
     device.read(device.open(device.offers()[-1]))
 
 
-@pytest.mark.slow
-def test_a_bundler_frozen_beyond_its_lease(bare: Light, tenant: Tenant, course: Course) -> None:
-    """Another makes the bundle; the late one finds it made and leaves, and its blobs are nobody's."""
+@pytest.mark.parametrize(
+    ("policy", "point"),
+    [pytest.param("device", "bundle.after_upload", marks=pytest.mark.slow), ("shared", "seal.after_upload")],
+)
+def test_a_bundler_frozen_beyond_its_lease(
+    bare: Light, tenant: Tenant, course: Course, policy: str, point: str
+) -> None:
+    """Another makes the bundle, or the payload of all; the late one finds it made and leaves, and its blobs are nobody's."""
+    tenant.api.change_tenant(tenant.name, policy=policy)
     bare.worker("relay")
     bare.worker("builder")
     tenant.publish(course)
     tenant.built(course)
     device = tenant.device(LEARNER)
     first = bare.worker("bundler")
-    bare.failpoints.arm("bundle.after_upload", "pause")
+    bare.failpoints.arm(point, "pause")
     tenant.enrol(course, LEARNER)
-    bare.failpoints.reached("bundle.after_upload")
+    bare.failpoints.reached(point)
     first.freeze()
     second = bare.worker("bundler")
     (made,) = tenant.ready(course, 1, deadline_s=90)
     keys = bare.keys()
-    bare.failpoints.release("bundle.after_upload")
+    bare.failpoints.release(point)
     first.thaw()
     assert_settled(tenant)
     assert tenant.bundles(course)[0]["index_digest"] == made["index_digest"]

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from tests.support.courses import Course
+from tests.support.devices import Device
 from tests.support.killing import BUILDER, BUNDLER, RELAY, killed_at
 from tests.support.settled import assert_settled, named_keys
 from tests.support.tenants import Tenant
@@ -63,6 +64,30 @@ def test_bundler_killed(tenant: Tenant, point: str) -> None:
     for device in devices:
         (offer,) = device.offers()
         device.read(device.open(offer))
+
+
+def test_a_shared_seal_of_a_killed_bundler_is_made_by_another(tenant: Tenant) -> None:
+    """Its claim runs out; until then the others wait for it, and in the end there is one payload for all."""
+    tenant.api.change_tenant(tenant.name, policy="shared")
+    course = small(tenant)
+    tenant.publish(course)
+    tenant.built(course)
+    devices = [tenant.device(LEARNER) for _ in range(3)]
+    with killed_at(tenant, BUNDLER, "seal.after_upload"):
+        tenant.enrol(course, LEARNER)
+    assert len(tenant.running.keys() - named_keys(tenant.running)) == 2  # an index and a part for all of them
+    tenant.ready(course, 3, deadline_s=90)
+    assert_one_payload(tenant, devices)
+
+
+def assert_one_payload(tenant: Tenant, devices: list[Device]) -> None:
+    rows = tenant.running.rows("select state, index_path from seals where tenant = %s", tenant.name)
+    assert [row["state"] for row in rows] == ["ready"]
+    for device in devices:
+        (offer,) = device.offers()
+        assert offer["index"]["path"] == rows[0]["index_path"]
+        device.read(device.open(offer))
+    assert_settled(tenant)
 
 
 def test_no_row_is_forgotten_by_the_heir_of_a_batch(tenant: Tenant) -> None:

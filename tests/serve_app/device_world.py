@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from content.bundles.delta import keep
 from content.bundles.index import Index
 from content.bundles.keys import wrap_for_device
 from content.bundles.licence import Device, IndexRef, Licence
@@ -117,15 +118,18 @@ class Made:
         return next(path for path in self.blobs if path.endswith(".part"))
 
 
-def bundle(version: int = 1, *, owner: DeviceIdentity = w.PHONE, **changes: Any) -> Made:
+def bundle(version: int = 1, *, owner: DeviceIdentity = w.PHONE, after: Made | None = None, **changes: Any) -> Made:
+    """A bundle; one that comes `after` another keeps what of it is the same."""
+    base = Index.parse(after.blobs[after.licence.index.path]) if after else None
     _, files = manifest(version)
     manifest_digest = next(iter(files))
     bundle_id = derive_id("bnd", "enr-1", owner.id, w.PACKAGE, version, "phone")
     media = {digest(FILM): "video", digest(SOUND): "audio", digest(CAPTIONS): "text", manifest_digest: "manifest"}
     path = f"{bundle_id}/a{version}/0.part"
-    entries = [(data, media.get(name, "image")) for name, data in files.items()]
-    sealer, part = w.seal(w.KEY, entries, path, seed=f"part {version} {owner.id}")
-    index = Index(sealer.file_entries(), (sealer.part_entry(),)).to_bytes()
+    kept = keep(base, [w.KEY], [(name, len(data)) for name, data in files.items()])
+    entries = [(data, media.get(name, "image")) for name, data in files.items() if name not in kept.digests]
+    sealer, part = w.seal(w.KEY, entries, path, number=len(kept.parts), seed=f"part {version} {owner.id}")
+    index = kept.joined(sealer.file_entries(), sealer.part_entry()).to_bytes()
     index_path = f"{bundle_id}/a{version}/index.json"
     values: dict[str, Any] = {
         "bundle_id": bundle_id,
@@ -147,7 +151,8 @@ def bundle(version: int = 1, *, owner: DeviceIdentity = w.PHONE, **changes: Any)
     }
     licence = Licence(**{**values, **changes})
     (signature,) = sign_documents([licence.to_bytes()], w.SIGNING, iss=w.TENANT, iat=NOW - w.DAY)
-    return Made(licence, signature, {index_path: index, path: part})
+    older = {each.path: after.blobs[each.path] for each in kept.parts} if after else {}
+    return Made(licence, signature, {index_path: index, **older, path: part})
 
 
 @dataclass

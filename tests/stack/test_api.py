@@ -126,7 +126,8 @@ def test_a_tenant_is_made_once_and_shows_its_keys(http: httpx.Client, tenant: Te
     assert again.headers["location"] == f"/v1/tenants/{tenant.name}"
     for wrong, status, code in (
         ({**body, "region": "us"}, 421, "wrong-region"),
-        ({"tenant": f"{tenant.name}2", "policy": "shared"}, 422, "policy-not-available"),
+        ({"tenant": f"{tenant.name}2", "policy": "everybody"}, 422, "request-invalid"),
+        ({**body, "policy": "shared"}, 409, "tenant-exists"),
         ({"tenant": "No Slug"}, 422, "request-invalid"),
         ({"region": "eu"}, 422, "request-invalid"),
     ):

@@ -37,6 +37,7 @@ ABSENT = {
     "enrollment_id": "enr-never", "job_id": "job_never", "webhook_id": "wh_never", "event_id": "never",
 }  # fmt: skip
 BODIES: dict[str, dict[str, Any]] = {
+    "patch /v1/packages/{package_id}": {"policy": "shared"},
     "post /v1/packages/{package_id}/versions/{version}/withdraw": {"reason": "Not mine."},
     "patch /v1/tenants/{tenant}": {"settings": {"cors_origins": []}},
     "patch /v1/webhooks/{webhook_id}": {"state": "paused"},

@@ -108,7 +108,7 @@ def test_a_failed_bundle_is_made_again_on_request_only(running: Running) -> None
     with client(tenant, "content:read", "content:write") as api:
         assert refusal(api.retry_bundle, tenant.bundle_id) == "bundle-not-failed"
         running.rows(
-            """update bundles set state = 'failed', problem = '{"code": "x", "title": "X."}', index_path = null
+            """update bundles set state = 'failed', problem = '{"code": "x", "title": "X."}', seal_id = null
                where tenant = %s returning 1""",
             tenant.name,
         )

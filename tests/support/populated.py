@@ -133,12 +133,18 @@ class Populated(Tenant):
                 [self.name, ENROLMENT, LEARNER, self.course_id, datetime.now(UTC) + timedelta(days=30)],
             )
             await tx.execute(
+                b"""insert into seals (tenant, seal_id, package_id, version, profile, scope, epoch, state, attempt, index_path,
+                           index_size, index_digest, kids, total_bytes, new_bytes, ready_at)
+                    values (%s, %s, %s, %s, 'phone', %s, 1, 'ready', 'a', %s, 6, %s, '{}', 12, 6, now())""",
+                [self.name, self.bundle_id, self.package_id, self.newest, self.enrolled.id, index, digest(b"sealed")],
+            )
+            await tx.execute(
                 b"""insert into bundles (tenant, bundle_id, enrollment_id, learner_id, device_id, package_id, version, profile,
-                           state, index_path, index_size, index_digest, total_bytes, ready_at)
-                    values (%s, %s, %s, %s, %s, %s, %s, 'phone', 'ready', %s, 6, %s, 12, now())""",
+                           state, seal_id, total_bytes, ready_at)
+                    values (%s, %s, %s, %s, %s, %s, %s, 'phone', 'ready', %s, 12, now())""",
                 [
                     self.name, self.bundle_id, ENROLMENT, LEARNER, self.enrolled.id, self.package_id, self.newest,
-                    index, digest(b"sealed"),
+                    self.bundle_id,
                 ],
             )  # fmt: skip
             await tx.execute(
@@ -147,8 +153,16 @@ class Populated(Tenant):
                 [self.name, self.bundle_id, canonical({"sequence": [1, self.newest, 1]}).decode()],
             )
             await tx.execute(
-                b"insert into parts (tenant, path, bundle_id, size_bytes, digest) values (%s, %s, %s, 6, %s)",
-                [self.name, part, self.bundle_id, digest(b"sealed")],
+                b"insert into parts (tenant, path, size_bytes, digest) values (%s, %s, 6, %s)",
+                [self.name, part, digest(b"sealed")],
+            )
+            await tx.execute(
+                b"insert into seal_parts (tenant, seal_id, number, path) values (%s, %s, 0, %s)",
+                [self.name, self.bundle_id, part],
+            )
+            await tx.execute(
+                b"insert into scope_epochs (tenant, package_id, scope, epoch, reason) values (%s, %s, 'phone', 2, 'a test')",
+                [self.name, self.package_id],
             )
             await tx.execute(
                 b"""insert into webhooks (tenant, webhook_id, url, types, secret, state)

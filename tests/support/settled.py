@@ -96,7 +96,7 @@ async def _collect(running: Running) -> gc.Report:
 
 def named_keys(running: Running) -> set[str]:
     """Every key that some row names."""
-    bundles = "select tenant, index_path as path from bundles where index_path is not null union all select tenant, path from parts"  # fmt: skip
+    bundles = "select tenant, index_path as path from seals where index_path is not null union all select tenant, path from parts"  # fmt: skip
     versions = "select tenant, package_id, version, manifest_digest as digest from package_versions where manifest_digest is not null and state {} 'withdrawn'"  # fmt: skip
     return {
         *(places.asset(row["tenant"], row["digest"]) for row in running.rows("select tenant, digest from assets")),

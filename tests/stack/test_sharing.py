@@ -1,0 +1,195 @@
+"""What is encrypted once: a payload shared by a profile, and what a new version takes over from the one before."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+import pytest
+
+from cluster import places
+from cluster.local import publishing
+from cluster.neighbours import Listing
+from content.bundles.errors import BundleRefused
+from content.bundles.stream import sealed_size
+from serve_app.client import BundleOffer
+from tests.support.courses import Course
+from tests.support.devices import Device
+from tests.support.settled import assert_settled
+from tests.support.tenants import Tenant
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def with_pictures(tenant: Tenant) -> Course:
+    course = tenant.course().text()
+    for number in range(8):
+        course = course.picture(f"p{number}", seed=secrets.randbelow(1 << 30))
+    return course
+
+
+def learners(tenant: Tenant, course: Course, count: int) -> list[tuple[Device, str]]:
+    """Devices with their enrolments."""
+    found: list[tuple[Device, str]] = []
+    for _ in range(count):
+        who = f"learner-{secrets.token_hex(4)}"
+        found.append((tenant.device(who), tenant.enrol(course, who)))
+    return found
+
+
+def offer(device: Device, version: int) -> BundleOffer:
+    (found,) = [each for each in device.offers() if each["version"] == version]
+    return found
+
+
+def seals(tenant: Tenant) -> list[dict[str, Any]]:
+    return tenant.running.rows(
+        "select version, scope, epoch, kids, new_bytes, total_bytes from seals where tenant = %s order by version, scope",
+        tenant.name,
+    )
+
+
+def test_a_shared_payload_is_written_once_and_opens_for_each_device_alone(tenant: Tenant) -> None:
+    tenant.api.change_tenant(tenant.name, policy="shared")
+    course = with_pictures(tenant)
+    devices = learners(tenant, course, 5)
+    tenant.publish(course)
+    rows = tenant.ready(course, 5)
+    assert {row["policy"] for row in rows} == {"shared"}
+    (seal,) = seals(tenant)
+    assert (seal["scope"], seal["epoch"]) == ("phone", 1)
+    offers = [offer(device, 1) for device, _ in devices]
+    assert len({each["index"]["path"] for each in offers}) == 1
+    assert len({each["parts"][0]["path"] for each in offers}) == 1
+    for (device, _), each in zip(devices, offers, strict=True):
+        assert device.read(device.open(each))[0] == tenant.manifest(course)
+        assert len(each["licence"]) < 2048
+    with pytest.raises(BundleRefused) as refused:
+        devices[0][0].open(offers[1])
+    assert refused.value.code == "licence-device"
+
+    late = tenant.device(devices[0][0].learner)  # costs a licence and no payload
+    tenant.ready(course, 6)
+    assert late.read(late.open(offer(late, 1)))[0] == tenant.manifest(course)
+    assert len(seals(tenant)) == 1
+    assert_settled(tenant)
+
+
+def test_who_left_shares_no_key_of_the_next_version(tenant: Tenant) -> None:
+    tenant.api.change_tenant(tenant.name, policy="shared")
+    course = with_pictures(tenant)
+    (left, enrolment), (stays, _) = learners(tenant, course, 2)
+    tenant.publish(course)
+    tenant.ready(course, 2)
+    stays.open(offer(stays, 1))
+    known = set(json.loads(offer(left, 1)["licence"])["keys"])
+    publishing.cancel(tenant.home, tenant.name, enrollment_id=enrolment, reason="left")
+    until("the enrolment ended", lambda: not left.offers(), 30)
+
+    course = course.changed("p1", seed=secrets.randbelow(1 << 30))
+    tenant.publish(course)
+    tenant.ready(course, 1, number=2)
+    first, second = seals(tenant)
+    assert (first["epoch"], second["epoch"]) == (1, 2)
+    (fresh,) = set(second["kids"]) - known  # what was in the first version is known to who left; what is new is not
+    opened = stays.open(offer(stays, 2))
+    assert stays.read(opened)[0] == tenant.manifest(course, 2)
+    assert {file.kid for file in opened.index.files if file.part == len(opened.index.parts) - 1} == {fresh}
+    assert_settled(tenant)
+
+
+@pytest.mark.parametrize("policy", ["device", "shared"])
+def test_a_new_version_adds_what_changed_and_nothing_else(tenant: Tenant, policy: str) -> None:
+    tenant.api.change_tenant(tenant.name, policy=policy)
+    course = with_pictures(tenant)
+    ((device, _),) = learners(tenant, course, 1)
+    tenant.publish(course)
+    tenant.ready(course, 1)
+    before = offer(device, 1)
+    device.open(before)
+    after_change = course.changed("p2", seed=secrets.randbelow(1 << 30))
+    tenant.publish(after_change)
+    tenant.ready(after_change, 1, number=2)
+    after = offer(device, 2)
+    assert [part["path"] for part in after["parts"]][:1] == [part["path"] for part in before["parts"]]
+    manifest, files = device.read(device.open(after))
+    assert manifest == tenant.manifest(after_change, 2)
+    (changed,) = [digest for digest in files if digest not in device_digests(tenant, course)]
+    new = sealed_size(len(files[changed])) + sealed_size(manifest_bytes(tenant, after_change, 2))
+    assert after["parts"][1]["size"] == new
+    assert seals(tenant)[1]["new_bytes"] == new
+    assert_settled(tenant)
+
+
+def device_digests(tenant: Tenant, course: Course) -> set[str]:
+    assets = tenant.manifest(course)["assets"].values()
+    return {each["digest"] for asset in assets for each in asset["renditions"]}
+
+
+def manifest_bytes(tenant: Tenant, course: Course, version: int) -> int:
+    return len(tenant.api.manifest(tenant.package(course), version))
+
+
+def test_an_enrolment_that_comes_again_costs_a_licence(tenant: Tenant) -> None:
+    """Under the policy `device`, too: the same version for the same device is sealed already."""
+    course = with_pictures(tenant)
+    ((device, enrolment),) = learners(tenant, course, 1)
+    tenant.publish(course)
+    tenant.ready(course, 1)
+    publishing.cancel(tenant.home, tenant.name, enrollment_id=enrolment, reason="left")
+    until("the enrolment ended", lambda: not device.offers(), 30)
+    tenant.enrol(course, device.learner)
+    tenant.ready(course, 2)
+    assert len(seals(tenant)) == 1
+    assert device.read(device.open(offer(device, 1)))[0] == tenant.manifest(course)
+    prefix = places.bundles(tenant.name)
+    assert len([key for key, _ in tenant.running.objects.keys(prefix)]) == 2  # an index and a part
+    assert_settled(tenant)
+
+
+def test_the_package_outranks_the_tenant_which_outranks_the_catalog(tenant: Tenant) -> None:
+    def policy_of(course: Course) -> str:
+        ((device, _),) = learners(tenant, course, 1)
+        tenant.ready(course, 1)
+        return offer(device, 1)["policy"]
+
+    listed = tenant.course().text()
+    listing = Listing(course_id=listed.course_id, title={"en": "T"}, policy="shared")
+    publishing.publish_draft(
+        tenant.home, tenant.name, listed.draft(), listed.originals, course_id=listed.course_id,
+        draft_id=listed.draft_id, revision=1, listing=listing,
+    )  # fmt: skip
+    tenant.built(listed)
+    assert policy_of(listed) == "shared"
+
+    tenant.api.change_tenant(tenant.name, policy="device")
+    other = tenant.course().text()
+    tenant.publish(other)
+    tenant.built(other)
+    assert policy_of(other) == "device"
+
+    chosen = tenant.course().text()
+    tenant.publish(chosen)
+    tenant.built(chosen)
+    assert tenant.api.change_package(tenant.package(chosen), policy="shared")["policy"] == "shared"
+    assert policy_of(chosen) == "shared"
+    assert tenant.api.change_package(tenant.package(chosen), policy="default")["policy"] is None
+
+
+def test_a_bundle_that_is_planned_again_follows_the_policy_of_then(tenant: Tenant) -> None:
+    """What failed under one policy waits in the group of the other, and somebody is called to it."""
+    course = tenant.course().text()
+    tenant.publish(course)
+    tenant.built(course)
+    ((device, enrolment),) = learners(tenant, course, 1)
+    tenant.ready(course, 1)
+    with tenant.running.superuser() as connection:  # as if it had failed before it was licensed
+        connection.execute(b"delete from licences where tenant = %s", [tenant.name])
+        connection.execute(b"update bundles set state = 'failed', seal_id = null where tenant = %s", [tenant.name])
+    tenant.api.change_package(tenant.package(course), policy="shared")
+    tenant.enrol(course, device.learner, enrolment)
+    (row,) = tenant.ready(course, 1)
+    assert row["policy"] == "shared"
+    device.open(offer(device, 1))
