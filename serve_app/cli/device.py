@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -19,6 +19,9 @@ from serve_app.cli.exits import FAILED
 from serve_app.cli.groups import Commands
 from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, examples, settings_for
 from serve_app.cli.output import as_document, console, errors, print_json, tell
+
+if TYPE_CHECKING:
+    from serve_app.device.foresight import Foresight
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The device's folder.")]
 Which = Annotated[
@@ -90,8 +93,14 @@ def register_device(
     _print(facts, as_json, told)
 
 
-@device_app.command(epilog=examples("device sync ./phone"))
-def sync(folder: Folder, as_json: AsJson = False) -> None:
+@device_app.command(epilog=examples("device sync ./phone", "device sync ./phone --dry-run"))
+def sync(
+    folder: Folder,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be fetched and deleted, and how full the disk gets.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Go online: fresh lists, and the newest bundle of each course.
 
     A broken download goes on where it broke. A bundle is verified before it replaces an older one.
@@ -100,9 +109,14 @@ def sync(folder: Folder, as_json: AsJson = False) -> None:
     from serve_app.device.bars import BarWatch, bytes_progress
     from serve_app.device.download import edge_client
     from serve_app.device.folder import DeviceFolder
+    from serve_app.device.foresight import foresee
     from serve_app.device.sync import sync as run
 
     device = DeviceFolder(folder)
+    if dry_run:
+        with device.locked(), Client(device.registered.api_url, device=device.identity) as api:
+            _print_foresight(foresee(device, api), as_json)
+        return
     with (
         device.locked(),
         Client(device.registered.api_url, device=device.identity) as api,
@@ -223,6 +237,20 @@ def list_bundles(folder: Folder, as_json: AsJson = False) -> None:
     for row in facts["bundles"]:
         table.add_row(row["bundle_id"], str(row["version"]), row["profile"], row["not_after"][:10])
     console.print(table if every else "It holds no bundle: `content-service device sync DIR`.")
+
+
+def _print_foresight(found: Foresight, as_json: bool) -> None:
+    facts = {**vars(found), "bundles": [vars(each) for each in found.bundles]}
+    lines = [
+        f"{each.bundle_id}  version {each.version}  {f'{each.fetch:,} of {each.size:,} bytes to fetch' if each.fetch else 'up to date'}"
+        for each in found.bundles
+    ]
+    lines.append(
+        f"{found.fetch:,} bytes to fetch; the disk holds {found.now:,} now, {found.peak:,} at the fullest, "
+        f"{found.after:,} afterwards."
+    )
+    lines += [f"will be deleted: {path}" for path in found.deletes]
+    _print(facts, as_json, "\n".join(lines))
 
 
 @contextmanager

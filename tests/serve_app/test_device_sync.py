@@ -13,6 +13,7 @@ from content.errors import ContentError
 from serve_app.device import download
 from serve_app.device.download import Silent
 from serve_app.device.folder import DeviceFolder
+from serve_app.device.foresight import Foresight, foresee
 from serve_app.device.reading import open_offline, verify
 from serve_app.device.sync import SyncReport, sync
 from tests.serve_app.device_world import FILM, NOW, Made, Shop, bundle, phone
@@ -124,6 +125,56 @@ def test_a_new_version_takes_the_place_of_the_old_one(tmp_path: Path, first: Mad
     assert [each.bundle_id for each in device.shelf.all()] == [second.licence.bundle_id]
     left = {path.relative_to(device.shelf.blobs).as_posix() for path in device.shelf.blobs.rglob("*") if path.is_file()}
     assert left == set(second.blobs)
+
+
+def disk(device: DeviceFolder) -> int:
+    return sum(path.stat().st_size for path in device.shelf.blobs.rglob("*") if path.is_file())
+
+
+def look_ahead(device: DeviceFolder, shop: Shop) -> Foresight:
+    with shop.api() as api:
+        return foresee(device, api)
+
+
+def test_a_later_version_fetches_what_changed_and_keeps_the_parts_it_shares(tmp_path: Path, first: Made) -> None:
+    device, shop = phone(tmp_path / "phone"), Shop([first])
+    go(device, shop)
+    delta = bundle(2, after=first)
+    shared = set(first.blobs) & set(delta.blobs)
+    assert len(shared) == 1
+    shop.bundles.append(delta)
+    shop.served.clear()
+    (taken,) = go(device, shop).taken
+    assert taken.fetched == sum(len(data) for path, data in delta.blobs.items() if path not in shared)
+    assert {path for path, *_ in shop.served} == set(delta.blobs) - shared
+    assert film(device) == FILM
+
+
+def test_what_a_sync_will_do_is_told_before_and_nothing_is_fetched_for_it(tmp_path: Path, first: Made) -> None:
+    device, shop = phone(tmp_path / "phone"), Shop([first])
+    for offered in ([first], [first, bundle(2, after=first)], [first, bundle(3)]):
+        shop.bundles[:] = offered
+        shop.served.clear()
+        told = look_ahead(device, shop)
+        assert (shop.served, told.now) == ([], disk(device))
+        report = go(device, shop)
+        (bundle_told,), (taken,) = told.bundles, report.taken
+        assert (bundle_told.bundle_id, bundle_told.new) == (taken.bundle_id, taken.new)
+        assert (told.fetch, bundle_told.fetch, bundle_told.size) == (taken.fetched, taken.fetched, taken.size)
+        assert told.after == disk(device)
+        assert told.peak == told.now + told.fetch
+        assert not any((device.shelf.blobs / path).exists() for path in told.deletes)
+    again = look_ahead(device, shop)
+    assert (again.fetch, again.deletes, again.now) == (0, (), again.after)
+
+
+def test_what_was_begun_counts_as_there(tmp_path: Path, first: Made) -> None:
+    device, shop = phone(tmp_path / "phone"), Shop([first], cut_after=[1000, *[0] * 6])
+    assert go(device, shop).refused
+    held = disk(device)
+    told = look_ahead(device, shop)
+    assert told.fetch == sum(len(data) for data in first.blobs.values()) - held
+    assert (told.now, told.peak, told.deletes) == (held, held + told.fetch, ())
 
 
 @pytest.mark.parametrize("at", [0, 5, 1 << 20, -1])
