@@ -9,8 +9,8 @@ from pathlib import Path
 from bench import results
 from bench.results import Result
 
-ORDER = ("seal", "sandbox", "bundle", "relay", "rls", "build", "enrolment", "storm", "idle", "api")
-WITH_RAY = {"build", "enrolment", "storm", "idle", "api"}
+ORDER = ("seal", "sandbox", "bundle", "relay", "rls", "build", "enrolment", "shared", "delta", "storm", "idle", "api")
+WITH_RAY = {"build", "enrolment", "shared", "delta", "storm", "idle", "api"}
 
 
 def main(only: str | None) -> int:
@@ -56,6 +56,10 @@ def _run(name: str, home: Path) -> list[Result]:
         from bench.build import measure
     elif name == "enrolment":
         from bench.enrolment import measure
+    elif name == "shared":
+        from bench.shared import measure
+    elif name == "delta":
+        from bench.delta import measure
     elif name == "storm":
         from bench.storm import measure
     else:

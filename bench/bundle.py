@@ -16,7 +16,7 @@ from cluster import places
 from cluster.objects import PIECE, Objects
 from cluster.settings import Settings
 from content.bundles.keys import ContentKey
-from tasks.sealing import UPLOADERS, Source, seal_batch
+from tasks.sealing import UPLOADERS, Source, Target, seal_batch
 
 MIB = 1 << 20
 ROUNDS = 5
@@ -31,7 +31,7 @@ def measure(home: Path, settings: Settings) -> list[Result]:
     def ours() -> float:
         name = f"bnd_{uuid.uuid4().hex[:26]}/bench"
         key = ContentKey("key_bench", os.urandom(32))
-        return total / seconds(lambda: seal_batch(objects, sources, [(name, key)], places.bundles("bench"))) / 1e6
+        return total / seconds(lambda: seal_batch(objects, sources, [Target(name, key)], places.bundles("bench"))) / 1e6
 
     def copy() -> float:
         return total / seconds(lambda: [_copy(objects, source) for source in sources]) / 1e6

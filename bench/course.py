@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from pathlib import Path
@@ -58,6 +59,18 @@ def draft(title: str, blocks: list[dict[str, Any]]) -> dict[str, Any]:
 
 def image_block(asset: str) -> dict[str, Any]:
     return {"type": "image", "id": f"block-{asset}", "asset": asset, "alt": {"en": "A pattern"}}
+
+
+def heavy_course(folder: Path, pictures: int = 8) -> tuple[dict[str, Any], dict[str, tuple[Path, str]]]:
+    """(draft, originals) of a course whose bundle is a little over 50 MB: a file of 50 MB that says nothing twice, and
+    pictures named p0, p1, …"""
+    sheet = folder / f"sheet-{uuid.uuid4().hex[:6]}.bin"
+    sheet.write_bytes(os.urandom(50_000_000))
+    media = {f"p{n}": (picture(folder / f"heavy{n}.png", n, (1280, 800)), "image/png") for n in range(pictures)}
+    blocks = [image_block(name) for name in media]
+    media["sheet"] = (sheet, "application/octet-stream")
+    blocks.append({"type": "file", "id": "block-sheet", "asset": "sheet", "title": {"en": "A sheet"}})
+    return draft("Heavy", blocks), media
 
 
 async def publish(

@@ -37,14 +37,13 @@ async def _measure(home: Path, settings: Settings) -> list[Result]:
         tenant = await new_tenant(connections)
         course, package_id = await build_small_course(connections, home, tenant)
         files = await _sources(connections, tenant, package_id)
-        await _register(connections, tenant)
+        await register(connections, tenant, DEVICES)
         gets = _gets(home)
         began = time.perf_counter()
-        events: list[tuple[str, str, Mapping[str, Any]]] = [_enrolment(tenant, course, n) for n in range(DEVICES)]
-        await asyncio.to_thread(publishing.publish_many, home, events)
-        await _all_ready(connections, tenant)
+        await enrol(home, tenant, course, DEVICES)
+        await all_ready(connections, tenant, DEVICES)
         elapsed = time.perf_counter() - began
-        signatures = await _signatures(connections, tenant)
+        signatures = await signature_calls(connections, tenant)
         reads = _gets(home) - gets
     finally:
         await connections.close()
@@ -56,10 +55,10 @@ async def _measure(home: Path, settings: Settings) -> list[Result]:
     ]
 
 
-async def _register(connections: Connections, tenant: str) -> None:
+async def register(connections: Connections, tenant: str, count: int) -> None:
     """Devices as rows: what is measured begins with the enrolment."""
     rows: list[tuple[Any, ...]] = []
-    for number in range(DEVICES):
+    for number in range(count):
         device = DeviceIdentity.generate(tenant, os.urandom)
         jwks = Jsonb(device.signing_jwk), Jsonb(device.encryption_jwk)
         rows.append((tenant, device.id, f"learner-{number}", "phone", *jwks))
@@ -69,6 +68,12 @@ async def _register(connections: Connections, tenant: str) -> None:
                 values (%s, %s, %s, %s, %s, %s)""",
             rows,
         )
+
+
+async def enrol(home: Path, tenant: str, course: str, count: int) -> None:
+    """Publish an enrolment for each of the learners, as fast as the stream takes them."""
+    events: list[tuple[str, str, Mapping[str, Any]]] = [_enrolment(tenant, course, n) for n in range(count)]
+    await asyncio.to_thread(publishing.publish_many, home, events)
 
 
 def _enrolment(tenant: str, course: str, number: int) -> tuple[str, str, dict[str, str]]:
@@ -82,18 +87,18 @@ def _enrolment(tenant: str, course: str, number: int) -> tuple[str, str, dict[st
     return "enrollment.created.v1", enrolment, data
 
 
-async def _all_ready(connections: Connections, tenant: str) -> None:
+async def all_ready(connections: Connections, tenant: str, count: int) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
         async with connections.db.tenant(tenant) as tx:
             row = await fetch_one(tx, "select count(*) as n from bundles where state = 'ready'")
-        if row and row["n"] >= DEVICES:
+        if row and row["n"] >= count:
             return
         await asyncio.sleep(0.1)
     raise TimeoutError(f"not all bundles were ready after {DEADLINE_S:.0f} s")
 
 
-async def _signatures(connections: Connections, tenant: str) -> int:
+async def signature_calls(connections: Connections, tenant: str) -> int:
     """Signature calls: every call is one tree head."""
     async with connections.db.tenant(tenant) as tx:
         row = await fetch_one(tx, "select count(distinct signature->>'tree_head') as n from licences")

@@ -15,12 +15,14 @@ from cluster import places
 from cluster.objects import Objects
 from cluster.settings import Settings
 from content.bundles.keys import ContentKey
-from tasks.sealing import Source, seal_batch
+from tasks.sealing import Source, Target, seal_batch
 
 if __name__ == "__main__":
     objects = Objects(Settings.load())
     sources = put_assets(objects, "bench", count=1, size=MIB)  # connections and buffers of the client are made once
-    seal_batch(objects, sources, [(f"bnd_{uuid.uuid4().hex[:26]}/a", ContentKey("k", bytes(32)))], places.bundles("b"))
+    seal_batch(
+        objects, sources, [Target(f"sea_{uuid.uuid4().hex[:26]}/a", ContentKey("k", bytes(32)))], places.bundles("b")
+    )
     reader, writer = os.pipe()
     if os.fork() == 0:  # the assets are made elsewhere, so that they do not count
         made = put_assets(Objects(Settings.load()), "bench", count=16, size=64 * MIB)
@@ -31,6 +33,8 @@ if __name__ == "__main__":
         sources = [Source(**entry) for entry in json.load(file)]
     os.wait()
     idle = psutil.Process().memory_info().rss
-    seal_batch(objects, sources, [(f"bnd_{uuid.uuid4().hex[:26]}/a", ContentKey("k", bytes(32)))], places.bundles("b"))
+    seal_batch(
+        objects, sources, [Target(f"sea_{uuid.uuid4().hex[:26]}/a", ContentKey("k", bytes(32)))], places.bundles("b")
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"mib": max(0, peak - idle) / MIB, "idle_mib": idle / MIB}))
