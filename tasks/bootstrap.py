@@ -28,7 +28,7 @@ async def _first_tenant(settings: Settings) -> None:
                 tx,
                 FIRST_TENANT,
                 region=settings.region,
-                policy="device",
+                policy=None,
                 actor="local stack",
                 now=datetime.now(UTC),
             )

@@ -158,9 +158,7 @@ class Build:
             if await jobs.cancel_requested(tx, self._job, hold=True):
                 raise job_cancelled()
             # Versions of a package are published one at a time: a slow old one must not be told of after a newer one.
-            await tx.execute(
-                b"update packages set listed_policy = %s where package_id = %s", [listed_policy, package_id]
-            )
+            await tx.execute(b"select 1 from packages where package_id = %s for no key update", [package_id])
             if await self._overtaken(tx, report):
                 await jobs.succeed(tx, self._job, {"package_id": package_id, "version": version, "superseded": True})
                 return
@@ -182,6 +180,9 @@ class Build:
                 ],
             )
             if new is not None:
+                await tx.execute(
+                    b"update packages set listed_policy = %s where package_id = %s", [listed_policy, package_id]
+                )
                 await self._record(tx, manifest)
             await jobs.succeed(tx, self._job, {"package_id": package_id, "version": version, "digest": manifest.digest})
         await asyncio.to_thread(failpoints.hit, "build.after_commit", self._connections.settings)

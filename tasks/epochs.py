@@ -15,8 +15,17 @@ LEAVE = b"""
     join seals n on n.seal_id = b.seal_id
     join seals l on l.package_id = n.package_id and l.scope = n.scope and l.profile = n.profile
     where b.policy = 'shared' and b.state = 'ready' and {chosen}
+    order by l.package_id, l.scope
     on conflict (tenant, package_id, scope) do update
         set epoch = excluded.epoch, reason = excluded.reason, begun_at = now() where s.epoch < excluded.epoch
+"""
+
+
+ENDED = b"""
+    b.package_id = %(package)s and b.profile = %(value)s and exists (
+        select 1 from enrolments e where e.enrollment_id = b.enrollment_id and e.ends_at <= now() and e.ends_at > (
+            select max(m.created_at) from seals m
+            where m.package_id = b.package_id and m.scope = b.profile and m.state = 'ready'))
 """
 
 
@@ -44,4 +53,13 @@ async def leave_device(tx: Transaction, device_id: str) -> None:
     await tx.execute(
         LEAVE.replace(b"{chosen}", b"b.device_id = %(value)s"),
         {"value": device_id, "reason": "a device was deactivated"},
+    )
+
+
+async def leave_ended(tx: Transaction, package_id: str, scope: str) -> None:
+    """The same for enrolments whose time has run out since the newest version of the scope was encrypted; of that no event
+    tells, so it is looked at before the next one is."""
+    await tx.execute(
+        LEAVE.replace(b"{chosen}", ENDED),
+        {"package": package_id, "value": scope, "reason": "an enrolment has run out"},
     )

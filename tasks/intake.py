@@ -213,8 +213,9 @@ async def _cancelled(tx: Transaction, tenant: str, data: EnrollmentCancelledData
             on conflict (tenant, enrollment_id) do update set state = 'cancelled'""",
         [tenant, data.enrollment_id],
     )
-    await leave_enrolment(tx, data.enrollment_id)
     await tx.execute(
         b"update bundles set state = 'cancelled' where enrollment_id = %s and state in ('planned', 'claimed')",
         [data.enrollment_id],
     )
+    # Behind it, so that a bundle whose commit it waited for is seen.
+    await leave_enrolment(tx, data.enrollment_id)

@@ -76,8 +76,9 @@ class Group:
 
     @classmethod
     def parse(cls, subject: str) -> tuple[Group, int]:
-        package_id, version, profile, lane, policy, slot = subject.split("/")
-        return cls(package_id, int(version), profile, lane, policy), int(slot)
+        """(group, slot). Entries of releases that knew one policy do not name it."""
+        package_id, version, profile, lane, *policy, slot = subject.split("/")
+        return cls(package_id, int(version), profile, lane, *policy), int(slot)
 
 
 def slots(rows: int) -> int:

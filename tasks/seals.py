@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from cluster import failpoints, places
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
@@ -23,11 +25,12 @@ from content.canonical import derive_id, digest
 from content.errors import ContentError
 from tasks.content_keys import content_keys
 from tasks.contents import Contents
-from tasks.epochs import epochs_of
+from tasks.epochs import epochs_of, leave_ended
 from tasks.planning import Group
 from tasks.sealing import Sealed, Target, seal_batch
 
 WAIT_S = 0.25
+log = structlog.get_logger()
 
 SELECT = """select s.scope, s.seal_id, s.epoch, s.index_path, s.index_size, s.index_digest, s.kids, s.total_bytes,
                    (select json_agg(json_build_array(p.path, p.size_bytes, p.digest) order by sp.number)
@@ -36,7 +39,10 @@ SELECT = """select s.scope, s.seal_id, s.epoch, s.index_path, s.index_size, s.in
                            and s.scope = any(%(scopes)s) and s.state = 'ready'"""
 NEWEST_BEFORE = """select distinct on (scope) scope, index_path, index_digest from seals
                    where package_id = %(package)s and profile = %(profile)s and scope = any(%(scopes)s)
-                     and version < %(version)s and state = 'ready' order by scope, version desc"""
+                     and version < %(version)s and state = 'ready'
+                     and not exists (select 1 from package_versions v where v.package_id = seals.package_id
+                                     and v.version = seals.version and v.state = 'withdrawn')
+                   order by scope, version desc"""
 CLAIM = """
     insert into seals (tenant, seal_id, package_id, version, profile, scope, epoch, attempt, claimed_until)
     values (%(tenant)s, %(seal_id)s, %(package)s, %(version)s, %(profile)s, %(scope)s, %(epoch)s, %(attempt)s,
@@ -168,6 +174,7 @@ async def shared(
             found = (await ready(tx, group, [scope])).get(scope)
             if found is not None:
                 return found, 0
+            await leave_ended(tx, group.package_id, scope)
             epoch = (await epochs_of(tx, group.package_id, [scope]))[scope]
             mine = await fetch_one(
                 tx,
@@ -188,15 +195,21 @@ async def shared(
         try:
             made = await make(connections, tenant, group, contents, [scope], attempt)
             await asyncio.to_thread(failpoints.hit, "seal.after_upload", connections.settings)
+            async with connections.db.tenant(tenant) as tx:
+                seal, part = made[scope].seal, made[scope].new_part
+                if (await epochs_of(tx, group.package_id, [scope]))[scope] > seal.epoch:
+                    await _give_up(tx, attempt)  # somebody left meanwhile, who knows this key
+                elif await commit(tx, tenant, group, made, attempt):
+                    return seal, seal.index.size + (part.size if part else 0)
         except BaseException:
             async with connections.db.tenant(tenant) as tx:
-                await tx.execute(b"delete from seals where attempt = %s and state = 'claimed'", [attempt])
+                await _give_up(tx, attempt)
             raise
-        async with connections.db.tenant(tenant) as tx:
-            if await commit(tx, tenant, group, made, attempt):
-                part = made[scope].new_part
-                return made[scope].seal, made[scope].seal.index.size + (part.size if part else 0)
         # Frozen beyond the lease: another made it, or will.
+
+
+async def _give_up(tx: Transaction, attempt: str) -> None:
+    await tx.execute(b"delete from seals where attempt = %s and state = 'claimed'", [attempt])
 
 
 async def renew(tx: Transaction, attempt: str, lease_s: float) -> None:
@@ -220,12 +233,18 @@ async def keys_of(
 
 
 def _read_indexes(connections: Connections, tenant: str, rows: Sequence[dict[str, Any]]) -> dict[str, Index]:
+    """One that is lost or damaged is left out: that version is broken, the next one is packed anew."""
     found: dict[str, Index] = {}
     for row in rows:
-        data = connections.objects.get(places.bundles(tenant) + row["index_path"])
-        if digest(data) != row["index_digest"]:
-            raise ContentError("asset-changed", f"The stored index {row['index_path']} is not what it was.")
-        found[row["scope"]] = Index.parse(data)
+        try:
+            data = connections.objects.get(places.bundles(tenant) + row["index_path"])
+            if digest(data) != row["index_digest"]:
+                raise ContentError("asset-changed", "The stored index is not what it was.")
+            found[row["scope"]] = Index.parse(data)
+        except ContentError as error:
+            if error.retryable:
+                raise
+            log.error("earlier index not usable", tenant=tenant, path=row["index_path"], code=error.code)
     return found
 
 

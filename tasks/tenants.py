@@ -39,7 +39,8 @@ async def create(
     actor: str,
     now: datetime,
 ) -> bool:
-    """Make a tenant in `tx`, which sees it alone. False if it is there already with the same region and policy.
+    """Make a tenant in `tx`, which sees it alone. False if it is there already, in this region and with
+    this policy if one is named.
 
     `policy` None leaves it to the catalog and the service. Raises ContentError `tenant-exists`, `wrong-region`.
     """
@@ -48,7 +49,7 @@ async def create(
         raise wrong_region(connections.settings, region)
     row = await fetch_one(tx, "select region, policy from tenants")
     if row is not None:
-        if (row["region"], row["policy"]) != (region, policy):
+        if row["region"] != region or (policy is not None and row["policy"] != policy):
             raise ContentError(
                 "tenant-exists", f"The tenant {tenant} exists with other settings.", "Choose another name."
             )

@@ -50,7 +50,8 @@ async def withdraw(tx: Transaction, tenant: str, package_id: str, version: int, 
     await planning.meet_course(tx, tenant, package["course_id"])
     row = await fetch_one(
         tx,
-        "select state, manifest_digest from package_versions where package_id = %s and version = %s for update",
+        """select state, manifest_digest from package_versions
+           where package_id = %s and version = %s for no key update""",
         [package_id, version],
     )
     if row is None:

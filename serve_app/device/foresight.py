@@ -7,13 +7,14 @@ both for a while; what was begun counts as there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from content.bundles.index import Index
 from content.errors import ContentError
 from serve_app.client import BundleOffer, Client
 from serve_app.device.folder import DeviceFolder
 from serve_app.device.installed import Shelf
-from serve_app.device.sync import newest
+from serve_app.device.sync import newest, order_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,14 @@ def foresee(folder: DeviceFolder, api: Client) -> Foresight:
     installed = {each.bundle_id: each for each in shelf.all()}
     bundles: list[Foreseen] = []
     wanted: dict[str, int] = {}
+    highest: dict[str, Any] = {}
+    for each in installed.values():
+        highest[each.licence.package_id] = max(each.order, highest.get(each.licence.package_id, each.order))
+    refused = False
     for offer in newest(api):
+        if order_of(offer) < highest.get(offer["package_id"], order_of(offer)):
+            refused = True  # older than what is here, whose version was withdrawn: nothing is taken, nothing tidied
+            continue
         sizes = _sizes(offer)
         fetch = sum(_missing(here, path, size) for path, size in sizes.items() if path not in wanted)
         wanted |= sizes
@@ -66,7 +74,8 @@ def foresee(folder: DeviceFolder, api: Client) -> Foresight:
         if each.licence.package_id not in packages:  # it stays, since nothing takes its place
             wanted |= dict.fromkeys(_named(shelf, each.licence.index.path), 0)
     fetch = sum(each.fetch for each in bundles)
-    deletes = sorted(path for path in here if path.removesuffix(".partial") not in wanted)
+    unwanted = sorted(path for path in here if path.removesuffix(".partial") not in wanted)
+    deletes = [] if refused else unwanted
     now = sum(here.values())
     return Foresight(
         tuple(bundles), fetch, now, now + fetch, now + fetch - sum(here[path] for path in deletes), tuple(deletes)

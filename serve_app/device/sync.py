@@ -90,7 +90,7 @@ def newest(api: Client) -> Iterator[BundleOffer]:
                 with _unless_superseded():
                     offers.append(api.bundle(row["bundle_id"]))
         if offers:
-            yield max(offers, key=_order)
+            yield max(offers, key=order_of)
 
 
 @contextlib.contextmanager
@@ -102,6 +102,7 @@ def _unless_superseded() -> Generator[None]:
             raise
 
 
-def _order(offer: BundleOffer) -> tuple[object, int]:
+def order_of(offer: BundleOffer) -> tuple[object, int]:
+    """What orders a device's bundles of a package."""
     licence = Licence.parse(offer["licence"].encode())
     return licence.sequence, licence.issue

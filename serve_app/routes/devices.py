@@ -197,12 +197,12 @@ async def deactivate(device_id: Id, request: Request, caller: Authenticated, pla
             await tx.execute(
                 b"update devices set state = 'revoked', revoked_at = now() where device_id = %s", [device_id]
             )
-            await leave_device(tx, device_id)
             await tx.execute(
                 b"""update bundles set state = 'cancelled', claimed_by = null, claimed_until = null
                     where device_id = %s and state in ('planned', 'claimed')""",
                 [device_id],
             )
+            await leave_device(tx, device_id)
             await record(tx, request, caller, "device.revoked", device_id=device_id)
 
 

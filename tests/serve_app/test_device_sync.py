@@ -168,6 +168,15 @@ def test_what_a_sync_will_do_is_told_before_and_nothing_is_fetched_for_it(tmp_pa
     assert (again.fetch, again.deletes, again.now) == (0, (), again.after)
 
 
+def test_an_older_version_that_is_offered_is_not_foreseen(tmp_path: Path, first: Made, second: Made) -> None:
+    """The newer one was withdrawn; what is here stays, and so the sync does nothing to the disk."""
+    device, shop = phone(tmp_path / "phone"), Shop([first, second])
+    go(device, shop)
+    shop.bundles[:] = [first]
+    told = look_ahead(device, shop)
+    assert (told.bundles, told.fetch, told.deletes, told.now) == ((), 0, (), told.after)
+
+
 def test_what_was_begun_counts_as_there(tmp_path: Path, first: Made) -> None:
     device, shop = phone(tmp_path / "phone"), Shop([first], cut_after=[1000, *[0] * 6])
     assert go(device, shop).refused

@@ -124,10 +124,12 @@ def test_a_tenant_is_made_once_and_shows_its_keys(http: httpx.Client, tenant: Te
     assert again.status_code == 201
     assert {key["purpose"] for key in again.json()["keys"]} == {"root", "signing"}
     assert again.headers["location"] == f"/v1/tenants/{tenant.name}"
+    tenant.api.change_tenant(tenant.name, policy="shared")
+    assert http.post("/v1/tenants", headers=operator, json=body).json()["policy"] == "shared"
     for wrong, status, code in (
         ({**body, "region": "us"}, 421, "wrong-region"),
         ({"tenant": f"{tenant.name}2", "policy": "everybody"}, 422, "request-invalid"),
-        ({**body, "policy": "shared"}, 409, "tenant-exists"),
+        ({**body, "policy": "device"}, 409, "tenant-exists"),
         ({"tenant": "No Slug"}, 422, "request-invalid"),
         ({"region": "eu"}, 422, "request-invalid"),
     ):

@@ -193,3 +193,44 @@ def test_a_bundle_that_is_planned_again_follows_the_policy_of_then(tenant: Tenan
     (row,) = tenant.ready(course, 1)
     assert row["policy"] == "shared"
     device.open(offer(device, 1))
+
+
+def test_nothing_of_a_version_that_is_lost_or_withdrawn_is_gone_on_using(tenant: Tenant) -> None:
+    course = with_pictures(tenant)
+    ((device, _),) = learners(tenant, course, 1)
+    tenant.publish(course)
+    tenant.ready(course, 1)
+    lost = offer(device, 1)["index"]["path"]
+    tenant.running.objects.put(places.bundles(tenant.name) + lost, b"{}")
+    for version in (2, 3, 4):
+        course = course.changed("p0", seed=secrets.randbelow(1 << 30))
+        tenant.publish(course)
+        tenant.ready(course, 1, number=version)
+        if version == 3:
+            assert len(offer(device, 3)["parts"]) == 2
+            tenant.api.withdraw(tenant.package(course), 3, "wrong")
+    named = {version: {part["path"] for part in offer(device, version)["parts"]} for version in (2, 4)}
+    assert len(named[2]) == 1, "it began anew"
+    own = [row["path"] for row in tenant.running.rows(
+        """select p.path from seal_parts p join seals s on s.seal_id = p.seal_id and s.tenant = p.tenant
+           where s.tenant = %s and s.version = 3 and p.number = 1""", tenant.name)]  # fmt: skip
+    assert named[2] < named[4] and not named[4] & set(own)
+    assert device.read(device.open(offer(device, 4)))[0] == tenant.manifest(course, 4)
+
+
+def test_an_enrolment_that_runs_out_begins_an_epoch_too(tenant: Tenant) -> None:
+    tenant.api.change_tenant(tenant.name, policy="shared")
+    course = with_pictures(tenant)
+    (_, enrolment), (stays, _) = learners(tenant, course, 2)
+    tenant.publish(course)
+    tenant.ready(course, 2)
+    with tenant.running.superuser() as connection:
+        connection.execute(
+            b"update enrolments set ends_at = now() where tenant = %s and enrollment_id = %s", [tenant.name, enrolment]
+        )
+    for version, epoch in ((2, 2), (3, 2)):  # once, not again with every version
+        course = course.changed("p1", seed=secrets.randbelow(1 << 30))
+        tenant.publish(course)
+        tenant.ready(course, 1, number=version)
+        assert seals(tenant)[-1]["epoch"] == epoch
+        assert stays.read(stays.open(offer(stays, version)))[0] == tenant.manifest(course, version)
