@@ -11,6 +11,11 @@ from typing import Any
 import hypothesis
 import pytest
 import schemathesis
+
+# pytest rewrites this package, since it is a plugin, and these large modules of it are imported when they are first
+# needed: behind other tests that fails on Python 3.11 (see tests/conftest.py).
+import schemathesis.generation.dictionaries
+import schemathesis.specs.openapi.schemas
 from hypothesis import HealthCheck, Phase
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
