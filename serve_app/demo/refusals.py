@@ -19,10 +19,10 @@ from serve_app.device.reading import open_offline, verify
 
 
 def tampered(phone: DeviceFolder, copy: Path, now: datetime) -> ContentError:
-    """One bit of one byte in the middle of the largest part is turned over."""
+    """One bit of one byte in the middle of the newest part is turned over; of older ones not every byte is a file's."""
     shutil.copytree(phone.path, copy)
     device = DeviceFolder(copy)
-    part = max(device.shelf.blobs.rglob("*.part"), key=lambda path: path.stat().st_size)
+    part = max(device.shelf.blobs.rglob("*.part"), key=lambda path: path.stat().st_mtime)
     data = bytearray(part.read_bytes())
     data[len(data) // 2] ^= 1
     part.write_bytes(data)
