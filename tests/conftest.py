@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 # Its plugin imports it at the very end otherwise, and rewriting so large a module there fails on Python 3.11
 # ("AST constructor recursion depth mismatch") after tests that left garbage behind.
-import hypothesis  # noqa: F401
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # `tests.support` is found, whichever way pytest was started
     sys.path.insert(0, str(ROOT))
+
+# No test asserts a time: machines are shared, and in a fresh clone the first text that is drawn takes a second, since the
+# table of characters is made then.
+hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("shared")
 
 if TYPE_CHECKING:
     from tests.support.running import Running

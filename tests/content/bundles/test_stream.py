@@ -206,7 +206,7 @@ def test_hashing_elsewhere_and_reusing_a_buffer_gives_the_same_file() -> None:
     assert (bytes(out), sealer.segments()) == (SEALED, SEGMENTS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=300), st.data())
 def test_a_changed_byte_never_gives_plaintext(plaintext: bytes, data: st.DataObject) -> None:
     sealed, segments = seal(plaintext)

@@ -71,7 +71,7 @@ def tampered(draw: st.DrawFn) -> tuple[str, bytes]:
     return place, data[:start]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(tampered())
 @example(("signature", text_of(OTHER, "signature")))
 @example(("licence", text_of(OTHER, "licence")))
@@ -89,7 +89,7 @@ def test_tampered_bytes_give_a_named_error_or_the_original(change: tuple[str, by
         assert plaintexts == ORIGINAL
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.sets(st.sampled_from([*PLACES, "device"]), min_size=1, max_size=7))
 def test_mixed_bundles_are_refused(places: set[str]) -> None:
     """Documents of two devices' bundles mixed in all ways."""
@@ -137,7 +137,7 @@ def edits(draw: st.DrawFn) -> Any:
     return edit
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(edits(), st.sampled_from(["edit_index", "edit_licence"]))
 def test_signed_nonsense_is_refused_by_name(edit: Any, where: str) -> None:
     """Even what the tenant's key has signed is checked: a fault of ours must not become one of the device."""

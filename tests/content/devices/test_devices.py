@@ -75,7 +75,7 @@ def test_urls_are_compared_without_query() -> None:
     assert bare_url("https://a.example/x/y?z=1#f") == "https://a.example/x/y"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_changed_message_is_refused_by_name(data: st.DataObject) -> None:
     jws, secret = registered()

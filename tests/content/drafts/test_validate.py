@@ -236,7 +236,7 @@ PATHS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(path=st.sampled_from(PATHS), value=JSON)
 def test_any_value_anywhere_gives_a_report_whose_pointers_resolve(path: tuple[Any, ...], value: Any):
     document = copy.deepcopy(course(*ALL))
