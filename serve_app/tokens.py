@@ -34,9 +34,10 @@ MOST_KNOWN = 10_000
 
 @dataclass(frozen=True)
 class Token:
-    """What a good token says, and from when until when (seconds since 1970, leeway included) it may be used."""
+    """What a good token says, for which region, and from when until when (seconds since 1970, leeway included)."""
 
     caller: Caller
+    region: str
     starts: float
     ends: float
 
@@ -63,6 +64,8 @@ class Tokens:
         if not token.starts <= now.timestamp() < token.ends:
             self._known.pop(digest, None)
             raise _refused()
+        if token.region != self._settings.region:
+            raise wrong_region(self._settings, token.region)
         return token.caller
 
     def _current_keys(self) -> KeySet:
@@ -73,7 +76,11 @@ class Tokens:
         changed_ns = path.stat().st_mtime_ns
         if changed_ns != self._changed_ns:
             self._known.clear()
-            self._keys, self._changed_ns = KeySet.import_key_set(json.loads(path.read_text())), changed_ns
+            try:
+                self._keys = KeySet.import_key_set(json.loads(path.read_text()))
+            except (JoseError, ValueError, TypeError, KeyError) as error:
+                raise _refused() from error  # it is being written, say; looked at again by the next request
+            self._changed_ns = changed_ns
         return self._keys
 
 
@@ -97,9 +104,7 @@ def _checked(text: str, keys: KeySet, settings: Settings) -> Token:
         raise _refused() from error
     if not ok:
         raise _refused()
-    if (home := claims.get("region", settings.region)) != settings.region:
-        raise wrong_region(settings, str(home))
-    return Token(caller, starts - LEEWAY_S, ends + LEEWAY_S)
+    return Token(caller, str(claims.get("region", settings.region)), starts - LEEWAY_S, ends + LEEWAY_S)
 
 
 def _refused() -> ContentError:

@@ -52,7 +52,7 @@ CLAIM = """
         where seals.state = 'claimed' and seals.claimed_until < now()
     returning seal_id
 """
-READY = """
+READY = b"""
     insert into seals (tenant, seal_id, package_id, version, profile, scope, epoch, state, attempt, index_path, index_size,
                        index_digest, kids, total_bytes, new_bytes, ready_at)
     values (%(tenant)s, %(seal_id)s, %(package)s, %(version)s, %(profile)s, %(scope)s, %(epoch)s, 'ready', %(attempt)s,
@@ -130,34 +130,28 @@ async def make(
 async def commit(tx: Transaction, tenant: str, group: Group, made: Mapping[str, Made], attempt: str) -> set[str]:
     """Have rows name what was made; the scopes of which this attempt's seal counts. Of two attempts, the first one's does,
     and for a claimed one only its claimant's."""
+    rows = [
+        {
+            **_row(tenant, group, scope, each.seal.epoch, attempt),
+            "index_path": each.seal.index.path,
+            "index_size": each.seal.index.size,
+            "index_digest": each.seal.index.digest,
+            "kids": list(each.seal.kids),
+            "total_bytes": each.seal.total_bytes,
+            "new_bytes": each.new_part.size if each.new_part else 0,
+        }
+        for scope, each in sorted(made.items())
+    ]
     counts: set[str] = set()
-    for scope, each in sorted(made.items()):
-        seal = each.seal
-        row = await fetch_one(
-            tx,
-            READY,
-            {
-                **_values(group, ()),
-                "tenant": tenant,
-                "seal_id": seal.seal_id,
-                "scope": scope,
-                "epoch": seal.epoch,
-                "attempt": attempt,
-                "index_path": seal.index.path,
-                "index_size": seal.index.size,
-                "index_digest": seal.index.digest,
-                "kids": list(seal.kids),
-                "total_bytes": seal.total_bytes,
-                "new_bytes": each.new_part.size if each.new_part else 0,
-            },
-        )
-        if row is None:
-            continue
-        counts.add(scope)
-        if each.new_part is not None:
-            await tx.execute(PART, [tenant, each.new_part.path, each.new_part.size, each.new_part.digest])
-        for number, part in enumerate(seal.parts):
-            await tx.execute(NAMED, [tenant, seal.seal_id, number, part.path])
+    async with tx.cursor() as cursor:
+        await cursor.executemany(READY, rows, returning=True)
+        async for result in cursor.results():
+            counts |= {row["scope"] for row in await result.fetchall()}
+        kept = [made[scope] for scope in sorted(counts)]
+        parts = [each.new_part for each in kept if each.new_part is not None]
+        await cursor.executemany(PART, [(tenant, part.path, part.size, part.digest) for part in parts])
+        named = [(each.seal.seal_id, number, part.path) for each in kept for number, part in enumerate(each.seal.parts)]
+        await cursor.executemany(NAMED, [(tenant, *name) for name in named])
     return counts
 
 
@@ -176,19 +170,7 @@ async def shared(
                 return found, 0
             await leave_ended(tx, group.package_id, scope)
             epoch = (await epochs_of(tx, group.package_id, [scope]))[scope]
-            mine = await fetch_one(
-                tx,
-                CLAIM,
-                {
-                    **_values(group, ()),
-                    "tenant": tenant,
-                    "seal_id": seal_id(tenant, group, scope),
-                    "scope": scope,
-                    "epoch": epoch,
-                    "attempt": attempt,
-                    "lease": lease_s,
-                },
-            )
+            mine = await fetch_one(tx, CLAIM, {**_row(tenant, group, scope, epoch, attempt), "lease": lease_s})
         if mine is None:
             await asyncio.sleep(WAIT_S)
             continue
@@ -263,6 +245,17 @@ def _seal(row: dict[str, Any]) -> Seal:
         tuple(row["kids"]),
         row["total_bytes"],
     )
+
+
+def _row(tenant: str, group: Group, scope: str, epoch: int, attempt: str) -> dict[str, Any]:
+    return {
+        **_values(group, ()),
+        "tenant": tenant,
+        "seal_id": seal_id(tenant, group, scope),
+        "scope": scope,
+        "epoch": epoch,
+        "attempt": attempt,
+    }
 
 
 def _values(group: Group, scopes: Iterable[str]) -> dict[str, Any]:

@@ -7,9 +7,7 @@ both for a while; what was begun counts as there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from content.bundles.index import Index
 from content.errors import ContentError
 from serve_app.client import BundleOffer, Client
 from serve_app.device.folder import DeviceFolder
@@ -44,41 +42,33 @@ class Foresight:
 def foresee(folder: DeviceFolder, api: Client) -> Foresight:
     """Raises ContentError where the API cannot be reached."""
     shelf = folder.shelf
-    here = _here(shelf)
-    installed = {each.bundle_id: each for each in shelf.all()}
+    here, installed = _here(shelf), shelf.all()
+    stays = {each.licence.package_id: each for each in reversed(installed)}  # the newest of each package
     bundles: list[Foreseen] = []
     wanted: dict[str, int] = {}
-    highest: dict[str, Any] = {}
-    for each in installed.values():
-        highest[each.licence.package_id] = max(each.order, highest.get(each.licence.package_id, each.order))
-    refused = False
+    tidied = True  # a sync that refuses something, or cannot read an index, deletes nothing
     for offer in newest(api):
-        if order_of(offer) < highest.get(offer["package_id"], order_of(offer)):
-            refused = True  # older than what is here, whose version was withdrawn: nothing is taken, nothing tidied
+        known = stays.get(offer["package_id"])
+        if known is not None and order_of(offer) < known.order:
+            tidied = False  # older than what is here, whose version was withdrawn
             continue
+        stays.pop(offer["package_id"], None)
         sizes = _sizes(offer)
         fetch = sum(_missing(here, path, size) for path, size in sizes.items() if path not in wanted)
         wanted |= sizes
-        bundles.append(
-            Foreseen(
-                offer["bundle_id"],
-                offer["package_id"],
-                offer["version"],
-                offer["bundle_id"] not in installed,
-                fetch,
-                sum(sizes.values()),
-            )
-        )
-    packages = {each.package_id for each in bundles}
-    for each in installed.values():
-        if each.licence.package_id not in packages:  # it stays, since nothing takes its place
-            wanted |= dict.fromkeys(_named(shelf, each.licence.index.path), 0)
-    fetch = sum(each.fetch for each in bundles)
-    unwanted = sorted(path for path in here if path.removesuffix(".partial") not in wanted)
-    deletes = [] if refused else unwanted
-    now = sum(here.values())
+        new = all(each.bundle_id != offer["bundle_id"] for each in installed)
+        size = sum(sizes.values())
+        bundles.append(Foreseen(offer["bundle_id"], offer["package_id"], offer["version"], new, fetch, size))
+    for each in stays.values():
+        try:
+            wanted |= dict.fromkeys(shelf.blobs_of(each), 0)
+        except ContentError:
+            tidied = False
+    fetch, now = sum(each.fetch for each in bundles), sum(here.values())
+    unwanted = (path for path in here if path.removesuffix(".partial") not in wanted)
+    deletes = tuple(sorted(unwanted)) if tidied else ()
     return Foresight(
-        tuple(bundles), fetch, now, now + fetch, now + fetch - sum(here[path] for path in deletes), tuple(deletes)
+        tuple(bundles), fetch, now, now + fetch, now + fetch - sum(here[path] for path in deletes), deletes
     )
 
 
@@ -97,11 +87,3 @@ def _missing(here: dict[str, int], path: str, size: int) -> int:
         return 0
     begun = here.get(f"{path}.partial", 0)
     return size - begun if begun <= size else size
-
-
-def _named(shelf: Shelf, index_path: str) -> list[str]:
-    try:
-        parts = Index.parse(shelf.blob(index_path).read_bytes()).parts
-    except (OSError, ContentError):
-        return [index_path]
-    return [index_path, *(part.path for part in parts)]

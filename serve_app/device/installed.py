@@ -121,6 +121,11 @@ class Shelf:
         except FileNotFoundError as error:
             raise ContentError("index-missing", f"The index of {installed.bundle_id} is not here.", AGAIN) from error
 
+    def blobs_of(self, installed: Installed) -> frozenset[str]:
+        """The paths of its index and parts. Raises ContentError for an index that is lost or damaged."""
+        parts = Index.parse(self.index(installed)).parts
+        return frozenset((installed.licence.index.path, *(part.path for part in parts)))
+
     @contextlib.contextmanager
     def reader(self) -> Generator[ReadRange]:
         """`read_range(path, offset, length)` over the blobs here; a part is opened once."""
@@ -153,10 +158,9 @@ class Shelf:
         needed: set[str] = set()
         for each in newest.values():
             try:
-                parts = Index.parse(self.index(each)).parts
+                needed |= self.blobs_of(each)
             except ContentError:
                 return removed  # a damaged index names nothing; the next sync mends it
-            needed |= {each.licence.index.path, *(part.path for part in parts)}
         for path in sorted(self.blobs.rglob("*"), reverse=True):
             name = path.relative_to(self.blobs).as_posix().removesuffix(".partial")
             if path.is_dir():

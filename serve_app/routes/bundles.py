@@ -131,7 +131,7 @@ async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> Bund
         "issue": licence["issue"],
         "licence": licence["document"],
         "signature": licence["signature"],
-        "new_bytes": index["size"] + index.pop("new_bytes"),
+        "new_bytes": index["size"] + index["new_bytes"],
         "index": on_edge(index),
         "parts": [on_edge(part) for part in parts],
         "urls_expire_in_s": settings.edge_ttl_s,

@@ -113,10 +113,7 @@ async def build(
 async def show(package_id: Id, caller: Authenticated, platform: Platform) -> Package:
     caller.require("content:read")
     async with platform.db.tenant(caller.tenant) as tx:
-        row = await fetch_one(tx, f"{PACKAGE} where p.package_id = %s", [package_id])
-    if row is None:
-        raise not_found("package")
-    return Package.model_validate(row)
+        return await _package(tx, package_id)
 
 
 @router.patch("/{package_id}", summary="Decide how the bundles of one package are encrypted")
@@ -126,16 +123,10 @@ async def change(
     """It counts for what is planned from now on; bundles that are there stay as they are. Outranks tenant and catalog."""
     caller.require("tenant:admin")
     async with platform.db.tenant(caller.tenant) as tx:
-        changed = await fetch_one(
-            tx,
-            "update packages set policy = %s where package_id = %s returning package_id",
-            [body.policy, package_id],
-        )
-        if changed is None:
-            raise not_found("package")
+        await tx.execute(b"update packages set policy = %s where package_id = %s", [body.policy, package_id])
+        found = await _package(tx, package_id)
         await record(tx, request, caller, "package.changed", package_id=package_id, policy=body.policy or "default")
-        row = await fetch_one(tx, f"{PACKAGE} where p.package_id = %s", [package_id])
-    return Package.model_validate(row)
+    return found
 
 
 @router.get("/{package_id}/versions", summary="Versions of a package, newest first")
@@ -201,6 +192,13 @@ async def withdraw(
     await request.app.state.invalidations.tell(changed)
     await withdrawal.finish(platform, tenant, package_id, version)
     return await _version(platform, tenant, package_id, version)
+
+
+async def _package(tx: Transaction, package_id: str) -> Package:
+    row = await fetch_one(tx, f"{PACKAGE} where p.package_id = %s", [package_id])
+    if row is None:
+        raise not_found("package")
+    return Package.model_validate(row)
 
 
 async def _version(platform: Platform, tenant: str, package_id: str, version: int) -> Version:

@@ -83,17 +83,18 @@ async def change(
     async with platform.db.tenant(tenant) as tx:
         await fetch_one(tx, "select 1 as x from tenants for update")
         require_match(request, _etag(await _read(tx, tenant)))
+        changed: list[str] = []
         if "policy" in given:
-            await tx.execute(b"update tenants set policy = %s, updated_at = now()", [given.pop("policy")])
-            await record(tx, request, caller, "tenant.changed", tenant, members="policy")
+            await tx.execute(b"update tenants set policy = %s, updated_at = now()", [given["policy"]])
+            changed.append("policy")
         for column in ("settings", "limits"):
             if members := given.get(column):
                 await tx.execute(
                     f"update tenants set {column} = jsonb_strip_nulls({column} || %s), updated_at = now()".encode(),
                     [Jsonb(members)],
                 )
-        if changed := ", ".join(f"{column}.{name}" for column, members in given.items() for name in members or ()):
-            await record(tx, request, caller, "tenant.changed", tenant, members=changed)
+                changed += [f"{column}.{name}" for name in members]
+        await record(tx, request, caller, "tenant.changed", tenant, members=", ".join(changed))
         found = await _read(tx, tenant)
     response.headers["ETag"] = _etag(found)
     return found

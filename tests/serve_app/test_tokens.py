@@ -136,6 +136,28 @@ def test_a_known_one_goes_with_its_key(settings: Settings) -> None:
     assert tokens.read(token(OTHER, kid=OTHER.thumbprint()), NOW)
 
 
+def test_another_regions_token_is_told_so_while_it_holds(settings: Settings) -> None:
+    tokens, text = Tokens(settings), token(claims={**CLAIMS, "region": "us"})
+    for _ in range(2):
+        with pytest.raises(ContentError) as caught:
+            tokens.read(text, NOW)
+        assert caught.value.code == "wrong-region"
+    with pytest.raises(ContentError) as caught:
+        tokens.read(text, NOW + timedelta(seconds=700))
+    assert caught.value.code == "token-invalid"
+
+
+def test_keys_that_are_being_written_refuse_and_are_read_again(settings: Settings) -> None:
+    tokens, path = Tokens(settings), settings.jwt_jwks_file
+    assert path is not None
+    whole = path.read_text()
+    path.write_text(whole[:40])
+    with pytest.raises(ContentError, match="not valid"):
+        tokens.read(token(), NOW)
+    path.write_text(whole)
+    assert tokens.read(token(), NOW)
+
+
 def test_it_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens, text = Tokens(settings), token()
     first = tokens.read(text, NOW)
