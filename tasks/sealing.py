@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -126,7 +125,7 @@ class _Part:
 
     def __post_init__(self) -> None:
         self.path = f"{self.target.folder}/0.part"
-        self.sealer = PartSealer(self.target.key, self.path, os.urandom, number=len(self.target.kept.parts))
+        self.sealer = PartSealer(self.target.key, self.path, number=len(self.target.kept.parts))
         self.buffer = self._new_buffer()
 
     def _new_buffer(self) -> bytearray:

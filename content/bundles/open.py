@@ -182,6 +182,8 @@ def _require_not_revoked(
         raise BundleRefused("device-revoked", "This device is revoked.")
     if licence.package_id in revoked.packages:
         raise BundleRefused("package-revoked", "This package is revoked.")
+    if f"{licence.package_id}/{licence.version}" in revoked.versions:
+        raise BundleRefused("version-revoked", "This version of the package is revoked.", "Fetch a newer one.")
     if lists.keys.is_revoked(signed.kid):
         since = lists.state.revoked_since.get(signed.kid, clock)
         if not accepted_before or clock > since + timedelta(seconds=licence.offline_grace_s):

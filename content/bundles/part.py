@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from content.bundles.errors import BundleRefused
 from content.bundles.index import MEDIA_CLASSES, IndexFile, IndexPart, part_digest
-from content.bundles.keys import ContentKey, associated_data, file_id
-from content.bundles.stream import PREFIX_BYTES, SALT_BYTES, FileSealer
-from content.jwk import Rng
+from content.bundles.keys import ContentKey, associated_data, file_id, stream_start
+from content.bundles.stream import SALT_BYTES, FileSealer
 
 
 class PartSealer:
@@ -19,16 +18,16 @@ class PartSealer:
     `number` is the part's place in the index's `parts`.
     """
 
-    def __init__(self, content_key: ContentKey, path: str, rng: Rng, *, number: int = 0) -> None:
+    def __init__(self, content_key: ContentKey, path: str, *, number: int = 0) -> None:
         self.path = path
         self.size = 0
-        self._key, self._rng, self._number = content_key, rng, number
+        self._key, self._number = content_key, number
         self._files: list[IndexFile] = []
         self._ids: set[str] = set()
         self._open: tuple[str, str, FileSealer] | None = None
 
     def begin(self, plaintext_digest: str, size: int, media_class: str) -> FileSealer:
-        """A sealer for the next file of `size` bytes; random salt and nonce prefix are taken from `rng`.
+        """A sealer for the next file of `size` bytes; its salt and nonce prefix follow from key, part and file.
 
         Raises BundleRefused `file-unfinished`, `file-repeated` or `media-class`.
         """
@@ -39,12 +38,13 @@ class PartSealer:
         name = file_id(self._key, plaintext_digest)
         if name in self._ids:
             raise BundleRefused("file-repeated", f"The file {plaintext_digest} is already in this part.")
+        start = stream_start(self._key, self.path, name)
         sealer = FileSealer(
             self._key.key,
             associated_data(self._key.kid, name),
             size=size,
-            salt=self._rng(SALT_BYTES),
-            nonce_prefix=self._rng(PREFIX_BYTES),
+            salt=start[:SALT_BYTES],
+            nonce_prefix=start[SALT_BYTES:],
         )
         self._open = name, media_class, sealer
         return sealer

@@ -7,6 +7,7 @@ it, and no list may name a trust version that the reader does not know.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,13 +19,14 @@ from content.trust.keys import TrustRefused
 TYPE: Final = "revocations"
 MAX_BYTES: Final = 8 << 20
 MAX_ENTRIES: Final = 100_000
+PACKAGE_VERSION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}/[1-9][0-9]{0,15}")
 
 Version = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class RevocationList:
-    """All lists are sorted and without repetition (`to_bytes` sees to it)."""
+    """All lists are sorted and without repetition (`to_bytes` sees to it). `versions` holds `<package id>/<version>`."""
 
     tenant: str
     version: Version
@@ -34,6 +36,7 @@ class RevocationList:
     devices: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     kids: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         return canonical(
@@ -48,6 +51,7 @@ class RevocationList:
                 "devices": sorted(set(self.devices)),
                 "packages": sorted(set(self.packages)),
                 "kids": sorted(set(self.kids)),
+                "versions": sorted(set(self.versions)),
             }
         )
 
@@ -66,6 +70,7 @@ class RevocationList:
             fields.names("devices", THUMBPRINT, MAX_ENTRIES),
             fields.names("packages", IDENTIFIER, MAX_ENTRIES),
             fields.names("kids", THUMBPRINT, MAX_ENTRIES),
+            fields.names("versions", PACKAGE_VERSION, MAX_ENTRIES),
         )
         fields.done()
         return found

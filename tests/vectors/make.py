@@ -33,11 +33,13 @@ from content.bundles.stream import FileSealer, _cipher, _nonce  # noqa: E402
 from content.canonical import canonical, digest, rfc3339  # noqa: E402
 from content.devices.proof import make_proof  # noqa: E402
 from content.devices.registration import CHALLENGE_TYP, make_challenge, make_registration  # noqa: E402
+from content.devices.tamper import Evidence, TamperReport, sign_report  # noqa: E402
 from content.jose import encrypt, sign_compact  # noqa: E402
 from content.jwk import b64, private_jwk, public_jwk, thumbprint, unb64  # noqa: E402
 from content.merkle import leaf_hash, node_hash  # noqa: E402
 from content.signatures import sign_documents  # noqa: E402
 from content.trust.keys import KeyStatus  # noqa: E402
+from content.trust.revocation_delta import RevocationDelta  # noqa: E402
 from tests.vectors import world as w  # noqa: E402
 from tests.vectors.world import DAY, NOW, Case, World  # noqa: E402
 
@@ -67,6 +69,8 @@ def good() -> Iterator[Made]:
         yield f"stream-{size}", _stream(size)
     yield "registration", {**_registration(), "device_id": w.PHONE.id}
     yield "proof", {**_proof(), "device_id": w.PHONE.id}
+    yield "revocations-delta", _delta()
+    yield "tamper-report", _report()
 
 
 def _accepted(world: World) -> Case:
@@ -112,7 +116,7 @@ def _key_revoked(world: World) -> World:
 def _two_keys() -> Case:
     """A newer version: an old part with dead bytes under the old key, and a new part under the new one."""
     old_path, new_path = f"{w.BUNDLE}/a0/0.part", f"{w.BUNDLE}/a1/1.part"
-    old, old_bytes = w.seal(w.OLD_KEY, [(b"gone", "text"), *w.FILES[1:]], old_path, seed="old part")
+    old, old_bytes = w.seal(w.OLD_KEY, [(b"gone", "text"), *w.FILES[1:]], old_path)
     new, new_bytes = w.seal(w.KEY, w.FILES[:1], new_path, number=1)
     index = Index((*old.file_entries()[1:], *new.file_entries()), (old.part_entry(), new.part_entry())).to_bytes()
     licence = replace(
@@ -200,6 +204,31 @@ def _proof(**changes: Any) -> Case:
     }
 
 
+def _delta(**changes: Any) -> Case:
+    old = w.revocations(bundles=(w.BUNDLE, "bnd_old"), versions=("pkg_birds/1",))
+    new = w.revocations(version=(1, 6), bundles=("bnd_new", w.BUNDLE), kids=(w.OLD_SIGNING.kid,))
+    return {
+        "op": "revocations-delta",
+        "revocations": old.to_bytes().decode(),
+        "delta": RevocationDelta.between(old, new).to_bytes().decode(),
+        "later": new.to_bytes().decode(),
+        **changes,
+    }
+
+
+def _report(**changes: Any) -> Case:
+    evidence = Evidence(f"{w.BUNDLE}/a1/0.part", 1 << 20, 1 << 20, digest(b"found"))
+    report = TamperReport(w.TENANT, w.BUNDLE, 1, "segment-digest", NOW, (evidence,))
+    return {
+        "op": "tamper-report",
+        "tenant": w.TENANT,
+        "device": w.PHONE.id,
+        "report": report.to_bytes().decode(),
+        "jws": sign_report(w.PHONE, report, deterministic=True),
+        **changes,
+    }
+
+
 # --- bad ------------------------------------------------------------------------------------------------------------
 
 
@@ -207,7 +236,7 @@ def bad() -> Iterator[tuple[str, str, Case]]:
     """(name, code, case)."""
     for group in (_bad_trust, _bad_kids, _bad_signature, _bad_jose, _bad_licence, _bad_revocations, _bad_keys):
         yield from group()
-    for group in (_bad_index, _bad_files, _bad_registration, _bad_proof):
+    for group in (_bad_index, _bad_files, _bad_registration, _bad_proof, _bad_delta, _bad_report):
         yield from group()
 
 
@@ -475,6 +504,8 @@ def _bad_revocations() -> Iterator[tuple[str, str, Case]]:
     yield "revoked-bundle", "bundle-revoked", revoked(bundles=(w.BUNDLE,))
     yield "revoked-device", "device-revoked", revoked(devices=(w.PHONE.id,))
     yield "revoked-package", "package-revoked", revoked(packages=(w.PACKAGE,))
+    yield "revoked-version", "version-revoked", revoked(versions=(f"{w.PACKAGE}/2", f"{w.PACKAGE}/3"))
+    yield "revoked-version-of-no-number", "revocations-malformed", revoked(versions=(f"{w.PACKAGE}/03",))
     yield "revocations-fast-forward", "revocations-ahead-of-trust", revoked(version=(2, 0))
     yield (
         "revocations-rollback",
@@ -619,7 +650,7 @@ def _bad_files() -> Iterator[tuple[str, str, Case]]:
     yield (
         "part-of-another-bundle",
         "segment-digest",
-        part(lambda _: w.seal(w.OLD_KEY, w.FILES, f"{w.BUNDLE}/a1/0.part", seed="other")[1]),
+        part(lambda _: w.seal(w.OLD_KEY, w.FILES, f"{w.BUNDLE}/a1/0.part")[1]),
     )
     # A peer knows the content key under `shared`: the tag is right, only the signed hash stops it.
     yield (
@@ -752,6 +783,38 @@ def _bad_proof() -> Iterator[tuple[str, str, Case]]:
     yield "proof-short-jti", "proof-malformed", _proof(jws=jws)
 
 
+def _bad_delta() -> Iterator[tuple[str, str, Case]]:
+    def delta(edit: Callable[[dict[str, Any]], None]) -> Case:
+        members = json.loads(_delta()["delta"])
+        edit(members)
+        return _delta(delta=canonical(members).decode())
+
+    base = "revocations-delta-base"
+    yield "delta-from-another-version", base, delta(lambda m: m.update({"from": [1, 3]}))
+    yield "delta-of-another-tenant", base, delta(lambda m: m.update(tenant="lake-school"))
+    yield "delta-removes-what-is-not-there", base, delta(lambda m: m["remove"].update(devices=[w.PHONE.id]))
+    yield "delta-adds-what-is-there", base, delta(lambda m: m["add"].update(bundles=[w.BUNDLE]))
+    yield "delta-member-missing", "revocations-delta-malformed", delta(lambda m: m["add"].pop("kids"))
+    yield "delta-unsorted", "revocations-delta-malformed", delta(lambda m: m["add"].update(bundles=["b", "a"]))
+    yield "delta-is-a-list", "document-type", _delta(delta=_delta()["revocations"])
+
+
+def _bad_report() -> Iterator[tuple[str, str, Case]]:
+    def signed(**changes: Any) -> Case:
+        payload = canonical({**json.loads(_report()["report"]), **changes})
+        header = {"alg": "ES256", "jwk": w.PHONE.signing_jwk, "typ": "content-tamper-report+jws"}
+        return _report(jws=sign_compact(header, payload, w.LocalSigner(w.PHONE.signing, deterministic=True)))
+
+    yield "report-by-another-device", "tamper-report-device", _report(device=w.TABLET.id)
+    yield "report-for-another-tenant", "tamper-report-tenant", signed(tenant="lake-school")
+    yield "report-code-of-a-sentence", "tamper-report-malformed", signed(code="it is broken")
+    yield "report-too-much-evidence", "tamper-report-malformed", signed(
+        evidence=json.loads(_report()["report"])["evidence"] * 9
+    )  # fmt: skip
+    yield "report-unknown-member", "tamper-report-malformed", signed(learner="somebody")
+    yield "report-is-a-proof", "jws-header", _report(jws=_proof()["jws"])
+
+
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
@@ -761,6 +824,7 @@ def made() -> dict[str, str]:
     for name, case in good():
         texts[f"good/{name}.json"] = _text({"name": name, **case})
     bases = {"open": BIRDS.case(), "registration": _registration(), "proof": _proof()}
+    bases |= {"revocations-delta": _delta(), "tamper-report": _report()}
     for name, code, case in bad():
         assert f"bad/{name}.json" not in texts, name
         base = bases[case["op"]]

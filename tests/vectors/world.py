@@ -107,10 +107,10 @@ def revocations(**changes: Any) -> RevocationList:
 
 
 def seal(
-    key: ContentKey, files: Sequence[tuple[bytes, str]], path: str, *, number: int = 0, seed: str = "part"
+    key: ContentKey, files: Sequence[tuple[bytes, str]], path: str, *, number: int = 0
 ) -> tuple[PartSealer, bytes]:
     """A finished sealer and the bytes of its part."""
-    sealer, out = PartSealer(key, path, seeded(seed), number=number), bytearray()
+    sealer, out = PartSealer(key, path, number=number), bytearray()
     for data, media in files:
         file, position = sealer.begin(digest(data), len(data), media), 0
         for size in file.block_sizes():

@@ -94,7 +94,7 @@ def test_key_ids_name_their_four_parts() -> None:
 
 
 def test_a_part_sealer_wants_its_steps_in_order() -> None:
-    sealer = PartSealer(KEY, PATH, seeded("x"))
+    sealer = PartSealer(KEY, PATH)
     with refusal("file-unfinished"):
         sealer.part_entry()
     with refusal("media-class"):

@@ -31,7 +31,7 @@ def size(number: int) -> int:
 
 def sealed(kept: Kept, numbers: Sequence[int], key: ContentKey = OLD, attempt: int = 0) -> Index:
     """The index of these files after what is kept, the rest sealed into one more part."""
-    sealer = PartSealer(key, f"{FOLDER}/a{attempt}/0.part", os.urandom, number=len(kept.parts))
+    sealer = PartSealer(key, f"{FOLDER}/a{attempt}/0.part", number=len(kept.parts))
     for number in numbers:
         if digest(number) in kept.digests:
             continue

@@ -12,8 +12,11 @@ from content.bundles.stream import FileOpener, FileSealer
 from content.canonical import digest, parse_rfc3339
 from content.devices.proof import verify_proof
 from content.devices.registration import verify_registration
+from content.devices.tamper import verify_report
 from content.errors import ContentError
 from content.jwk import b64, unb64
+from content.trust.revocation_delta import RevocationDelta
+from content.trust.revocations import RevocationList
 from tests.vectors import make
 from tests.vectors.world import opened, pattern
 
@@ -46,6 +49,13 @@ def run(vector: dict) -> None:
             encryption_jwk=vector["encryption_jwk"],
         )
         assert (found.device_id, found.encryption_jwk) == (vector["device_id"], vector["encryption_jwk"])
+    elif vector["op"] == "revocations-delta":
+        old = RevocationList.parse(vector["revocations"].encode())
+        later = RevocationDelta.parse(vector["delta"].encode()).apply(old)
+        assert later.to_bytes().decode() == vector["later"]
+    elif vector["op"] == "tamper-report":
+        report = verify_report(vector["jws"], tenant=vector["tenant"], device_id=vector["device"])
+        assert report.to_bytes().decode() == vector["report"]
     else:
         now: datetime = parse_rfc3339(vector["now"])
         proof = verify_proof(
