@@ -128,7 +128,7 @@ def bundle(version: int = 1, *, owner: DeviceIdentity = w.PHONE, after: Made | N
     path = f"{bundle_id}/a{version}/0.part"
     kept = keep(base, [w.KEY], [(name, len(data)) for name, data in files.items()])
     entries = [(data, media.get(name, "image")) for name, data in files.items() if name not in kept.digests]
-    sealer, part = w.seal(w.KEY, entries, path, number=len(kept.parts), seed=f"part {version} {owner.id}")
+    sealer, part = w.seal(w.KEY, entries, path, number=len(kept.parts))
     index = kept.joined(sealer.file_entries(), sealer.part_entry()).to_bytes()
     index_path = f"{bundle_id}/a{version}/index.json"
     values: dict[str, Any] = {
