@@ -30,9 +30,10 @@ log = structlog.get_logger()
 
 
 class QueueReplica(Replica):
-    """One worker on one queue, working on up to `concurrency` entries at once."""
+    """One worker on one queue, and on the small ones `beside` it, working on up to `concurrency` entries at once."""
 
     queue: str
+    beside: tuple[str, ...] = ()
     concurrency = 2
 
     def __init__(self, name: str) -> None:
@@ -48,7 +49,8 @@ class QueueReplica(Replica):
         self._database.add_termination_listener(lambda _: [task.cancel() for task in list(self._running)])
         driver = AsyncpgDriver(self._database)
         self._pgq = PgQueuer(driver, queries=queue.PausableQueries(driver))
-        self._pgq.entrypoint(self.queue, on_failure="hold", accepts_context=False)(self._take)
+        for name in (self.queue, *self.beside):
+            self._pgq.entrypoint(name, on_failure="hold", accepts_context=False)(self._take)
         await super().start()
 
     async def work(self) -> None:
@@ -90,22 +92,23 @@ class QueueReplica(Replica):
         about: dict[str, Any] = {"tenant": work.tenant, "job": work.subject}
         with (
             telemetry.bound(**about),
-            telemetry.span(f"take {self.queue}", parent=work.traceparent, kind=SpanKind.CONSUMER, **about),
+            telemetry.span(f"take {job.entrypoint}", parent=work.traceparent, kind=SpanKind.CONSUMER, **about),
         ):
             await self.handle(job, work)
 
     async def tell(self) -> None:
         await super().tell()
         async with self.connections.ops.connection() as connection:
-            QUEUE_AGE.set(await queue.oldest_s(connection, self.queue), queue=self.queue)
-            QUEUE_PAUSED.set(await queue.paused(connection, self.queue), queue=self.queue)
+            for name in (self.queue, *self.beside):
+                QUEUE_AGE.set(await queue.oldest_s(connection, name), queue=name)
+                QUEUE_PAUSED.set(await queue.paused(connection, name), queue=name)
 
     async def moving(self) -> bool:
         """Stalled is a replica that works on nothing while something waits. (Work itself has limits of its own.)"""
         if self._running:
             return True
         async with self.connections.ops.connection() as connection:
-            return not await queue.overdue(connection, self.queue)
+            return not any([await queue.overdue(connection, name) for name in (self.queue, *self.beside)])
 
     @abstractmethod
     async def handle(self, job: Job, work: Work) -> None:

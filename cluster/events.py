@@ -22,7 +22,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from cluster.settings import Settings
 from content.errors import ContentError
 
-DOMAIN, OURS, DEAD = "DOMAIN", "CONTENT_EVENTS", "CONTENT_DEAD"
+DOMAIN, OURS, GLOBAL, DEAD = "DOMAIN", "CONTENT_EVENTS", "CONTENT_GLOBAL", "CONTENT_DEAD"
 FETCH_S, PUBLISH_S = 2.0, 5.0
 
 

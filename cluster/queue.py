@@ -22,7 +22,7 @@ from cluster import telemetry
 from cluster.database import Transaction, fetch_all, fetch_one
 
 PRIORITY = {"interactive": 10, "bulk": 0}
-BUILD, BUNDLE, WEBHOOK = "build", "bundle", "webhook"
+BUILD, BUNDLE, WEBHOOK, ROTATION, LICENCE = "build", "bundle", "webhook", "rotation", "licence"
 """The names of the queues; webhooks wait as rows (`tasks/webhooks.py`), and are paused by this name all the same."""
 PAUSED = "select 1 as x from queues where name = {} and paused_at is not null"
 PAUSE_S = 1.0

@@ -159,6 +159,17 @@ class Settings(BaseSettings):
     offline_grace_s: int = Field(30 * 24 * 3600, description="how long a device may go on with lists that have expired")
     list_ttl_s: int = Field(30 * 24 * 3600, description="how long a revocation list is fresh")
     trust_ttl_s: int = Field(400 * 24 * 3600, description="how long a trust list is fresh")
+    renew_before_s: int = Field(
+        30 * 24 * 3600, description="a device asks for a longer licence when so much of it, or less, is left"
+    )
+    licence_batch: int = Field(1000, ge=1, description="licences that are issued again with one signature")
+    key_period_s: int = Field(365 * 24 * 3600, description="how long a signing key signs before the next one does")
+    key_lead_s: int = Field(30 * 24 * 3600, description="the next one is published so long before it signs")
+    key_valid_s: int = Field(730 * 24 * 3600, description="no key signs for longer than that, whatever happens")
+    trust_roots: int = Field(1, ge=1, le=8, description="root keys of a tenant, from its next root rotation on")
+    trust_threshold: int = Field(1, ge=1, le=8, description="how many of them must sign a trust list, from then on")
+    tamper_reports_per_hour: int = Field(30, ge=1, description="reports of changed bytes that one device may send")
+    scrub_days: float = Field(30.0, gt=0, description="every stored part is read and compared once in so many days")
     nonce_ttl_s: int = Field(300, description="how long a challenge for a registration may be answered")
     dpop_skew_s: int = Field(60, description="difference of clocks that a device's proof may show")
 

@@ -1,7 +1,8 @@
 """The JetStream streams the service lives on, as data, and making them so.
 
 `DOMAIN` is what the neighbours say (in production their streams; locally ours), `CONTENT_EVENTS` what we say,
-`CONTENT_DEAD` what could not be understood, with the reason. All are on file. The window in which a repeated
+`CONTENT_GLOBAL` what every region must hear (revocations and tamper reports), `CONTENT_DEAD` what could not be
+understood, with the reason. All are on file. The window in which a repeated
 `Nats-Msg-Id` is dropped is two hours, longer than any outage after which a relay sends its last batch again.
 """
 
@@ -20,7 +21,9 @@ KEPT_S = 90 * DAY_S
 
 STREAMS: tuple[StreamConfig, ...] = (
     StreamConfig(name="DOMAIN", subjects=["authoring.>", "enrollment.>"], max_age=KEPT_S),
-    StreamConfig(name="CONTENT_EVENTS", subjects=["content.>"], max_age=KEPT_S),
+    # Before CONTENT_GLOBAL, whose subjects it once had: no two streams may have the same.
+    StreamConfig(name="CONTENT_EVENTS", subjects=["content.play_package.>"], max_age=KEPT_S),
+    StreamConfig(name="CONTENT_GLOBAL", subjects=["content.revocation.>", "content.tamper.>"], max_age=KEPT_S),
     StreamConfig(name="CONTENT_DEAD", subjects=["dead.>"], max_age=365 * DAY_S),
 )
 

@@ -34,11 +34,15 @@ from serve_app.routes import (
     enrolments,
     health,
     jobs,
+    keys,
+    licences,
     manifests,
     me,
     packages,
     queues,
+    revocations,
     schemas,
+    tamper,
     tenants,
     webhooks,
 )  # fmt: skip
@@ -59,8 +63,8 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, audit, packages, manifests, drafts, devices, enrolments, bundles, jobs, queues, webhooks, schemas, pages,
-        static,
+        health, me, tenants, keys, audit, packages, manifests, drafts, devices, enrolments, bundles, licences, revocations, tamper,
+        jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip
 

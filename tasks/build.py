@@ -36,7 +36,7 @@ from tasks import jobs, planning, versions, workspace
 from tasks.media import Media
 from tasks.progress import Progress, job_cancelled
 from tasks.render import toolchain
-from tasks.signing import current_signer
+from tasks.signing import current_signer, require_current
 
 log = structlog.get_logger()
 
@@ -162,10 +162,12 @@ class Build:
             if await self._overtaken(tx, report):
                 await jobs.succeed(tx, self._job, {"package_id": package_id, "version": version, "superseded": True})
                 return
+            await require_current(tx, signer.kid)
             new = await fetch_one(
                 tx,
                 """update package_versions set state = 'published', manifest_digest = %s, manifest_bytes = %s,
-                          total_bytes = %s, languages = %s, title = %s, signature = %s, report = %s, published_at = now()
+                          total_bytes = %s, languages = %s, title = %s, signature = %s, signed_by = %s, report = %s,
+                          published_at = now()
                    where package_id = %s and version = %s and state = 'planned' returning version""",
                 [
                     manifest.digest,
@@ -174,6 +176,7 @@ class Build:
                     list(manifest.languages),
                     Jsonb(dict(draft.title)),
                     Jsonb(signature),
+                    signer.kid,
                     Jsonb(report),
                     package_id,
                     version,

@@ -28,12 +28,14 @@ from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
 from content.canonical import rfc3339
 from content.errors import ContentError
+from content.signatures import head_kid
 from tasks import claims, jobs, planning, seals
 from tasks.contents import Contents, read_contents
 from tasks.licences import issue
 from tasks.planning import Group
 from tasks.sealing import batch_memory
 from tasks.seals import Made, Seal
+from tasks.signing import require_current
 from tasks.tracing import traced_batch
 
 MEMORY = 192 * MIB
@@ -105,6 +107,7 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
                     keys = await seals.keys_of(connections, tenant, group, there)
                     keys |= {scope: each.keys for scope, each in sealed.made.items()}
                     licences = await issue(connections, tenant, group, contents, wanted, sequences, sealed.all, keys)
+                await asyncio.to_thread(failpoints.hit, "bundle.before_commit", settings)
                 with telemetry.span("commit"):
                     await _commit(connections, tenant, group, attempt, traced, sequences, sealed, licences)
         log.info("batch served", bundles=len(wanted), package=group.package_id, version=group.version, attempt=attempt)
@@ -204,6 +207,8 @@ async def _commit(
 ) -> None:
     """Results and events in one transaction; what this attempt no longer holds, or what was overtaken, is left out."""
     async with connections.db.tenant(tenant) as tx:
+        for kid in {head_kid(signature) for _, signature in licences}:
+            await require_current(tx, str(kid))
         mine = await claims.still_mine(tx, attempt, [row["bundle_id"] for row in rows])
         ns = {row["device_id"]: sequences[row["device_id"]][2] for row in rows if row["bundle_id"] in mine}
         done, overtaken = await claims.commit_sequences(tx, group, ns)
@@ -241,8 +246,8 @@ READY = b"""
     where bundle_id = %(bundle_id)s
 """
 LICENCE = b"""
-    insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at)
-    values (%(tenant)s, %(bundle_id)s, %(issue)s, %(document)s, %(signature)s, %(not_after)s, %(issued_at)s)
+    insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at, kid)
+    values (%(tenant)s, %(bundle_id)s, %(issue)s, %(document)s, %(signature)s, %(not_after)s, %(issued_at)s, %(kid)s)
     on conflict do nothing
 """
 
@@ -254,6 +259,7 @@ def _result(tenant: str, seal: Seal, licence: Licence, signature: dict[str, Any]
         "issue": licence.issue,
         "document": licence.to_bytes().decode(),
         "signature": Jsonb(signature),
+        "kid": head_kid(signature),
         "not_after": licence.not_after,
         "issued_at": licence.issued_at,
         "sequence": licence.sequence,

@@ -21,6 +21,24 @@ LEAVE = b"""
 """
 
 
+EVERY = b"""
+    insert into scope_epochs as s (tenant, package_id, scope, epoch, reason)
+    select l.tenant, l.package_id, l.scope, max(l.epoch) + 1, %(reason)s from seals l
+    where l.scope = l.profile and (%(package)s::text is null or l.package_id = %(package)s)
+    group by l.tenant, l.package_id, l.scope order by l.package_id, l.scope
+    on conflict (tenant, package_id, scope) do update
+        set epoch = excluded.epoch, reason = excluded.reason, begun_at = now() where s.epoch < excluded.epoch
+    returning scope
+"""
+OWN = b"""
+    insert into scope_epochs as s (tenant, package_id, scope, epoch, reason)
+    select l.tenant, l.package_id, l.scope, max(l.epoch) + 1, %(reason)s from seals l
+    where l.package_id = %(package)s and l.scope <> l.profile
+    group by l.tenant, l.package_id, l.scope order by l.scope
+    on conflict (tenant, package_id, scope) do update
+        set epoch = excluded.epoch, reason = excluded.reason, begun_at = now() where s.epoch < excluded.epoch
+    returning scope
+"""
 ENDED = b"""
     b.package_id = %(package)s and b.profile = %(value)s and exists (
         select 1 from enrolments e where e.enrollment_id = b.enrollment_id and e.ends_at <= now() and e.ends_at > (
@@ -63,3 +81,26 @@ async def leave_ended(tx: Transaction, package_id: str, scope: str) -> None:
         LEAVE.replace(b"{chosen}", ENDED),
         {"package": package_id, "value": scope, "reason": "an enrolment has run out"},
     )
+
+
+async def leave_bundle(tx: Transaction, bundle_id: str) -> None:
+    """The same for a single bundle that was given back or revoked."""
+    await tx.execute(
+        LEAVE.replace(b"{chosen}", b"b.bundle_id = %(value)s"),
+        {"value": bundle_id, "reason": "a bundle was returned or revoked"},
+    )
+
+
+async def leave_all(tx: Transaction) -> None:
+    """In an emergency: every shared scope of the tenant goes on under another key."""
+    await tx.execute(EVERY, {"package": None, "reason": "a signing key was revoked"})
+
+
+async def begin(tx: Transaction, package_id: str, reason: str) -> int:
+    """A content key of a package is thought to have leaked: every scope of it, shared or a device's own, gets another one
+    with the next version. Returns how many scopes that concerns which were not waiting for one already."""
+    count = 0
+    for statement in (EVERY, OWN):
+        cursor = await tx.execute(statement, {"package": package_id, "reason": reason})
+        count += len(await cursor.fetchall())
+    return count

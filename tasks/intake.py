@@ -24,7 +24,7 @@ from content.canonical import derive_id, digest
 from content.errors import ContentError
 from content.events import CourseDraftPublished, EnrollmentCancelled, EnrollmentCreated, Envelope, parse
 from content.events.types import CourseDraftPublishedData, EnrollmentCancelledData, EnrollmentCreatedData
-from tasks import jobs, planning
+from tasks import jobs, planning, revocations
 from tasks.epochs import leave_enrolment
 
 DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
@@ -205,8 +205,7 @@ async def _enrolled(tx: Transaction, tenant: str, data: EnrollmentCreatedData) -
 
 
 async def _cancelled(tx: Transaction, tenant: str, data: EnrollmentCancelledData) -> None:
-    """Planned bundles of it are dropped and nothing of it is handed out any more; what a device has already opened goes
-    on opening until its licence ends, since no revocation names it yet."""
+    """Planned bundles of it are dropped, nothing of it is handed out any more, and what a device holds is revoked."""
     # If it overtook its `created`, it leaves a row that the late `created` cannot revive.
     await tx.execute(
         b"""insert into enrolments (tenant, enrollment_id, learner_id, course_id, state) values (%s, %s, '', '', 'cancelled')
@@ -219,3 +218,4 @@ async def _cancelled(tx: Transaction, tenant: str, data: EnrollmentCancelledData
     )
     # Behind it, so that a bundle whose commit it waited for is seen.
     await leave_enrolment(tx, data.enrollment_id)
+    await revocations.enrolment(tx, tenant, data.enrollment_id, data.reason)

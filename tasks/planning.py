@@ -42,6 +42,9 @@ WANTED = """
       and not exists (select 1 from bundles b where b.enrollment_id = e.enrollment_id and b.device_id = d.device_id
                       and b.package_id = p.package_id and b.version = v.version and b.profile = d.profile
                       and b.state not in ('failed', 'cancelled'))
+      and p.revoked_at is null
+      and not exists (select 1 from bundles r where r.enrollment_id = e.enrollment_id and r.device_id = d.device_id
+                      and r.package_id = p.package_id and r.returned_at is not null)
 """
 
 PLAN = b"""

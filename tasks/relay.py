@@ -31,7 +31,7 @@ from psycopg.rows import DictRow, dict_row
 
 from cluster import failpoints, telemetry
 from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.events import OURS, Events, StreamState
+from cluster.events import GLOBAL, OURS, Events, StreamState
 from cluster.outbox import PARTITIONS
 from cluster.settings import Settings
 from cluster.streams import KEPT_S
@@ -78,7 +78,7 @@ class Relay:
         self._connection: Transaction | None = None
         self._turn = asyncio.Lock()
         self._held: set[int] = set()
-        self._known: StreamState | None = None
+        self._known: dict[str, StreamState] = {}
 
     async def step(self) -> int:
         """Carry one window of rows and return how many were published.
@@ -147,31 +147,35 @@ class Relay:
         async with self._connected() as connection:
             await self._take_share(connection)
             await self._refilled(connection)
-            if self._known is not None:
-                await connection.execute(NOTE, _noting(self._known))
+            for name, state in self._known.items():
+                await connection.execute(NOTE, _noting(name, state))
         return len(self._held)
 
     async def _refilled(self, connection: Transaction) -> bool:
-        """Whether rows wait again because the stream has lost what it had; asked before every window.
+        """Whether rows wait again because a stream has lost what it had; asked before every window.
 
-        One question to NATS a window; the database is asked only when the answer is not what this relay knows. Until
+        One question to NATS a stream and window; the database is asked only when the answer is not what this relay knows. Until
         the last portion waits again the loss stays noted as new, and no relay publishes: so the order of a key holds.
         """
-        found = await self._events.state(OURS)
-        if self._known is not None and not found.lost_since(self._known):
-            self._known = found
+        waiting = [await self._lost(connection, name) for name in (OURS, GLOBAL)]
+        return any(waiting)
+
+    async def _lost(self, connection: Transaction, name: str) -> bool:
+        found, known = await self._events.state(name), self._known.get(name)
+        if known is not None and not found.lost_since(known):
+            self._known[name] = found
             return False
-        row = await fetch_one(connection, NOTED, [OURS])
+        row = await fetch_one(connection, NOTED, [name])
         if row is None:
-            await connection.execute(NOTE, _noting(found))
+            await connection.execute(NOTE, _noting(name, found))
         elif found.lost_since(StreamState(row["created"], row["last_sequence"])):
             again = await connection.execute(AGAIN, [KEPT_S, PORTION])
-            log.warning("the stream has lost its messages; they are sent again", stream=OURS, rows=again.rowcount)
+            log.warning("the stream has lost its messages; they are sent again", stream=name, rows=again.rowcount)
             if again.rowcount:
                 return True
-            await connection.execute(RENEW, _noting(found))
-        first, self._known = self._known is None, found
-        return not first  # another relay may have made rows wait since ours were read
+            await connection.execute(RENEW, _noting(name, found))
+        self._known[name] = found
+        return known is not None  # another relay may have made rows wait since ours were read
 
     async def _take_share(self, connection: Transaction) -> None:
         row = await fetch_one(connection, PRESENT, [PRESENCE_LOCK])
@@ -235,8 +239,8 @@ class Relay:
             await self._drop()
 
 
-def _noting(state: StreamState) -> dict[str, Any]:
-    return {"name": OURS, "created": state.created, "last": state.last_sequence}
+def _noting(name: str, state: StreamState) -> dict[str, Any]:
+    return {"name": name, "created": state.created, "last": state.last_sequence}
 
 
 def _envelope(row: dict[str, Any], region: str) -> bytes:

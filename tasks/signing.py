@@ -1,4 +1,4 @@
-"""Which key signs now, and the lists that say so."""
+"""Which key signs now, and that it still may when what it signed is committed."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ async def current_signer(tx: Transaction, keys: KeyService, now: datetime) -> Se
     if row is None:
         raise ContentError("no-signing-key", "The tenant has no signing key in use.", "Rotate the tenant's keys.")
     return ServiceSigner(keys, row["key_name"], row["kid"])
+
+
+async def require_current(tx: Transaction, kid: str) -> None:
+    """Demand in the transaction that commits a signature that its key is still in use, and hold it so until the end.
+
+    A rotation changes the key's row: so either it waits and finds what was signed, or the signature is refused here and
+    made again by the next key. Raises ContentError `key-rotated` (retryable).
+    """
+    row = await fetch_one(tx, "select status from signing_keys where kid = %s for share", [kid])
+    if row is None or row["status"] != "active":
+        raise ContentError("key-rotated", "The signing key was rotated meanwhile.", "It is signed again.", True)

@@ -15,7 +15,9 @@ from cluster.database import Transaction, fetch_one
 
 
 async def fail(tx: Transaction, subject: Mapping[str, Any], problem: Mapping[str, Any]) -> None:
-    """The version says why it was not built; the package keeps the version before."""
+    """The version says why it was not built; the package keeps the version before. A job of another kind has none."""
+    if "version" not in subject:
+        return
     await tx.execute(
         b"""update package_versions set state = 'failed', report = %s
             where package_id = %s and version = %s and state = 'planned'""",
@@ -24,7 +26,10 @@ async def fail(tx: Transaction, subject: Mapping[str, Any], problem: Mapping[str
 
 
 async def plan_again(tx: Transaction, subject: Mapping[str, Any]) -> bool:
-    """False if the version has not failed, so that there is nothing to be built."""
+    """False if the version has not failed, so that there is nothing to be built. A job of another kind goes on where it
+    stopped."""
+    if "version" not in subject:
+        return True
     row = await fetch_one(
         tx,
         """update package_versions set state = 'planned', report = null

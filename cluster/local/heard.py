@@ -1,4 +1,4 @@
-"""What sync-service hears: a durable JetStream consumer of `content.>` that records each event once.
+"""What sync-service hears: durable JetStream consumers of our two streams that record each event once.
 
 Delivery is at least once, so an event is known by its CloudEvents id; what came again only counts up `deliveries`. An
 event is acknowledged after it is on the disk. The order of the file is the order of first arrival.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import nats
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
@@ -24,7 +25,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from cluster.neighbours import HeardEvent
 
-STREAM, DURABLE = "CONTENT_EVENTS", "sync-service"
+STREAMS, DURABLE = ("CONTENT_EVENTS", "CONTENT_GLOBAL"), "sync-service"
 FETCH_TIMEOUT_S = 2.0  # a pull is not issued again after a reconnect: short ones are
 logger = logging.getLogger(__name__)
 
@@ -108,25 +109,26 @@ class Heard:
             reconnect_time_wait=0.5,
         )
         try:
-            configuration = ConsumerConfig(
-                durable_name=DURABLE, ack_policy=AckPolicy.EXPLICIT, ack_wait=10, max_deliver=-1
-            )
-            stream_api = client.jetstream()
-            consumer = await stream_api.pull_subscribe("content.>", DURABLE, stream=STREAM, config=configuration)
-            while True:
-                state = control()
-                if state is not None and state.mode in ("down", "error"):
-                    await asyncio.sleep(0.1)
-                    continue
-                try:
-                    messages: list[Msg] = await consumer.fetch(200, timeout=FETCH_TIMEOUT_S)
-                except NatsTimeout:
-                    continue
-                for message in messages:
-                    await asyncio.to_thread(self.record, message.subject, message.data)
-                    await message.ack()
+            await asyncio.gather(*(self._follow(client, stream, control) for stream in STREAMS))
         finally:
             await client.close()
+
+    async def _follow(self, client: Client, stream: str, control: Callable[[], _Control | None]) -> None:
+        durable = f"{DURABLE}-{stream.lower().replace('_', '-')}"
+        configuration = ConsumerConfig(durable_name=durable, ack_policy=AckPolicy.EXPLICIT, ack_wait=10, max_deliver=-1)
+        consumer = await client.jetstream().pull_subscribe(">", durable, stream=stream, config=configuration)
+        while True:
+            state = control()
+            if state is not None and state.mode in ("down", "error"):
+                await asyncio.sleep(0.1)
+                continue
+            try:
+                messages: list[Msg] = await consumer.fetch(200, timeout=FETCH_TIMEOUT_S)
+            except NatsTimeout:
+                continue
+            for message in messages:
+                await asyncio.to_thread(self.record, message.subject, message.data)
+                await message.ack()
 
     def _ends_a_line(self) -> bool:
         with self._path.open("rb") as file:

@@ -31,7 +31,7 @@ CONTENT_MAY_PUBLISH = [
     "dead.>",
     "cache.invalidate.v1.*",
     *_ASK,
-    *(subject for stream in ("DOMAIN", "CONTENT_EVENTS") for subject in _may_read(stream)),
+    *(subject for stream in ("DOMAIN", "CONTENT_EVENTS", "CONTENT_GLOBAL") for subject in _may_read(stream)),
     "$JS.API.STREAM.INFO.CONTENT_DEAD",
 ]
 # Operators' commands on the dead letters: the service itself may add to them and count them, and neither read nor
@@ -44,7 +44,13 @@ DEAD_LETTERS_MAY_PUBLISH = [
 ]
 WORDS_OF_CHANGE = ["cache.invalidate.v1.*", "content.play_package.withdrawn.v1"]
 """What a cache listens to (`cluster.invalidations`); the edge may do nothing else."""
-NEIGHBOURS_MAY_PUBLISH = ["authoring.>", "enrollment.>", *_ASK, *_may_read("CONTENT_EVENTS")]
+NEIGHBOURS_MAY_PUBLISH = [
+    "authoring.>",
+    "enrollment.>",
+    *_ASK,
+    *_may_read("CONTENT_EVENTS"),
+    *_may_read("CONTENT_GLOBAL"),
+]
 
 
 class Nats(Part):

@@ -20,7 +20,7 @@ from content.bundles.licence import MAX_BYTES, TYPE, Licence
 from content.bundles.lists import AcceptedLists, accept_lists
 from content.bundles.state import ReaderState, Seen
 from content.bundles.stream import FileOpener
-from content.canonical import DIGEST_PREFIX, digest, rfc3339
+from content.canonical import DIGEST_PREFIX, digest
 from content.devices.identity import DeviceIdentity
 from content.documents import DocumentRefused, parse_document
 from content.signatures import VerifiedDocument, verify_signature
@@ -28,6 +28,7 @@ from content.trust.keys import TrustRefused
 
 MAX_MANIFEST_BYTES: Final = 64 << 20
 ReadRange = Callable[[str, int, int], bytes]
+ASK: Final = "Ask the school. Nothing that was learnt is lost."
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,16 @@ def _require_device(licence: Licence, device: DeviceIdentity) -> None:
 
 def _require_time(licence: Licence, lists: AcceptedLists, clock: datetime) -> None:
     if clock < licence.not_before:
-        raise BundleRefused("licence-not-yet-valid", f"The licence begins at {rfc3339(licence.not_before)}.")
+        raise BundleRefused(
+            "licence-not-yet-valid",
+            f"This course begins on {_day(licence.not_before)}, in {_days(licence.not_before - clock)}.",
+            "Wait until then; if the date is wrong, set the clock and go online once.",
+        )
     if clock > licence.not_after:
         raise BundleRefused(
-            "licence-expired", f"The licence ended at {rfc3339(licence.not_after)}.", "Go online to renew it."
+            "licence-expired",
+            f"This course could be opened until {_day(licence.not_after)}; that was {_days(clock - licence.not_after)} ago.",
+            "Go online once to renew it. Nothing that was learnt is lost.",
         )
     lists.trust.require_fresh(clock, licence.offline_grace_s)
 
@@ -177,18 +184,22 @@ def _require_not_revoked(
         raise TrustRefused("revocations-too-old", "The licence asks for a later revocation list.", "Fetch the lists.")
     revoked.require_fresh(clock, licence.offline_grace_s)
     if licence.bundle_id in revoked.bundles:
-        raise BundleRefused("bundle-revoked", "This bundle is revoked.")
+        raise BundleRefused("bundle-revoked", "This course was taken back from this device.", ASK)
     if licence.device.id in revoked.devices:
-        raise BundleRefused("device-revoked", "This device is revoked.")
+        raise BundleRefused("device-revoked", "This device was taken out of use.", ASK)
     if licence.package_id in revoked.packages:
-        raise BundleRefused("package-revoked", "This package is revoked.")
+        raise BundleRefused("package-revoked", "This course was taken back by the school.", ASK)
     if f"{licence.package_id}/{licence.version}" in revoked.versions:
-        raise BundleRefused("version-revoked", "This version of the package is revoked.", "Fetch a newer one.")
+        raise BundleRefused(
+            "version-revoked", "This edition of the course was taken back.", "Go online for a newer one."
+        )
     if lists.keys.is_revoked(signed.kid):
         since = lists.state.revoked_since.get(signed.kid, clock)
         if not accepted_before or clock > since + timedelta(seconds=licence.offline_grace_s):
             raise TrustRefused(
-                "kid-revoked", f"The signing key {signed.kid} is revoked.", "Go online to get the licence signed anew."
+                "kid-revoked",
+                f"The key that vouched for this course is revoked, and the {licence.offline_grace_s // 86_400} days of grace are over.",
+                "Go online once, or fetch a new licence by memory stick.",
             )
 
 
@@ -199,3 +210,13 @@ def _open_index(licence: Licence, data: bytes) -> Index:
     if not index.kids <= set(licence.keys):
         raise BundleRefused("index-key-missing", "The index needs a content key that the licence does not hold.")
     return index
+
+
+def _day(moment: datetime) -> str:
+    """For people: 3 May 2026."""
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _days(span: timedelta) -> str:
+    days = max(0, span.days)
+    return "less than a day" if days == 0 else "1 day" if days == 1 else f"{days} days"

@@ -10,6 +10,8 @@ from content.events.types import (
     Envelope,
     PlayPackagePublished,
     PlayPackageWithdrawn,
+    RevocationIssued,
+    TamperDetected,
 )
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "Envelope",
     "PlayPackagePublished",
     "PlayPackageWithdrawn",
+    "RevocationIssued",
+    "TamperDetected",
     "make",
     "parse",
 ]

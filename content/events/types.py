@@ -204,6 +204,50 @@ class BundlePublished(Envelope):
     data: BundlePublishedData
 
 
+class RevocationIssuedData(Data):
+    version: tuple[Size, Size]
+    """Of the revocation list: [trust version, n]."""
+    issued_at: Moment
+    bundles: tuple[Name, ...]
+    devices: tuple[Name, ...]
+    packages: tuple[Name, ...]
+    versions: tuple[Name, ...]
+    kids: tuple[Name, ...]
+    complete: bool
+    """Whether all that this list names newly is here; else fetch the list."""
+
+
+class RevocationIssued(Envelope):
+    """A revocation list that names more than the one before was signed; goes to all regions."""
+
+    TYPE = "content.revocation.issued.v1"
+    ORDER_KEY = "tenant_id"
+    type: Literal["content.revocation.issued.v1"]
+    data: RevocationIssuedData
+
+
+class TamperDetectedData(Data):
+    report_id: Name
+    source: Literal["device", "scrub"]
+    code: Name
+    """The check that failed, by its name in the bundle format."""
+    observed_at: Moment
+    device_id: Name | None = None
+    bundle_id: Name | None = None
+    path: Name | None = None
+    healed: bool | None = None
+    """For what the service found in its own store: whether it could make it whole."""
+
+
+class TamperDetected(Envelope):
+    """A device, or the service itself, found bytes that are not what was signed; goes to all regions."""
+
+    TYPE = "content.tamper.detected.v1"
+    ORDER_KEY = "tenant_id"
+    type: Literal["content.tamper.detected.v1"]
+    data: TamperDetectedData
+
+
 EVENT_TYPES: dict[str, type[Envelope]] = {
     model.TYPE: model
     for model in (
@@ -213,5 +257,7 @@ EVENT_TYPES: dict[str, type[Envelope]] = {
         PlayPackagePublished,
         PlayPackageWithdrawn,
         BundlePublished,
+        RevocationIssued,
+        TamperDetected,
     )
 }

@@ -42,8 +42,8 @@ class TrustState:
         if now > self.latest.expires + timedelta(seconds=grace_s):
             raise TrustRefused(
                 "trust-expired",
-                f"The trust list expired at {rfc3339(self.latest.expires)}.",
-                "Fetch the lists again, or bring them on a memory stick.",
+                f"The keys that this device knows were good until {rfc3339(self.latest.expires)}, and the {grace_s // 86_400} days of grace are over.",
+                "Go online once, or bring fresh lists on a memory stick.",
             )
 
 

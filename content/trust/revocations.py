@@ -80,6 +80,6 @@ class RevocationList:
         if now > self.expires + timedelta(seconds=grace_s):
             raise TrustRefused(
                 "revocations-stale",
-                f"The revocation list expired at {rfc3339(self.expires)}.",
-                "Fetch the lists again, or bring them on a memory stick.",
+                f"What was taken back is known here as of {rfc3339(self.issued_at)} only, and the {grace_s // 86_400} days of grace are over.",
+                "Go online once, or bring fresh lists on a memory stick.",
             )

@@ -193,7 +193,7 @@ def verify(folder: Folder, which: Which = None, as_json: AsJson = False) -> None
                 reading.open_offline(device, installed, _now()) as bundle,
                 _counting("verifying", sum(file.size for file in bundle.index.files)) as advance,
             ):
-                found.append(reading.verify(bundle, lambda file, told=advance: told(file.size)))
+                found.append(reading.check(device, bundle, _now(), lambda file, told=advance: told(file.size)))
     facts = {"checks": list(reading.CHECKS), "bundles": [vars(each) for each in found]}
     lines = [f"✓ {check}" for check in reading.CHECKS]
     lines += [

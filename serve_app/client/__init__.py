@@ -27,13 +27,18 @@ from serve_app.client.rows import (
     Finding,
     Job,
     Judgement,
+    LicenceStatus,
     Location,
     Me,
     Package,
     Queue,
     Registered,
+    Revocation,
+    Rotation,
     SignedDocument,
+    SignedLists,
     SignedUrl,
+    TamperReport,
     Tenant,
     TrustLists,
     Verification,
@@ -42,10 +47,11 @@ from serve_app.client.rows import (
     WebhookWithSecret,
 )
 from serve_app.client.tenants import TenantCalls
+from serve_app.client.trust import TrustCalls
 from serve_app.client.webhooks import WebhookCalls
 
 
-class Client(PackageCalls, DeviceCalls, TenantCalls, JobCalls, WebhookCalls):
+class Client(PackageCalls, DeviceCalls, TenantCalls, TrustCalls, JobCalls, WebhookCalls):
     """One API at one address. `token` is a bearer token; `device` a device that proves each request instead."""
 
 
@@ -66,13 +72,18 @@ __all__ = [
     "Finding",
     "Job",
     "Judgement",
+    "LicenceStatus",
     "Location",
     "Me",
     "Package",
     "Queue",
     "Registered",
+    "Revocation",
+    "Rotation",
     "SignedDocument",
+    "SignedLists",
     "SignedUrl",
+    "TamperReport",
     "Tenant",
     "TrustLists",
     "Verification",

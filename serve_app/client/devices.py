@@ -42,8 +42,9 @@ class DeviceCalls(Connection):
         `created_from`, `created_before`."""
         return self.items("/v1/bundles", **query)
 
-    def bundle(self, bundle_id: str) -> BundleOffer:
-        return self.get(f"/v1/bundles/{bundle_id}")
+    def bundle(self, bundle_id: str, lists_since: str | None = None) -> BundleOffer:
+        """With `lists_since` (such as `1.4`) the lists come along if there is a newer revocation list."""
+        return self.get(f"/v1/bundles/{bundle_id}", lists_since=lists_since)
 
     def retry_bundle(self, bundle_id: str) -> BundleRow:
         """Have a failed bundle made again."""

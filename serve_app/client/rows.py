@@ -110,6 +110,7 @@ class BundleOffer(BundleRow):
     index: Location
     parts: list[Location]
     urls_expire_in_s: int
+    lists: NotRequired[SignedLists | None]
 
 
 class SignedDocument(TypedDict):
@@ -124,6 +125,77 @@ class TrustLists(TypedDict):
 
     chain: list[dict[str, Any]]
     revocations: SignedDocument
+
+
+class SignedList(TypedDict):
+    """A revocation list as the API sends it: whole, or as what leads to it from the one that was named."""
+
+    document: str | None
+    delta: str | None
+    signature: dict[str, Any]
+
+
+class SignedLists(TypedDict):
+    """Trust lists and a revocation list as the API sends them."""
+
+    chain: list[dict[str, Any]]
+    revocations: SignedList
+
+
+class Revocation(TypedDict):
+    """Something that was taken back; `listed` is [trust version, n] of the first list that names it."""
+
+    kind: str
+    subject: str
+    cause: str
+    reason: str
+    revoked_at: str
+    until: str | None
+    listed: list[int] | None
+
+
+class Rotation(TypedDict):
+    """What was done to a tenant's keys; the job signs licences again."""
+
+    kind: str
+    kid: str
+    replaced: str | None
+    begins: str
+    trust_version: int
+    revocations: list[int] | None
+    job_id: str | None
+
+
+class LicenceStatus(TypedDict):
+    """The state of a licence: ready, active, expired, returned, revoked or cancelled."""
+
+    bundle_id: str
+    issue: int
+    status: str
+    message: str
+    not_after: str
+    days_left: int
+    renewable_until: str | None
+    renewing: bool
+    registered_at: str | None
+    returned_at: str | None
+    updated: str
+    events: list[dict[str, Any]]
+
+
+class TamperReport(TypedDict):
+    """What a device or the service found changed."""
+
+    report_id: str
+    source: str
+    device_id: str | None
+    bundle_id: str | None
+    code: str
+    path: str | None
+    details: dict[str, Any]
+    healed: bool | None
+    observed_at: str
+    received_at: str
 
 
 class Challenge(TypedDict):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from serve_app.client.connection import Connection
-from serve_app.client.rows import AuditEntry, Me, Tenant, TrustLists, Verification
+from serve_app.client.rows import AuditEntry, Me, SignedLists, Tenant, TrustLists, Verification
 
 
 class TenantCalls(Connection):
@@ -46,7 +46,14 @@ class TenantCalls(Connection):
 
     def trust_lists(self, tenant: str, since: int = 0) -> TrustLists:
         """The lists above version `since`, and the newest revocation list."""
-        return self.get(f"/v1/tenants/{tenant}/trust-lists", since=since)
+        found = self.signed_lists(tenant, since)
+        document = found["revocations"]["document"] or ""  # always whole where no delta was asked for
+        signature = found["revocations"]["signature"]
+        return {"chain": found["chain"], "revocations": {"document": document, "signature": signature}}
+
+    def signed_lists(self, tenant: str, since: int = 0, revocations_since: str | None = None) -> SignedLists:
+        """The same as it is sent; with `revocations_since` (such as `1.4`), the revocation list as a delta from that one."""
+        return self.get(f"/v1/tenants/{tenant}/trust-lists", since=since, revocations_since=revocations_since)
 
     def jwks(self, tenant: str) -> dict[str, Any]:
         """The public signing keys in use."""

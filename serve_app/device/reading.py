@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from content.bundles.errors import BundleRefused
 from content.bundles.index import IndexFile
 from content.bundles.open import OpenBundle, ReadRange, open_bundle
 from content.bundles.stream import segment_count
+from serve_app.device import evidence
 from serve_app.device.folder import DeviceFolder
 from serve_app.device.installed import Installed
 
@@ -73,6 +75,25 @@ def open_offline(folder: DeviceFolder, installed: Installed, now: datetime) -> G
         bundle = open_checked(folder, installed.licence_bytes, installed.signature, index, read, now)
         folder.save_state(bundle.state)
         yield bundle
+
+
+def check(folder: DeviceFolder, bundle: OpenBundle, now: datetime, tell: Callable[[IndexFile], None]) -> Verified:
+    """As `verify`; what is found changed is written down, to be reported when the device is online."""
+    whole = 0
+
+    def count(file: IndexFile) -> None:
+        nonlocal whole
+        whole += 1
+        tell(file)
+
+    try:
+        return verify(bundle, count)
+    except BundleRefused as error:
+        if error.code in evidence.DAMAGED and whole < len(bundle.index.files):
+            with folder.shelf.reader() as read:
+                found = evidence.find(bundle.index, bundle.index.files[whole], read)
+            evidence.note(folder, bundle.licence, error.code, now, found)
+        raise
 
 
 def verify(bundle: OpenBundle, tell: Callable[[IndexFile], None] = lambda _: None) -> Verified:

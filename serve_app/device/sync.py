@@ -10,14 +10,13 @@ import contextlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import httpx
 
 from content.bundles.licence import Licence
-from content.bundles.lists import AcceptedLists
 from content.errors import ContentError
 from serve_app.client import BundleOffer, BundleRow, Client
+from serve_app.device import evidence, lists, renewal
 from serve_app.device.download import Watch
 from serve_app.device.folder import DeviceFolder
 from serve_app.device.taking import Taken, Taking
@@ -33,48 +32,36 @@ class Refused:
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What a sync did. `removed` are bundles whose place a newer one took."""
+    """What a sync did. `removed` are bundles whose place a newer one took, `reports` tamper reports that were sent."""
 
     trust_version: int
     revocations: tuple[int, int]
     taken: tuple[Taken, ...]
     refused: tuple[Refused, ...]
     removed: tuple[str, ...]
+    reports: int = 0
 
 
 def sync(
     folder: DeviceFolder, api: Client, edge: httpx.Client, *, clock: Callable[[], datetime], watch: Watch
 ) -> SyncReport:
     """Bring the device up to date. Raises ContentError when the lists are refused or the API cannot be reached."""
-    accepted = refresh_lists(folder, api, clock())
+    accepted = lists.refresh(folder, api, clock())
+    reports = evidence.send(folder, api, watch.note)
     taken: list[Taken] = []
     refused: list[Refused] = []
     for offer in newest(api):
         try:
-            taken.append(Taking(folder, api, edge, offer, clock, watch).take())
+            longer = renewal.renewed(api, offer, clock(), watch)
+            taken.append(Taking(folder, api, edge, longer, clock, watch).take())
         except ContentError as error:
             if error.code == "api-unreachable":
                 raise
             refused.append(Refused(offer["bundle_id"], error))
     # What is half there of a refused bundle stays, so that the next sync can go on from it.
     removed = folder.shelf.tidy() if not refused else []
-    return SyncReport(
-        accepted.trust.version, accepted.revocations.version, tuple(taken), tuple(refused), tuple(removed)
-    )
-
-
-def refresh_lists(folder: DeviceFolder, api: Client, now: datetime) -> AcceptedLists:
-    """Fetch what is newer than the lists here (the last one again, to see a fork) and accept it."""
-    known: list[dict[str, Any]] = []
-    state = folder.state
-    if state.trust is not None:
-        with contextlib.suppress(ContentError):
-            known = folder.lists["chain"]
-    since = max(0, state.trust.version - 1) if state.trust is not None and known else 0
-    fresh = api.trust_lists(folder.identity.tenant, since)
-    if since:
-        fresh["chain"] = [*known[:-1], *fresh["chain"]]
-    return folder.accept(fresh, now)
+    version = folder.state.revocations  # a list may have come along with a bundle
+    return SyncReport(accepted.trust.version, version, tuple(taken), tuple(refused), tuple(removed), reports)
 
 
 def newest(api: Client) -> Iterator[BundleOffer]:

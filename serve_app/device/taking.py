@@ -20,11 +20,10 @@ from content.bundles.licence import Licence
 from content.bundles.open import OpenBundle, ReadRange
 from content.errors import ContentError
 from serve_app.client import BundleOffer, Client
+from serve_app.device import evidence, lists
 from serve_app.device.download import Watch, fetch
 from serve_app.device.folder import DeviceFolder
 from serve_app.device.reading import open_checked, verify
-
-DAMAGED = {"segment-size", "segment-digest", "segment-tag", "stream-header", "plaintext-digest"}
 
 
 @dataclass(frozen=True)
@@ -61,16 +60,19 @@ class Taking:
         if licence.bundle_id != self._offer["bundle_id"] or licence.index.size > MAX_INDEX_BYTES:
             raise ContentError("offer-mismatch", "The API offered something else than this bundle.", "Report this.")
         known = self._is_here(licence_bytes, licence.bundle_id)
+        same_payload = self._was_verified(licence)
+        lists.take(self._folder, self._offer.get("lists"), self._clock())
         fetched = self._get(licence.index.path, licence.index.size)
         index = self._shelf.blob(licence.index.path).read_bytes()
         with self._shelf.reader() as read:
             bundle = self._open(licence, licence_bytes, index, read)
             for part in bundle.index.parts:
                 fetched += self._get(part.path, part.size)
-            if fetched or not known:
+            if fetched or not (known or same_payload):
                 self._verify(bundle)
         if not known:
             self._shelf.install(licence_bytes, self._offer["signature"])
+            self._tell(licence.bundle_id)
         self._folder.save_state(bundle.state)
         size = licence.index.size + sum(part.size for part in bundle.index.parts)
         return Taken(licence.bundle_id, licence.package_id, licence.version, not known, fetched, size)
@@ -80,11 +82,25 @@ class Taking:
             return self._shelf.load(bundle_id).licence_bytes == licence_bytes
         return False
 
+    def _was_verified(self, licence: Licence) -> bool:
+        """Whether the same index is installed: a licence that was renewed or signed again opens what is here already."""
+        with contextlib.suppress(ContentError):
+            return self._shelf.load(licence.bundle_id).licence.index == licence.index
+        return False
+
+    def _tell(self, bundle_id: str) -> None:
+        """The service hears that the licence is in use; that it cannot hear it now stops nobody from learning."""
+        try:
+            self._api.register_licence(bundle_id)
+        except ContentError as error:
+            self._watch.note(f"{bundle_id}: not registered ({error.code})")
+
     def _open(self, licence: Licence, licence_bytes: bytes, index: bytes, read: ReadRange) -> OpenBundle:
         try:
             return open_checked(self._folder, licence_bytes, self._offer["signature"], index, read, self._clock())
         except BundleRefused as error:
             if error.code == "index-digest":
+                evidence.note(self._folder, licence, error.code, self._clock())
                 self._drop(licence.index.path)
             raise
 
@@ -99,8 +115,12 @@ class Taking:
         try:
             verify(bundle, count)
         except BundleRefused as error:
-            if error.code in DAMAGED and whole < len(bundle.index.files):
-                self._drop(bundle.index.parts[bundle.index.files[whole].part].path)
+            if error.code in evidence.DAMAGED and whole < len(bundle.index.files):
+                file = bundle.index.files[whole]
+                with self._shelf.reader() as read:
+                    found = evidence.find(bundle.index, file, read)
+                evidence.note(self._folder, bundle.licence, error.code, self._clock(), found)
+                self._drop(bundle.index.parts[file.part].path)
             raise
 
     def _get(self, path: str, size: int) -> int:

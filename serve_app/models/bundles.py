@@ -8,6 +8,7 @@ from pydantic import Field
 
 from content.media.choose import PROFILES
 from serve_app.models.base import Answer, Digest, Failure, Moment, Question
+from serve_app.models.tenants import TrustLists
 
 BundleState = Literal["planned", "claimed", "ready", "superseded", "failed", "cancelled"]
 
@@ -50,10 +51,13 @@ class BundleOffer(Bundle):
     index: Blob
     parts: tuple[Blob, ...]
     urls_expire_in_s: int
+    lists: TrustLists | None = Field(
+        description="Trust and revocation lists that are newer than `lists_since`, if that was asked for."
+    )
 
 
 class Device(Answer):
-    """A registered device. A revoked one gets nothing more; what it holds opens until its licence ends."""
+    """A registered device. A revoked one gets nothing more, and what it holds opens no more once it hears of that."""
 
     device_id: str
     learner_id: str

@@ -41,6 +41,7 @@ class TenantSettings(Answer):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     cors_origins: tuple[Origin, ...] = Field((), max_length=MOST, description="Whose pages may call the API.")
+    drill: bool = Field(False, description="Made for drills: its keys may be revoked to see how long that takes.")
 
 
 class LimitsPatch(Question):
@@ -54,6 +55,7 @@ class SettingsPatch(Question):
     """Members that are left out stay."""
 
     cors_origins: tuple[Origin, ...] = Field((), max_length=MOST)
+    drill: bool = False
 
 
 class TenantPatch(Question):
@@ -99,11 +101,20 @@ class SignedDocument(Answer):
     signature: dict[str, Any]
 
 
+class SignedList(Answer):
+    """A revocation list, as a whole (`document`) or as what leads to it from the one that was named (`delta`), each byte for
+    byte; and its signature object."""
+
+    document: str | None
+    delta: str | None
+    signature: dict[str, Any]
+
+
 class TrustLists(Answer):
     """Trust lists in ascending order (general JSON JWS) and the newest revocation list."""
 
     chain: tuple[dict[str, Any], ...]
-    revocations: SignedDocument
+    revocations: SignedList
 
 
 class Jwk(Answer):

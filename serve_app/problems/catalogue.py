@@ -101,6 +101,20 @@ _ROWS = (
     # Bundles
     ProblemType("bundle-not-ready", 409, "The bundle is not ready yet", "Ask again in a moment.", retryable=True),
     ProblemType("bundle-failed", 409, "The bundle could not be made", "See its problem in the list of bundles."),
+    ProblemType("bundle-revoked", 410, "The bundle was taken back", "List the bundles again."),
+    # Licences
+    ProblemType("licence-returned", 410, "The course was given back", "Enrol again to get it anew."),
+    ProblemType("licence-revoked", 410, "The course was taken back", "Ask the school."),
+    ProblemType("licence-cancelled", 410, "The course was taken back before it arrived", "Ask the school."),
+    ProblemType("renewal-ended", 409, "The enrolment has run out", "Enrol again, then the course comes by itself."),
+    ProblemType("renewal-end", 409, "The licence cannot end then", "See `renewable_until` of its status."),
+    # Keys, revocations and tampering
+    ProblemType("version-missing", 422, "The version has no number", "Name the version beside its package."),
+    ProblemType("key-announced", 409, "The next key is announced already", "Wait, or rotate in an emergency."),
+    ProblemType("key-revoked", 409, "The key is revoked already", "There is nothing left to do."),
+    ProblemType("kid-unknown", 404, "The tenant has no such key", "See its keys with the tenant."),
+    ProblemType("drill-tenant", 409, "The tenant is not marked for drills", "Mark one: `settings.drill = true`."),
+    ProblemType("tamper-report-refused", 400, "The report is not valid", "See the bundle format, “Tamper report”."),
     # Jobs
     ProblemType("job-ended", 409, "The job has ended", "There is nothing to cancel any more."),
     ProblemType(

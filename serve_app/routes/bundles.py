@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from cluster import database
 from cluster.cdn import UrlSigner
@@ -18,7 +18,8 @@ from serve_app.models.base import Before, Given, Id, Page, Since
 from serve_app.models.bundles import Bundle, BundleOffer, BundleState
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import replanning
+from tasks import replanning, signed_lists
+from tasks.signed_lists import LIST_VERSION
 
 router = APIRouter(prefix="/v1/bundles", tags=["bundles"])
 COLUMNS = """bundle_id, package_id, version, enrollment_id, learner_id, device_id, profile, policy, state, total_bytes,
@@ -28,12 +29,14 @@ ENROLLED = (
 )
 OFFERED = """exists (select 1 from package_versions v where v.package_id = bundles.package_id
                      and v.version = bundles.version and v.state <> 'withdrawn')"""
+TAKEN_BACK = """exists (select 1 from revocations r where (r.kind, r.subject) in (('bundle', bundles.bundle_id),
+                     ('package', bundles.package_id), ('version', bundles.package_id || '/' || bundles.version)))"""
 BUNDLES = Listing(
     "bundles",
     f"select {COLUMNS} from bundles",
     filters={
         "device_id": "device_id = %(device_id)s",
-        "own": f"device_id = %(own)s and {ENROLLED} and {OFFERED}",
+        "own": f"device_id = %(own)s and {ENROLLED} and {OFFERED} and not {TAKEN_BACK}",
         "state": "state = %(state)s",
         "package_id": "package_id = %(package_id)s",
         "enrollment_id": "enrollment_id = %(enrollment_id)s",
@@ -58,7 +61,8 @@ async def list_bundles(
     created_from: Since = None,
     created_before: Before = None,
 ) -> Page[Bundle]:
-    """A device does not see bundles of an enrolment that has ended or of a version that was withdrawn."""
+    """A device does not see bundles of an enrolment that has ended, of a version that was withdrawn, or that were taken
+    back."""
     own = _reader(caller)
     async with platform.db.tenant(caller.tenant) as tx:
         found = await BUNDLES.page(
@@ -80,15 +84,33 @@ async def list_bundles(
     "/{bundle_id}",
     summary="Licence, signature, and signed URLs of index and parts",
     responses=raises(
-        "bundle-not-ready", "bundle-failed", "bundle-superseded", "enrolment-cancelled", "version-withdrawn"
+        "bundle-not-ready",
+        "bundle-failed",
+        "bundle-superseded",
+        "bundle-revoked",
+        "enrolment-cancelled",
+        "version-withdrawn",
     ),
 )
-async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> BundleOffer:
+async def show(
+    bundle_id: Id,
+    caller: Authenticated,
+    platform: Platform,
+    lists_since: Annotated[
+        str | None,
+        Query(
+            pattern=LIST_VERSION,
+            description="Send the lists along if there is a newer revocation list than this; 0.0: in any case.",
+            examples=["1.4"],
+        ),
+    ] = None,
+) -> BundleOffer:
     own = _reader(caller)
     async with platform.db.tenant(caller.tenant) as tx:
         row = await fetch_one(
             tx,
-            f"""select {COLUMNS}, seal_id, {ENROLLED} as enrolled, {OFFERED} as offered
+            f"""select {COLUMNS}, seal_id, {ENROLLED} as enrolled, {OFFERED} as offered,
+                       {TAKEN_BACK} as taken_back
                 from bundles where bundle_id = %s""",
             [bundle_id],
         )
@@ -98,8 +120,12 @@ async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> Bund
             raise ContentError("enrolment-cancelled", "The enrolment of this bundle has ended.", "Enrol again.")
         if own is not None and not row["offered"]:
             raise ContentError("version-withdrawn", "The version in this bundle was withdrawn.", "List bundles again.")
+        if own is not None and row["taken_back"]:
+            raise ContentError("bundle-revoked", "This bundle was taken back.", "List the bundles again.")
         if row["state"] != "ready":
             raise _not_ready(row)
+        known = signed_lists.version(lists_since)
+        lists = await signed_lists.newer(tx, known) if known is not None else None
         licence = await fetch_one(
             tx,
             "select issue, document, signature from licences where bundle_id = %s order by issue desc limit 1",
@@ -135,6 +161,7 @@ async def show(bundle_id: Id, caller: Authenticated, platform: Platform) -> Bund
         "index": on_edge(index),
         "parts": [on_edge(part) for part in parts],
         "urls_expire_in_s": settings.edge_ttl_s,
+        "lists": lists,
     }
     return BundleOffer.model_validate(offer)
 

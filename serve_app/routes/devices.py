@@ -26,8 +26,8 @@ from serve_app.models.base import Given, Id, Page
 from serve_app.models.bundles import Challenge, ChallengeRequest, Device, NewDevice, Registered
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import planning
-from tasks.epochs import leave_device
+from serve_app.taking_back import list_now
+from tasks import deactivation, planning
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 REFUSED = (
@@ -185,25 +185,19 @@ async def show(device_id: Id, caller: Authenticated, platform: Platform) -> Devi
 @router.delete("/{device_id}", status_code=204, summary="Deactivate a device (a device may deactivate itself)")
 async def deactivate(device_id: Id, request: Request, caller: Authenticated, platform: Platform) -> None:
     """Nothing more is made for it or handed out to it, its proofs are refused, and its place among the learner's devices is
-    free. Asking again changes nothing. What it has installed goes on opening until its licence ends: no revocation list
-    names a device yet."""
+    free. The revocation list names it for as long as it holds a licence, so what it has installed opens no more. Asking
+    again changes nothing."""
     if caller.device_id != device_id:
         caller.require("device:revoke")
-    async with platform.db.tenant(caller.tenant) as tx:
-        row = await fetch_one(tx, "select state from devices where device_id = %s for update", [device_id])
-        if row is None:
+    tenant = caller.tenant
+    async with platform.db.tenant(tenant) as tx:
+        changed = await deactivation.deactivate(tx, tenant, device_id, cause="device")
+        if changed is None:
             raise not_found("device")
-        if row["state"] == "active":
-            await tx.execute(
-                b"update devices set state = 'revoked', revoked_at = now() where device_id = %s", [device_id]
-            )
-            await tx.execute(
-                b"""update bundles set state = 'cancelled', claimed_by = null, claimed_until = null
-                    where device_id = %s and state in ('planned', 'claimed')""",
-                [device_id],
-            )
-            await leave_device(tx, device_id)
+        if changed:
             await record(tx, request, caller, "device.revoked", device_id=device_id)
+    if changed:
+        await list_now(platform, tenant)
 
 
 async def _require_room(tx: Transaction, learner_id: str, device_id: str) -> None:

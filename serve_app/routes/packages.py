@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from cluster.database import Transaction, fetch_one
-from cluster.invalidations import Changed
 from content.errors import ContentError
 from content.events.types import CourseDraftPublishedData
 from serve_app.auth import Authenticated, Platform
@@ -26,9 +25,11 @@ from serve_app.models.packages import (
     VersionState,
     Withdrawal,
 )
+from serve_app.models.trust import Epoch, NewEpoch
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import intake, jobs, withdrawal
+from serve_app.taking_back import withdraw_version
+from tasks import epochs, intake, jobs
 
 router = APIRouter(prefix="/v1/packages", tags=["packages"])
 
@@ -177,21 +178,34 @@ async def withdraw(
     package_id: Id, version: Number, body: Withdrawal, request: Request, caller: Authenticated, platform: Platform
 ) -> Version:
     """Its manifest answers 410 from every replica and the edge within two seconds, and nothing new is made of it or handed
-    out. Devices without anything newer get the version before. What a device has installed goes on opening. A version that
-    is withdrawn already is answered as it is; one that was never published answers 409 `version-not-published`."""
+    out. Devices without anything newer get the version before. What a device has installed goes on opening, unless the
+    version is revoked (`POST /v1/revocations`). A version that is withdrawn already is answered as it is; one that was never
+    published answers 409 `version-not-published`."""
     caller.require("content:write")
-    tenant = caller.tenant
-    await withdrawal.prepare(platform, tenant, package_id, version)
-    async with platform.db.tenant(tenant) as tx:
-        if await withdrawal.withdraw(tx, tenant, package_id, version, body.reason, datetime.now(UTC)):
-            await record(
-                tx, request, caller, "version.withdrawn", package_id=package_id, version=version, reason=body.reason
-            )
-    changed = Changed(tenant, package_id, version, withdrawn=True)
-    request.app.state.manifests.forget(changed)
-    await request.app.state.invalidations.tell(changed)
-    await withdrawal.finish(platform, tenant, package_id, version)
-    return await _version(platform, tenant, package_id, version)
+    await withdraw_version(request, platform, caller, package_id, version, body.reason, revoke=False)
+    return await _version(platform, caller.tenant, package_id, version)
+
+
+@router.post(
+    "/{package_id}/epochs",
+    status_code=202,
+    response_model=Epoch,
+    summary="Use other content keys from the next version on, since one may have leaked",
+    responses=raises("not-found"),
+)
+async def begin_epoch(
+    package_id: Id, body: NewEpoch, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
+) -> Response:
+    """What is encrypted already stays as it is and counts as disclosed to whoever has the key. The next version is encrypted
+    under a new key for each scope; files of the key before stay for one more version, so that it is still a delta."""
+    caller.require("tenant:admin")
+    async with platform.db.tenant(caller.tenant) as tx:
+        await once.begin(tx)
+        if await fetch_one(tx, "select 1 as x from packages where package_id = %s", [package_id]) is None:
+            raise not_found("package")
+        scopes = await epochs.begin(tx, package_id, body.reason)
+        await record(tx, request, caller, "package.epoch-begun", package_id=package_id, reason=body.reason)
+        return await once.answer(tx, 202, Epoch(package_id=package_id, scopes=scopes))
 
 
 async def _package(tx: Transaction, package_id: str) -> Package:

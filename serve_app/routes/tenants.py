@@ -18,7 +18,8 @@ from serve_app.models.base import Page
 from serve_app.models.tenants import TENANT, Jwks, NewTenant, Tenant, TenantPatch, TenantRow, TrustLists
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import tenants
+from tasks import signed_lists, tenants
+from tasks.signed_lists import LIST_VERSION
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"])
 Name = Annotated[str, Path(pattern=TENANT, examples=["demo"])]
@@ -105,18 +106,26 @@ async def change(
     summary="The chain of trust lists and the newest revocation list (public)",
     dependencies=[Public],
 )
-async def trust(tenant: Name, platform: Platform, since: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0) -> TrustLists:
+async def trust(
+    tenant: Name,
+    platform: Platform,
+    since: Annotated[int, Query(ge=0, le=2**31 - 1, description="The trust lists behind this version.")] = 0,
+    revocations_since: Annotated[
+        str | None,
+        Query(
+            pattern=LIST_VERSION,
+            description="What has changed since this revocation list, as a delta.",
+            examples=["1.4"],
+        ),
+    ] = None,
+) -> TrustLists:
+    """With `revocations_since` the newest revocation list comes as `delta` (docs/bundle-format.md, "Revocation delta") if
+    that version is known here, else as a whole."""
     async with platform.db.tenant(tenant) as tx:
-        chain = await fetch_all(
-            tx, "select document from trust_lists where version > %s order by version limit 1000", [since]
-        )
-        newest = await fetch_one(
-            tx,
-            "select document, signature from revocation_lists order by trust_version desc, n desc limit 1",
-        )
-    if newest is None:
+        found = await signed_lists.read(tx, since=since, delta_from=signed_lists.version(revocations_since))
+    if found is None:
         raise not_found("tenant")
-    return TrustLists.model_validate({"chain": [row["document"] for row in chain], "revocations": newest})
+    return TrustLists.model_validate(found)
 
 
 @router.get(

@@ -21,7 +21,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(400)
 
-STREAMS = ("CONTENT_EVENTS", "DOMAIN", "CONTENT_DEAD")
+STREAMS = ("CONTENT_EVENTS", "CONTENT_GLOBAL", "DOMAIN", "CONTENT_DEAD")
 
 
 def wiped(running: Light) -> None:

@@ -26,6 +26,7 @@ from content.drafts import parse as parse_draft
 from content.media import Rendition
 from content.packages import AssetResult, Source, build_manifest
 from content.signatures import sign_documents
+from content.trust.revocation_delta import RevocationDelta
 from serve_app.client import Client
 from serve_app.device.folder import DeviceFolder, Registered
 from tests.vectors import world as w
@@ -167,6 +168,18 @@ class Shop:
     served: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
     asked: list[str] = field(default_factory=list[str])
     generation: int = 0
+    registered: list[str] = field(default_factory=list[str])
+    reports: list[str] = field(default_factory=list[str])
+    renewals: dict[str, Made] = field(default_factory=dict[str, Made])
+    lists: list[Any] = field(default_factory=list[Any])
+
+    def _delta(self, request: httpx.Request) -> str | None:
+        """As the API: a delta from a list that it has shown before."""
+        if self.revoked not in self.lists:
+            self.lists.append(self.revoked)
+        asked = request.url.params.get("revocations_since")
+        known = next((each for each in self.lists if asked == f"{each.version[0]}.{each.version[1]}"), None)
+        return RevocationDelta.between(known, self.revoked).to_bytes().decode() if known else None
 
     def api(self, device: DeviceIdentity = w.PHONE) -> Client:
         return Client(API, device=device, clock=lambda: NOW, transport=httpx.MockTransport(self._api))
@@ -184,18 +197,30 @@ class Shop:
             chain = [w.make_trust_list(w.trust_list(), w.ROOTS[:2])] if since < 1 else []
             body = self.revoked.to_bytes()
             (signature,) = sign_documents([body], w.SIGNING, iss=w.TENANT, iat=self.revoked.issued_at)
-            return httpx.Response(
-                200, json={"chain": chain, "revocations": {"document": body.decode(), "signature": signature}}
-            )
+            told = {"document": body.decode(), "delta": self._delta(request), "signature": signature}
+            if told["delta"] is not None:
+                told["document"] = None
+            return httpx.Response(200, json={"chain": chain, "revocations": told})
+        if path == "/v1/tamper-reports":
+            self.reports.append(json.loads(request.content)["report"])
+            return httpx.Response(201, json={})
         if path == "/v1/bundles":
             assert request.url.params["state"] == "ready"
             rows = [self._row(made) for made in reversed(self.bundles) if made.state == "ready"]
             at = int(request.url.params.get("cursor", "0"))
             following = str(at + 1) if at + 1 < len(rows) else None  # a page of one
             return httpx.Response(200, json={"items": rows[at : at + 1], "next": following})
-        made = next((made for made in self.bundles if path == f"/v1/bundles/{made.licence.bundle_id}"), None)
+        made = next((made for made in self.bundles if path.startswith(f"/v1/bundles/{made.licence.bundle_id}")), None)
         if made is None:
             return problem(404, "not-found")
+        if path.endswith("/licence/registrations"):
+            self.registered.append(made.licence.bundle_id)
+            return httpx.Response(201, json={})
+        if path.endswith("/licence/renewals"):
+            longer = self.renewals.pop(made.licence.bundle_id, None)
+            if longer is not None:
+                self.bundles[self.bundles.index(made)] = longer
+            return httpx.Response(202, json={"renewing": longer is not None})
         return httpx.Response(200, json=self._offer(made))
 
     def _row(self, made: Made) -> dict[str, Any]:
@@ -209,7 +234,8 @@ class Shop:
             for path, data in made.blobs.items()
         ]
         licence, signature = made.licence.to_bytes().decode(), made.signature
-        return {**self._row(made), "licence": licence, "signature": signature, "index": places[0], "parts": places[1:]}
+        more = {"issue": made.licence.issue, "index": places[0], "parts": places[1:]}
+        return {**self._row(made), "licence": licence, "signature": signature, **more}
 
     def _edge(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.lstrip("/")

@@ -40,6 +40,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "patch /v1/packages/{package_id}": {"policy": "shared"},
     "post /v1/packages/{package_id}/versions/{version}/withdraw": {"reason": "Not mine."},
     "patch /v1/tenants/{tenant}": {"settings": {"cors_origins": []}},
+    "post /v1/packages/{package_id}/epochs": {"reason": "Not mine."},
+    "post /v1/tenants/{tenant}/keys/rotations": {"kind": "scheduled", "reason": "Not mine."},
+    "post /v1/bundles/{bundle_id}/licence/renewals": {"end": None},
     "patch /v1/webhooks/{webhook_id}": {"state": "paused"},
     "put /v1/webhooks/{webhook_id}": {"state": "paused"},
 }

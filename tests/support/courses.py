@@ -62,6 +62,12 @@ class Course:
         after.originals[asset] = media.picture(self.folder, seed), "image/png"
         return after
 
+    def changed_text(self, words: str = "Read **that**.") -> Course:
+        """The next revision, with one text more."""
+        after = copy.deepcopy(self)
+        after.revision += 1
+        return after.text(words)
+
     def draft(self) -> dict[str, Any]:
         return {
             "shape": 1,

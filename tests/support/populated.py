@@ -148,8 +148,8 @@ class Populated(Tenant):
                 ],
             )  # fmt: skip
             await tx.execute(
-                b"""insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at)
-                    values (%s, %s, 1, %s, '{}', now(), now())""",
+                b"""insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at, kid)
+                    values (%s, %s, 1, %s, '{}', now(), now(), 'kid')""",
                 [self.name, self.bundle_id, canonical({"sequence": [1, self.newest, 1]}).decode()],
             )
             await tx.execute(
@@ -163,6 +163,24 @@ class Populated(Tenant):
             await tx.execute(
                 b"insert into scope_epochs (tenant, package_id, scope, epoch, reason) values (%s, %s, 'phone', 2, 'a test')",
                 [self.name, self.package_id],
+            )
+            await tx.execute(
+                b"""insert into revocations (tenant, kind, subject, cause, until, listed)
+                    values (%s, 'bundle', 'bnd_gone', 'operator', now(), array[1, 1])""",
+                [self.name],
+            )
+            await tx.execute(
+                b"insert into licence_events (tenant, bundle_id, n, type) values (%s, %s, 1, 'register')",
+                [self.name, self.bundle_id],
+            )
+            await tx.execute(
+                b"insert into renewals (tenant, bundle_id, not_after) values (%s, %s, now())",
+                [self.name, self.bundle_id],
+            )
+            await tx.execute(
+                b"""insert into tamper_reports (tenant, report_id, source, code, observed_at)
+                    values (%s, 'tmp_1', 'scrub', 'segment-digest', now())""",
+                [self.name],
             )
             await tx.execute(
                 b"""insert into webhooks (tenant, webhook_id, url, types, secret, state)

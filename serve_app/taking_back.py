@@ -1,0 +1,50 @@
+"""What several routes take back in the same way: a version with its manifest, and the list that names what is revoked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import structlog
+from fastapi import Request
+
+from cluster import database
+from cluster.connections import Connections
+from cluster.invalidations import Changed
+from cluster.telemetry import describe
+from content.errors import ContentError
+from serve_app.auth import Caller
+from serve_app.record import record
+from tasks import revocations, withdrawal
+
+log = structlog.get_logger()
+
+
+async def withdraw_version(
+    request: Request, platform: Connections, caller: Caller, package_id: str, version: int, reason: str, *, revoke: bool
+) -> None:
+    """Withdraw a version; with `revoke`, devices that have installed it are told to open it no more.
+
+    Raises ContentError `not-found`, `version-not-published`, `storage-unavailable`.
+    """
+    tenant = caller.tenant
+    await withdrawal.prepare(platform, tenant, package_id, version)
+    async with platform.db.tenant(tenant) as tx:
+        changed = await withdrawal.withdraw(tx, tenant, package_id, version, reason, datetime.now(UTC))
+        if revoke:
+            await revocations.version(tx, tenant, package_id, version, reason=reason)
+        if changed or revoke:
+            action = "version.revoked" if revoke else "version.withdrawn"
+            await record(tx, request, caller, action, package_id=package_id, version=version, reason=reason)
+    word = Changed(tenant, package_id, version, withdrawn=True)
+    request.app.state.manifests.forget(word)
+    await request.app.state.invalidations.tell(word)
+    await withdrawal.finish(platform, tenant, package_id, version)
+
+
+async def list_now(platform: Connections, tenant: str) -> None:
+    """Sign the list that names what was just revoked. What cannot be signed now the bundler pool signs, in a moment."""
+    try:
+        async with platform.db.tenant(tenant) as tx:
+            await revocations.publish(tx, platform, tenant, await database.now(tx))
+    except ContentError as error:
+        log.warning("revocations not listed yet", tenant=tenant, **describe(error))

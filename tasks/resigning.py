@@ -1,0 +1,244 @@
+"""Signing again what a key had signed that is revoked or leaves, and licences that are to last longer.
+
+A batch is one transaction: the rows are locked, each licence is written anew with the next issue number, all of them are
+signed by one call, and events tell the neighbours. Content keys, sequence and index stay, so a device fetches a licence
+and no payload. What is left to do is told by the rows, so a killed worker's successor goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from cluster import database, places
+from cluster.connections import Connections
+from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.outbox import Outgoing, emit
+from content.bundles.licence import Licence
+from content.canonical import digest, rfc3339
+from content.errors import ContentError
+from content.signatures import sign_documents
+from tasks.revocations import NEWEST
+from tasks.signing import current_signer, require_current
+
+LIVE = """
+    b.state = 'ready' and b.returned_at is null
+    and exists (select 1 from enrolments e where e.enrollment_id = b.enrollment_id and e.state = 'active')
+    and exists (select 1 from devices d where d.device_id = b.device_id and d.state = 'active')
+    and not exists (select 1 from revocations r where (r.kind, r.subject) in
+        (('bundle', b.bundle_id), ('package', b.package_id), ('version', b.package_id || '/' || b.version)))
+"""
+"""Of bundles b: somebody may still open it."""
+FACTS = f"""
+    select b.bundle_id, b.enrollment_id, b.learner_id, b.device_id, b.policy, b.seal_id, {LIVE} as live,
+           l.issue, l.document, l.not_after
+    from bundles b
+    join lateral (select issue, document, not_after from licences l where l.bundle_id = b.bundle_id
+                  order by issue desc limit 1) l on true
+    where b.bundle_id = any(%s) order by b.bundle_id for no key update of b
+"""
+SIGNED_BY = f"""
+    select b.bundle_id from bundles b
+    where b.bundle_id > %(after)s and {LIVE}
+      and exists (select 1 from licences l where l.bundle_id = b.bundle_id and l.kid = %(kid)s and l.not_after > %(now)s
+                  and not exists (select 1 from licences m where m.bundle_id = b.bundle_id and m.issue > l.issue))
+    order by b.bundle_id limit %(limit)s
+"""
+COUNT = f"""
+    select count(*) as n from bundles b join licences l on l.bundle_id = b.bundle_id
+    where l.kid = %(kid)s and l.not_after > %(now)s and {LIVE}
+      and not exists (select 1 from licences m where m.bundle_id = l.bundle_id and m.issue > l.issue)
+"""
+RENEWALS = "select bundle_id, not_after from renewals order by requested_at, bundle_id limit %s for update skip locked"
+LICENCE = b"""
+    insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at, kid)
+    values (%(tenant)s, %(bundle_id)s, %(issue)s, %(document)s, %(signature)s, %(not_after)s, %(issued_at)s, %(kid)s)
+"""
+BLOBS = """
+    select s.seal_id, json_build_object('path', s.index_path, 'size', s.index_size, 'digest', s.index_digest) as index,
+           (select json_agg(json_build_object('path', p.path, 'size', p.size_bytes, 'digest', p.digest) order by sp.number)
+            from seal_parts sp join parts p on p.path = sp.path where sp.seal_id = s.seal_id) as parts
+    from seals s where s.seal_id = any(%s)
+"""
+MANIFESTS = """
+    select package_id, version, manifest_digest, signed_by from package_versions
+    where state = 'published' and signed_by = any(%s) order by package_id, version limit %s
+"""
+SIGNED = b"""
+    update package_versions set signature = coalesce(%s, signature), signed_by = %s
+    where package_id = %s and version = %s and manifest_digest = %s
+"""
+PUBLISHED = "content.play_package.bundle.published.v1"
+MANIFEST_BATCH = 50
+
+
+async def count(tx: Transaction, kid: str, now: datetime) -> int:
+    """Licences in force that this key signed."""
+    row = await fetch_one(tx, COUNT, {"kid": kid, "now": now})
+    return int(row["n"]) if row else 0
+
+
+async def of_key(connections: Connections, tenant: str, kid: str, after: str) -> tuple[int, str | None]:
+    """Sign the next batch of licences that this key had signed, by bundle id behind `after`.
+
+    Returns how many, and where to go on (None: that was the last). Raises `keys-unavailable`, `key-rotated`.
+    """
+    limit = connections.settings.licence_batch
+    async with connections.db.tenant(tenant) as tx:
+        now = await database.now(tx)
+        rows = await fetch_all(tx, SIGNED_BY, {"after": after, "kid": kid, "now": now, "limit": limit})
+        done = await _issue(connections, tx, tenant, {row["bundle_id"]: None for row in rows}, now)
+    return done, rows[-1]["bundle_id"] if len(rows) == limit else None
+
+
+async def renewals(connections: Connections, tenant: str) -> int:
+    """Issue the next batch of renewed licences; returns how many were asked for (0: nothing waits)."""
+    async with connections.db.tenant(tenant) as tx:
+        now = await database.now(tx)
+        rows = await fetch_all(tx, RENEWALS, [connections.settings.licence_batch])
+        await _issue(connections, tx, tenant, {row["bundle_id"]: row["not_after"] for row in rows}, now)
+        await tx.execute(b"delete from renewals where bundle_id = any(%s)", [[row["bundle_id"] for row in rows]])
+    return len(rows)
+
+
+async def _issue(
+    connections: Connections, tx: Transaction, tenant: str, ends: dict[str, datetime | None], now: datetime
+) -> int:
+    """Write and sign the next issue of each bundle's licence; what nobody may open any more is left out."""
+    rows = [row for row in await fetch_all(tx, FACTS, [sorted(ends)]) if row["live"]]
+    if not rows:
+        return 0
+    now = now.replace(microsecond=0)
+    newest = await fetch_one(tx, NEWEST)
+    least = (newest["trust_version"], newest["n"]) if newest else (0, 0)
+    signer = await current_signer(tx, connections.keys, now)
+    grace_s = connections.settings.offline_grace_s
+
+    def sign() -> tuple[list[Licence], list[bytes], list[dict[str, Any]]]:
+        licences = [_next(row, ends[row["bundle_id"]], now, least, grace_s) for row in rows]
+        documents = [licence.to_bytes() for licence in licences]
+        return licences, documents, sign_documents(documents, signer, iss=tenant, iat=now)
+
+    licences, documents, signatures = await asyncio.to_thread(sign)
+    await require_current(tx, signer.kid)
+    async with tx.cursor() as cursor:
+        await cursor.executemany(
+            LICENCE,
+            [
+                {
+                    "tenant": tenant,
+                    "bundle_id": licence.bundle_id,
+                    "issue": licence.issue,
+                    "document": document.decode(),
+                    "signature": Jsonb(signature),
+                    "not_after": licence.not_after,
+                    "issued_at": now,
+                    "kid": signer.kid,
+                }
+                for licence, document, signature in zip(licences, documents, signatures, strict=True)
+            ],
+        )
+    await _tell(tx, tenant, rows, licences)
+    return len(rows)
+
+
+def _next(
+    row: dict[str, Any], not_after: datetime | None, now: datetime, least: tuple[int, int], grace_s: int
+) -> Licence:
+    old = Licence.parse(row["document"].encode())
+    return replace(
+        old,
+        issue=row["issue"] + 1,
+        issued_at=now,
+        not_after=max(old.not_before, not_after or old.not_after),
+        offline_grace_s=grace_s,
+        min_revocations=least,
+    )
+
+
+async def _tell(tx: Transaction, tenant: str, rows: Sequence[dict[str, Any]], licences: Sequence[Licence]) -> None:
+    seals = {row["seal_id"]: row for row in await fetch_all(tx, BLOBS, [sorted({row["seal_id"] for row in rows})])}
+    events = [
+        Outgoing(
+            PUBLISHED,
+            row["device_id"],
+            {
+                "tenant_id": tenant,
+                "bundle_id": licence.bundle_id,
+                "issue": licence.issue,
+                "package_id": licence.package_id,
+                "version": licence.version,
+                "enrollment_id": row["enrollment_id"],
+                "learner_id": row["learner_id"],
+                "device_id": row["device_id"],
+                "sequence": list(licence.sequence),
+                "policy": row["policy"],
+                "profile": licence.profile,
+                "index": seals[row["seal_id"]]["index"],
+                "parts": seals[row["seal_id"]]["parts"],
+                "not_after": rfc3339(licence.not_after),
+            },
+        )
+        for row, licence in zip(rows, licences, strict=True)
+    ]
+    await emit(tx, tenant, events)
+
+
+async def manifests(connections: Connections, tenant: str, kids: Sequence[str]) -> int:
+    """Sign the next manifests that one of these keys had signed; returns how many (0: none is left)."""
+    async with connections.db.tenant(tenant) as tx:
+        return await _manifests(tx, connections, tenant, kids, await database.now(tx))
+
+
+async def manifests_of_retired(tx: Transaction, connections: Connections, tenant: str, now: datetime) -> int:
+    """The same for keys that are retired, before they leave the trust list."""
+    rows = await fetch_all(
+        tx, "select kid from signing_keys where purpose = 'signing' and status = 'retired' and dropped_at is null"
+    )
+    return await _manifests(tx, connections, tenant, [row["kid"] for row in rows], now) if rows else 0
+
+
+async def _manifests(tx: Transaction, connections: Connections, tenant: str, kids: Sequence[str], now: datetime) -> int:
+    rows = await fetch_all(tx, MANIFESTS, [list(kids), MANIFEST_BATCH])
+    if not rows:
+        return 0
+    now = now.replace(microsecond=0)
+    signer = await current_signer(tx, connections.keys, now)
+
+    def sign() -> list[dict[str, Any] | None]:
+        bodies = [_body(connections, tenant, row) for row in rows]
+        signed = iter(sign_documents([body for body in bodies if body is not None], signer, iss=tenant, iat=now))
+        return [next(signed) if body is not None else None for body in bodies]
+
+    signatures = await asyncio.to_thread(sign)
+    await require_current(tx, signer.kid)
+    for row, signature in zip(rows, signatures, strict=True):
+        # One whose blob is lost or changed keeps its old signature, but is not looked at again by this key.
+        await tx.execute(
+            SIGNED,
+            [
+                Jsonb(signature) if signature else None,
+                signer.kid,
+                row["package_id"],
+                row["version"],
+                row["manifest_digest"],
+            ],
+        )
+    return len(rows)
+
+
+def _body(connections: Connections, tenant: str, row: dict[str, Any]) -> bytes | None:
+    try:
+        key = places.manifest(tenant, row["package_id"], row["version"], row["manifest_digest"])
+        body = connections.objects.get(key)
+        # Whoever can write to the store must not get a signature for it.
+        return body if digest(body) == row["manifest_digest"] else None
+    except ContentError as error:
+        if error.code != "object-missing":
+            raise
+        return None
