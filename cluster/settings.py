@@ -159,9 +159,6 @@ class Settings(BaseSettings):
     offline_grace_s: int = Field(30 * 24 * 3600, description="how long a device may go on with lists that have expired")
     list_ttl_s: int = Field(30 * 24 * 3600, description="how long a revocation list is fresh")
     trust_ttl_s: int = Field(400 * 24 * 3600, description="how long a trust list is fresh")
-    renew_before_s: int = Field(
-        30 * 24 * 3600, description="a device asks for a longer licence when so much of it, or less, is left"
-    )
     licence_batch: int = Field(1000, ge=1, description="licences that are issued again with one signature")
     key_period_s: int = Field(365 * 24 * 3600, description="how long a signing key signs before the next one does")
     key_lead_s: int = Field(30 * 24 * 3600, description="the next one is published so long before it signs")

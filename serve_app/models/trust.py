@@ -33,7 +33,7 @@ class Revocation(Answer):
     reason: str
     revoked_at: Moment
     until: Moment | None = Field(description="When no licence can need the entry any more; null: it stays.")
-    listed: tuple[int, int] | None
+    listed: tuple[int, int] | None = Field(examples=[(1, 4)])
 
 
 class NewRotation(Question):
@@ -60,7 +60,7 @@ class Rotation(Answer):
     replaced: str | None = Field(description="The key that was revoked, or that is followed.")
     begins: Moment
     trust_version: int
-    revocations: tuple[int, int] | None
+    revocations: tuple[int, int] | None = Field(examples=[(2, 1)])
     job_id: str | None
 
 

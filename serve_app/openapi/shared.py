@@ -17,6 +17,7 @@ TAGS: Final[list[dict[str, Any]]] = [
     {"name": "devices", "description": "Learners' devices: challenge, registration, deactivation."},
     {"name": "enrolments", "description": "Enrolments as the neighbours told of them; read only."},
     {"name": "bundles", "description": "A package, encrypted and licensed for one device."},
+    {"name": "trust", "description": "Keys and their rotation, what was taken back, what was found changed."},
     {"name": "jobs", "description": "Long work: its progress, its result, its problem."},
     {"name": "queues", "description": "The queues of work: how much waits, and pausing one."},
     {"name": "webhooks", "description": "Where a tenant is told of what happened, signed as Standard Webhooks."},

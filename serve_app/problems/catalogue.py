@@ -146,7 +146,7 @@ HIDDEN = frozenset(
     (
         "object-missing", "object-truncated", "key-refused", "bad-time", "not-canonical", "document-not-canonical",
         "edge-key", "manifest-invalid", "jwe-malformed", "jwe-header", "jwe-header-malformed", "jwe-header-too-large",
-        "jwe-decrypt",
+        "jwe-decrypt", "no-signing-key", "key-rotated",
     )
 )  # fmt: skip
 """Codes of faults inside the service: they are logged, and answered as `internal`."""

@@ -55,6 +55,24 @@ DATA: dict[str, dict[str, Any]] = {
         "manifest_digest": DIGEST,
         "withdrawn_at": "2026-11-23T10:00:00Z",
     },
+    "content.revocation.issued.v1": {
+        "version": [2, 1],
+        "issued_at": "2026-11-23T10:00:00Z",
+        "bundles": ["bnd_1"],
+        "devices": [],
+        "packages": [],
+        "versions": ["pkg_1/3"],
+        "kids": [],
+        "complete": True,
+    },
+    "content.tamper.detected.v1": {
+        "report_id": "tmp_1",
+        "source": "device",
+        "code": "segment-digest",
+        "observed_at": "2026-11-23T10:00:00Z",
+        "device_id": "dev",
+        "bundle_id": "bnd_1",
+    },
     "content.play_package.bundle.published.v1": {
         "bundle_id": "bnd_1",
         "issue": 1,
@@ -77,6 +95,8 @@ KEYS = {
     "content.play_package.published.v1": "pkg_1",
     "content.play_package.withdrawn.v1": "pkg_1",
     "content.play_package.bundle": "dev",
+    "content.revocation": "acme",
+    "content.tamper": "acme",
 }
 
 
