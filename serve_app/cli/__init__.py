@@ -22,6 +22,7 @@ from serve_app.cli import (
     packages,
     stack,
     tenants,
+    trust,
     webhooks,
 )
 from serve_app.cli.groups import Commands
@@ -43,6 +44,7 @@ for module in (
     bundles,
     device,
     tenants,
+    trust,
     operate,
     events,
     webhooks,

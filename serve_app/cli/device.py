@@ -15,6 +15,7 @@ import typer
 from rich.table import Table
 
 from content.errors import ContentError
+from serve_app.cli import device_licences
 from serve_app.cli.exits import FAILED
 from serve_app.cli.groups import Commands
 from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, examples, settings_for
@@ -31,6 +32,7 @@ device_app = Commands(help="Be a device: register, download, open offline.")
 
 
 def register(app: typer.Typer) -> None:
+    device_licences.register(device_app)
     app.add_typer(device_app, name="device", rich_help_panel="Learners")
 
 
@@ -130,11 +132,14 @@ def sync(
         "bundles": [vars(each) for each in report.taken],
         "removed": list(report.removed),
         "refused": [{"bundle_id": each.bundle_id, **as_document(each.error)} for each in report.refused],
+        "tamper_reports": report.reports,
     }
     lines = [f"Trust list {report.trust_version}, revocation list {'.'.join(map(str, report.revocations))}."]
     for each in report.taken:
         what = f"new, {each.fetched:,} bytes fetched" if each.new else "up to date"
         lines.append(f"{each.bundle_id}  version {each.version}  {what}")
+    if report.reports:
+        lines.append(f"{report.reports} reports of changed bytes were sent.")
     if not report.taken and not report.refused:
         lines.append("There are no bundles for this device yet.")
     _print(facts, as_json, "\n".join(lines))
@@ -225,6 +230,7 @@ def list_bundles(folder: Folder, as_json: AsJson = False) -> None:
                 "issue": each.licence.issue,
                 "profile": each.licence.profile,
                 "not_after": each.licence.not_after.isoformat(),
+                "days_left": max(0, (each.licence.not_after - max(_now(), state.clock_floor)).days),
             }
             for each in every
         ],
@@ -233,9 +239,10 @@ def list_bundles(folder: Folder, as_json: AsJson = False) -> None:
         print_json(facts)
         return
     console.print(f"Device {identity.id}, tenant {identity.tenant}", highlight=False, soft_wrap=True)
-    table = Table("bundle", "version", "profile", "until", box=None, pad_edge=False)
+    table = Table("bundle", "version", "profile", "until", "days left", box=None, pad_edge=False)
     for row in facts["bundles"]:
-        table.add_row(row["bundle_id"], str(row["version"]), row["profile"], row["not_after"][:10])
+        left = str(row["days_left"])
+        table.add_row(row["bundle_id"], str(row["version"]), row["profile"], row["not_after"][:10], left)
     console.print(table if every else "It holds no bundle: `content-service device sync DIR`.")
 
 

@@ -119,6 +119,19 @@ def withdraw(
     call.show(found, lambda: say(f"{package_id} version {version} is withdrawn since {when(found['withdrawn_at'])}."))
 
 
+@packages_app.command("new-key", epilog=examples('packages new-key pkg_… --reason "seen on a forum"'))
+@asks("tenant:admin", lists=LISTS)
+def new_key(
+    call: Caller,
+    package_id: PackageId,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit log.")],
+) -> None:
+    """Encrypt the next version under other content keys, since one may have leaked."""
+    found = call.api.begin_epoch(package_id, reason)
+    told = f"{found['scopes']} devices and profiles get another content key with the next version."
+    call.show(found, lambda: say(told))
+
+
 def _told(package: dict[str, Any], version: dict[str, Any] | None) -> None:
     say(f"{package['package_id']}  of the course {package['course_id']}")
     if version is None:

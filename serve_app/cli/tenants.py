@@ -69,15 +69,19 @@ def change(
     ] = None,
     no_cors: Annotated[bool, typer.Option("--no-cors", help="No page of another origin may.")] = False,
     policy: Annotated[str | None, typer.Option(help="device, shared, or default: as the catalog says.")] = None,
+    drill: Annotated[
+        bool | None, typer.Option("--drill/--no-drill", help="Its keys may be revoked to see how long that takes.")
+    ] = None,
 ) -> None:
     """Change limits and settings; what is not named stays."""
     limits = dict(_limit(entry) for entry in limit or ())
-    settings: dict[str, Any] | None = {"cors_origins": cors_origin or []} if cors_origin or no_cors else None
-    if not limits and settings is None and policy is None:
+    settings: dict[str, Any] = {"cors_origins": cors_origin or []} if cors_origin or no_cors else {}
+    settings |= {"drill": drill} if drill is not None else {}
+    if not limits and not settings and policy is None:
         raise ContentError(
-            "nothing-to-change", "Nothing says what to change.", "Give --limit, --cors-origin or --policy."
+            "nothing-to-change", "Nothing says what to change.", "Give --limit, --cors-origin, --drill or --policy."
         )
-    found = call.api.change_tenant(name, settings=settings, limits=limits or None, policy=policy)
+    found = call.api.change_tenant(name, settings=settings or None, limits=limits or None, policy=policy)
     call.show(found, lambda: _told(dict(found)))
 
 
@@ -93,6 +97,7 @@ def _told(tenant: dict[str, Any]) -> None:
     for name, value in tenant["limits"].items():
         say(f"  limit {name}: {DEFAULT if value is None else value}")
     for name, value in tenant["settings"].items():
-        say(f"  {name}: {', '.join(value) if value else 'none'}")
+        told = ("yes" if value else "no") if isinstance(value, bool) else ", ".join(value) or "none"
+        say(f"  {name}: {told}")
     for key in tenant["keys"]:
         say(f"  {key['purpose']:<8} {key['kid']}  {key['status']} until {key['not_after'][:10]}")

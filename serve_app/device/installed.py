@@ -106,6 +106,15 @@ class Shelf:
         sync_folder(self.bundles)
         shutil.rmtree(aside, ignore_errors=True)
 
+    def remove(self, bundle_id: str) -> None:
+        """Take a bundle out of its place; `tidy` removes what no other needs."""
+        place, aside = self.bundles / bundle_id, self.bundles / f".gone-{bundle_id}"
+        shutil.rmtree(aside, ignore_errors=True)
+        if place.exists():
+            place.rename(aside)
+            sync_folder(self.bundles)
+            shutil.rmtree(aside)
+
     def _bring_back(self) -> None:
         for aside in self.bundles.glob(f"{ASIDE}-*"):
             place = self.bundles / aside.name.removeprefix(f"{ASIDE}-")

@@ -38,6 +38,8 @@ ROW = {
     "paused_at": None, "waiting": 3, "running": 1, "failed": 0, "held": 0, "oldest": AT, "result": None,
     "webhook_id": WEBHOOK, "url": URL, "types": ["content.play_package.published.v1", "content.job.finished.v1"],
     "event_id": EVENT, "type": "content.job.finished.v1", "attempts": 3, "next_attempt_at": AT,
+    "cause": "operator", "revoked_at": AT, "listed": [12, 345], "received_at": AT, "source": "device",
+    "code": "segment-digest", "healed": None, "path": f"{BUNDLE}/0123456789abcdef/0.part",
     "log": [{"at": AT, "status": None, "error": "no answer within 15 seconds", "duration_ms": 15000}],
 }  # fmt: skip
 LISTS = {
@@ -51,6 +53,8 @@ LISTS = {
     "jobs queues": ("/v1/queues", "", ("build",)),
     "tenant list": ("/v1/tenants", "", ("a-tenant-with-a-rather-long-name-of-39",)),
     "audit list": ("/v1/audit", "", (PACKAGE,)),
+    "revocations list": ("/v1/revocations", "", ("operator", "12.345")),
+    "tamper list": ("/v1/tamper-reports", "", (BUNDLE, DEVICE)),
     "webhooks list": ("/v1/webhooks", "disabled", (WEBHOOK, URL)),
     f"webhooks deliveries {WEBHOOK}": (f"/v1/webhooks/{WEBHOOK}/deliveries", "pending", (EVENT,)),
 }
