@@ -61,16 +61,15 @@ def _assert_one_result_and_one_event(tenant: Tenant) -> None:
 
 
 def _assert_in_order(events: list[dict[str, Any]]) -> None:
-    """Per key: the numbers of the events rise by one; per device and package: so do the licences' sequences."""
+    """Per key: the numbers of the events rise by one; per device and package: so do the licences' sequences
+    and issues."""
     by_key: dict[str, list[int]] = defaultdict(list)
     by_device: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
     for event in events:
         data = event["data"]
-        by_key[data["device_id"] if event["type"] == BUNDLE_EVENT else data["package_id"]].append(
-            int(event["sequence"])
-        )
+        by_key[event["subject"]].append(int(event["sequence"]))
         if event["type"] == BUNDLE_EVENT:
-            by_device[data["device_id"], data["package_id"]].append(data["sequence"])
+            by_device[data["device_id"], data["package_id"]].append([*data["sequence"], data["issue"]])
     for key, numbers in by_key.items():
         assert numbers == list(range(1, len(numbers) + 1)), f"events of {key} came as {numbers}"
     for key, sequences in by_device.items():
