@@ -91,8 +91,9 @@ def import_file(
     if found.taken is not None:
         taken = found.taken
         facts["taken"] = vars(taken)
-        what = f"new, {taken.copied:,} of {taken.size:,} bytes copied" if taken.new else "was here already"
-        lines.append(f"{taken.bundle_id}  version {taken.version}  {what}")
+        how = "new" if taken.new else "made whole" if taken.copied else "was here already"
+        lines.append(f"{taken.bundle_id}  version {taken.version}  {how}")
+        lines.append(f"{taken.copied:,} of {taken.size:,} bytes copied.")
     _show(facts, as_json, "\n".join(lines))
 
 

@@ -93,7 +93,7 @@ def gather(
     accepted = accept_lists(
         ReaderState(), lists["chain"], signed["document"].encode(), signed["signature"], tenant=tenant, now=now
     )
-    licences = [_verified(offer, accepted, tenant, now) for offer in offers]
+    licences = [_verified(offer, accepted, tenant) for offer in offers]
     kept = [
         (offer, licence) for offer, licence in zip(offers, licences, strict=True) if not _revoked(licence, accepted)
     ]
@@ -161,9 +161,9 @@ def _newest_of_each_device(offers: Sequence[BundleOffer]) -> list[BundleOffer]:
     return [offer for _, offer in found.values()]
 
 
-def _verified(offer: BundleOffer, lists: AcceptedLists, tenant: str, now: datetime) -> Licence:
+def _verified(offer: BundleOffer, lists: AcceptedLists, tenant: str) -> Licence:
     document = offer["licence"].encode()
-    verify_signature(document, offer["signature"], lists.keys, expected_type=TYPE, iss=tenant, now=now, limit=MAX_BYTES)
+    verify_signature(document, offer["signature"], lists.keys, expected_type=TYPE, iss=tenant, limit=MAX_BYTES)
     return Licence.parse(document)
 
 
