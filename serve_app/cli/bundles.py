@@ -85,7 +85,8 @@ def export(
     from tempfile import TemporaryDirectory
 
     from serve_app.device.bars import BarWatch, bytes_progress
-    from serve_app.device.class_file import Wanted, choose, gather
+    from serve_app.device.class_choice import Wanted, choose
+    from serve_app.device.class_file import gather
     from serve_app.device.download import edge_client
 
     offers = choose(call.api, Wanted(package, version, profile, enrolment, learner, device))

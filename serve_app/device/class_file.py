@@ -1,15 +1,13 @@
 """One file for a class: the licences of all devices of a package under one index, fetched with a token of the tenant.
 
-Who has left gets no licence: neither an ended enrolment nor a device that was taken out, nor what the revocation list names.
-Parts come over the edge, in as many requests as it takes. All that a device would check without its keys is checked before
-the file is written, since where it is opened there is no network to fetch it again. After: `importing.py` on each device.
+What the revocation list names is left out. Parts come over the edge, in as many requests as it takes. All that a device would check without its keys is checked before
+the file is written, since where it is opened there is no network to fetch it again. Before: `class_choice.py`. After: `importing.py` on each device.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -25,53 +23,10 @@ from content.bundles.state import ReaderState
 from content.canonical import digest
 from content.errors import ContentError
 from content.signatures import verify_signature
-from serve_app.client import BundleOffer, BundleRow, Client
+from serve_app.client import BundleOffer, Client
 from serve_app.device.download import Watch, fetch
 from serve_app.device.exporting import Exported
 from serve_app.device.stick import carried, require_room, write_file
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which bundles of a package: of a version (the newest published one, if None), and of whom."""
-
-    package_id: str
-    version: int | None = None
-    profile: str | None = None
-    enrollment_id: str | None = None
-    learner_id: str | None = None
-    device_id: str | None = None
-
-
-def choose(api: Client, wanted: Wanted) -> list[BundleOffer]:
-    """One bundle for each device that may have it, all of one index.
-
-    Raises ContentError `version-withdrawn`, `bundle-missing`, `bundle-ambiguous`, or what the API answers.
-    """
-    version = wanted.version or api.package(wanted.package_id)["version"]
-    if version is None:
-        message = f"No version of {wanted.package_id} is published."
-        raise ContentError("bundle-missing", message, "`content-service packages versions` shows how far it is.")
-    if api.version(wanted.package_id, version)["state"] == "withdrawn":
-        message = f"Version {version} of {wanted.package_id} was withdrawn."
-        raise ContentError("version-withdrawn", message, "Choose another one with --version.")
-    rows = [
-        row
-        for row in api.bundles(
-            state="ready",
-            package_id=wanted.package_id,
-            enrollment_id=wanted.enrollment_id,
-            learner_id=wanted.learner_id,
-            device_id=wanted.device_id,
-        )
-        if row["version"] == version and wanted.profile in (None, row["profile"])
-    ]
-    rows = _still_there(api, rows)
-    if not rows:
-        message = f"There is no ready bundle of version {version} of {wanted.package_id} for such devices."
-        raise ContentError("bundle-missing", message, "`content-service bundles list` shows which there are.")
-    _require_one_index(rows)
-    return _newest_of_each_device([api.bundle(row["bundle_id"]) for row in rows])
 
 
 def gather(
@@ -122,43 +77,6 @@ def gather(
         str(out), written, accepted.trust.version, accepted.revocations.version,
         None if len(kept) > 1 else licence.bundle_id, licence.package_id, licence.version, len(kept), len(parts),
     )  # fmt: skip
-
-
-def _still_there(api: Client, rows: list[BundleRow]) -> list[BundleRow]:
-    """Those whose enrolment has not ended and whose device was not taken out."""
-    enrolled = _each({row.get("enrollment_id", "") for row in rows}, lambda each: api.enrolment(each)["state"])
-    active = _each({row["device_id"] for row in rows}, lambda each: api.device(each)["state"])
-    return [row for row in rows if row.get("enrollment_id", "") in enrolled and row["device_id"] in active]
-
-
-def _each(ids: set[str], state: Callable[[str], str]) -> set[str]:
-    return {each for each in sorted(ids) if state(each) == "active"}
-
-
-def _require_one_index(rows: Sequence[BundleRow]) -> None:
-    if len({row.get("index_digest") for row in rows}) == 1:
-        return
-    if any(row.get("policy") == "device" for row in rows):
-        raise ContentError(
-            "bundle-ambiguous",
-            f"These {len(rows)} bundles are encrypted for one device each (policy device), so they cannot share a file.",
-            "Choose one with --device, or have the next version shared: content-service packages set … --policy shared.",
-        )
-    profiles = ", ".join(sorted({row["profile"] for row in rows}))
-    raise ContentError(
-        "bundle-ambiguous", f"There are bundles of several profiles ({profiles}).", "Choose one with --profile."
-    )
-
-
-def _newest_of_each_device(offers: Sequence[BundleOffer]) -> list[BundleOffer]:
-    """A device that has the version through two enrolments gets the licence that it would take."""
-    found: dict[str, tuple[tuple[tuple[int, ...], int], BundleOffer]] = {}
-    for offer in offers:
-        licence = Licence.parse(offer["licence"].encode())
-        order = licence.sequence, licence.issue
-        if licence.device.id not in found or order > found[licence.device.id][0]:
-            found[licence.device.id] = order, offer
-    return [offer for _, offer in found.values()]
 
 
 def _verified(offer: BundleOffer, lists: AcceptedLists, tenant: str) -> Licence:

@@ -1,16 +1,14 @@
 """Taking in a single file, without a network: lists first, then what is missing of the course, verified, then the swap.
 
 What the lists lead to is kept even if the course is refused. A part that is here, sound, is not copied; the others are
-copied beside their place, and renamed only after every segment was read back. Killed anywhere, the device is as before, or
-has the new course; what is left over of a copy is removed by the next import or sync. Before: `exporting.py`, or a class
+renamed into their place (`staging.py`) only after every segment was read back. Killed anywhere, the device is as before, or
+has the new course. Before: `exporting.py`, or a class
 file (`class_file.py`). After: as after a sync.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,19 +17,17 @@ from typing import Final
 from content.bundles.container import Container
 from content.bundles.container_layout import INDEX
 from content.bundles.container_open import CarriedLicence, licence_of, lists_of, part_reader
-from content.bundles.errors import BundleRefused
-from content.bundles.index import Index, IndexFile, IndexPart
+from content.bundles.index import IndexFile
 from content.bundles.open import OpenBundle
-from content.bundles.part import check_part
 from content.errors import ContentError
 from serve_app.client import SignedDocument, TrustLists
 from serve_app.device.download import Watch
-from serve_app.device.files import sync_folder, write_atomically
+from serve_app.device.files import write_atomically
 from serve_app.device.folder import DeviceFolder
 from serve_app.device.reading import open_checked, verify
-from serve_app.device.stick import BLOCK_BYTES, opened_file, require_room, storing
+from serve_app.device.staging import Staging
+from serve_app.device.stick import opened_file, require_room, storing
 
-STAGED: Final = ".import"
 OLDER: Final = {"trust-rollback", "revocations-rollback"}
 
 
@@ -113,17 +109,18 @@ class _Importing:
         bind(checked.index)
         bundle_id, index = checked.licence.bundle_id, checked.index
         known = self._is_here(carried, bundle_id)
-        with self._staging():
-            missing = [number for number, part in enumerate(index.parts) if not self._is_sound(index, number, part)]
+        staging = Staging(self._shelf, self._watch)
+        with staging.open():
+            missing = [number for number in range(len(index.parts)) if not staging.is_sound(index, number)]
             copied = sum(index.parts[number].size for number in missing)
             if missing:
                 require_room(self._folder.path, copied + len(index_bytes), "The course")
             for number in missing:
-                self._copy(number, index.parts[number])
-            staged = {index.parts[number].path for number in missing}
+                staging.copy(self._container, number, index.parts[number])
             if missing or not known:
-                self._verify(carried, index_bytes, staged)
-            self._put_in_place(checked, index_bytes, staged)
+                self._verify(carried, index_bytes, staging)
+            staging.put_in_place()
+            self._keep_index(checked, index_bytes)
         if not known:
             self._shelf.install(carried.licence, carried.signature)
         self._folder.save_state(checked.state)
@@ -136,60 +133,11 @@ class _Importing:
             return self._shelf.load(bundle_id).licence_bytes == carried.licence
         return False
 
-    def _is_sound(self, index: Index, number: int, part: IndexPart) -> bool:
-        """Whether the device has the part, every segment as it should be."""
-        blob = self._shelf.blob(part.path)
-        if not blob.is_file() or blob.stat().st_size != part.size:
-            return False
-        self._watch.begin("checking", part.size, 0)
-
-        def read_range(offset: int, length: int) -> bytes:
-            self._watch.advance("checking", length)
-            return read(part.path, offset, length)
-
-        with self._shelf.reader() as read:
-            try:
-                check_part(index, number, read_range)
-            except BundleRefused:
-                return False
-        return True
-
-    @contextmanager
-    def _staging(self) -> Generator[None]:
-        """Copies that no rename made the device's are gone at the end, and those of an import that was killed."""
-        self._clean()
-        try:
-            yield
-        finally:
-            self._clean()
-
-    def _clean(self) -> None:
-        for stale in self._shelf.blobs.rglob(f"*{STAGED}"):
-            stale.unlink()
-
-    def _copy(self, number: int, part: IndexPart) -> None:
-        target = self._shelf.blob(part.path + STAGED)
-        self._watch.begin(part.path, part.size, 0)
-        with storing(target):
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with target.open("wb") as file:
-                for offset in range(0, part.size, BLOCK_BYTES):
-                    block = self._container.read_part(number, offset, BLOCK_BYTES)
-                    file.write(block)
-                    self._watch.advance(part.path, len(block))
-                file.flush()
-                os.fsync(file.fileno())
-
-    def _verify(self, carried: CarriedLicence, index: bytes, staged: set[str]) -> None:
+    def _verify(self, carried: CarriedLicence, index: bytes, staging: Staging) -> None:
         """Every segment of every file, read back from where it will be used."""
         with self._shelf.reader() as read:
             bundle = open_checked(
-                self._folder,
-                carried.licence,
-                carried.signature,
-                index,
-                lambda path, offset, length: read(path + STAGED if path in staged else path, offset, length),
-                self._now,
+                self._folder, carried.licence, carried.signature, index, staging.reading(read), self._now
             )
             self._watch.begin("verifying", sum(file.size for file in bundle.index.files), 0)
 
@@ -198,12 +146,7 @@ class _Importing:
 
             verify(bundle, count)
 
-    def _put_in_place(self, bundle: OpenBundle, index: bytes, staged: set[str]) -> None:
-        for path in staged:
-            blob = self._shelf.blob(path)
-            self._shelf.blob(path + STAGED).replace(blob)
-            blob.with_name(f"{blob.name}.partial").unlink(missing_ok=True)  # begun by a sync, and whole now
-            sync_folder(blob.parent)
+    def _keep_index(self, bundle: OpenBundle, index: bytes) -> None:
         place = self._shelf.blob(bundle.licence.index.path)
         if not place.is_file() or place.read_bytes() != index:
             with storing(place):

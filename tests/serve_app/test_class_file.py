@@ -14,8 +14,9 @@ from content.devices.identity import DeviceIdentity
 from content.errors import ContentError
 from serve_app.cli import main
 from serve_app.client import Client
-from serve_app.device import download
-from serve_app.device.class_file import Wanted, choose, gather
+from serve_app.device import class_choice, download
+from serve_app.device.class_choice import Wanted, choose
+from serve_app.device.class_file import gather
 from serve_app.device.download import Silent
 from serve_app.device.exporting import Exported
 from serve_app.device.importing import import_file
@@ -175,6 +176,12 @@ def test_one_index_a_file(school: School, tmp_path: Path, first: Made) -> None:
     assert "desktop, phone" in refused("bundle-ambiguous", school, tmp_path).message
     (tmp_path / "parts" / "0.part").unlink(), (tmp_path / "parts" / "index.json").unlink()
     assert export(school, tmp_path, profile="phone").devices == 1
+
+
+def test_a_class_has_an_end(school: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_choice, "MAX_LICENCES", 2)
+    refused("class-too-large", school, tmp_path)
+    assert export(school, tmp_path, device_id=w.PHONE.id).devices == 1
 
 
 def test_what_is_not_there_is_said(school: School, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from serve_app.device.exporting import export_bundle, export_lists, export_work
 from serve_app.device.folder import DeviceFolder
 from serve_app.device.importing import Imported, import_file
 from serve_app.device.reading import open_offline, verify
-from serve_app.device.stick import write_file
+from serve_app.device.stick import BLOCK_BYTES, write_file
 from serve_app.device.sync import sync
 from tests.serve_app.device_world import FILM, NOW, Made, Shop, bundle, phone
 from tests.vectors import single_file
@@ -300,7 +300,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, first: Made, monkeypatch: 
     honest, size = os.pread, file.stat().st_size
 
     def pulled(handle: int, length: int, offset: int) -> bytes:
-        if os.fstat(handle).st_size == size and length == importing.BLOCK_BYTES and offset > 2 << 20:
+        if os.fstat(handle).st_size == size and length == BLOCK_BYTES and offset > 2 << 20:
             raise OSError(errno.EIO, "gone")
         return honest(handle, length, offset)
 
