@@ -2,8 +2,7 @@
 
 What the lists lead to is kept even if the course is refused. A part that is here, sound, is not copied; the others are
 renamed into their place (`staging.py`) only after every segment was read back. Killed anywhere, the device is as before, or
-has the new course. Before: `exporting.py`, or a class
-file (`class_file.py`). After: as after a sync.
+has the new course. Before: `exporting.py`, or a class file (`class_file.py`). After: as after a sync.
 """
 
 from __future__ import annotations
@@ -77,21 +76,23 @@ def _accept_lists(folder: DeviceFolder, container: Container, now: datetime) -> 
     theirs = TrustLists(
         chain=carried.chain, revocations=SignedDocument(document=document, signature=carried.revocations_signature)
     )
-    choices = [theirs]
-    with suppress(ContentError):
-        ours = folder.lists
-        choices += [
-            TrustLists(chain=theirs["chain"], revocations=ours["revocations"]),
-            TrustLists(chain=ours["chain"], revocations=theirs["revocations"]),
-            ours,
-        ]
-    for lists in choices:
-        try:
+    try:
+        folder.accept(theirs, now)
+        return
+    except ContentError as error:
+        if error.code not in OLDER:
+            raise
+        older = error
+    ours = folder.lists
+    for lists in (
+        TrustLists(chain=theirs["chain"], revocations=ours["revocations"]),
+        TrustLists(chain=ours["chain"], revocations=theirs["revocations"]),
+        ours,
+    ):
+        with suppress(ContentError):
             folder.accept(lists, now)
             return
-        except ContentError as error:
-            if error.code not in OLDER or lists is choices[-1]:
-                raise
+    raise older  # lists that are older than what this device has seen, and its own are lost
 
 
 class _Importing:

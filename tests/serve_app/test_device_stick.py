@@ -230,6 +230,38 @@ def test_a_stick_with_older_lists_still_brings_its_course(tmp_path: Path, first:
     assert film(device) == FILM
 
 
+def test_of_chain_and_revocation_list_the_newer_one_counts(tmp_path: Path, first: Made) -> None:
+    """A stick whose chain is newer and whose revocation list is older, and the other way round."""
+    longer = [w.make_trust_list(w.trust_list(version), w.ROOTS[:2]) for version in (1, 2)]
+    shop = Shop([first], revoked=w.revocations(version=(1, 9)))
+    device = phone(tmp_path / "phone")
+    go(device, shop)
+    files = tmp_path / "files"
+    files.mkdir()
+    write_file(files / "chain.cbundle", replace(lists(), chain=longer))
+    found = take(device, files / "chain.cbundle")
+    assert (found.newer_lists, found.trust_version, found.revocations) == (True, 2, (1, 9))
+    write_file(files / "revocations.cbundle", lists(version=(1, 11)))
+    found = take(device, files / "revocations.cbundle")
+    assert (found.newer_lists, found.trust_version, found.revocations) == (True, 2, (1, 11))
+    assert film(device) == FILM
+
+
+def test_older_lists_do_not_stand_in_for_lost_ones(tmp_path: Path, first: Made) -> None:
+    device = phone(tmp_path / "phone")
+    take(device, file_of(tmp_path / "files", version=(1, 9), name="lists.cbundle"))
+    older = file_of(tmp_path / "files", first)
+    (device.path / "lists.json").write_bytes(b"{}")
+    with refusal("device-damaged"):
+        take(device, older)
+    kept = tmp_path / "older"
+    take(phone(kept), older)
+    (device.path / "lists.json").write_bytes((kept / "lists.json").read_bytes())
+    with refusal("revocations-rollback"):
+        take(device, older)
+    assert device.state.revocations == (1, 9)
+
+
 def test_an_older_stick_cannot_bring_back_what_is_revoked(tmp_path: Path, first: Made) -> None:
     device = phone(tmp_path / "phone")
     revoked = {"version": (1, 9), "bundles": (first.licence.bundle_id,)}
