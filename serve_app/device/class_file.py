@@ -1,7 +1,8 @@
 """One file for a class: the licences of all devices of a package under one index, fetched with a token of the tenant.
 
-What the revocation list names is left out. Parts come over the edge, in as many requests as it takes. All that a device would check without its keys is checked before
-the file is written, since where it is opened there is no network to fetch it again. Before: `class_choice.py`. After: `importing.py` on each device.
+What the revocation list names is left out. Parts come over the edge, in as many requests as it takes. All that a device
+would check without its keys is checked before the file is written, since where it is opened there is no network to fetch it
+again. Before: `class_choice.py`. After: `importing.py` on each device.
 """
 
 from __future__ import annotations
