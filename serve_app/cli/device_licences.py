@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from serve_app.cli.options import AsJson, examples
+from serve_app.cli.options import AsJson, Folder, Which, examples
 from serve_app.cli.output import console, errors, print_json
 
 if TYPE_CHECKING:
     from serve_app.client import Client
     from serve_app.device.folder import DeviceFolder
     from serve_app.device.installed import Installed
-
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The device's folder.")]
-Which = Annotated[
-    str | None, typer.Argument(metavar="BUNDLE|PACKAGE", help="Its id; may be left out if there is one course.")
-]
 
 
 def register(device_app: typer.Typer) -> None:

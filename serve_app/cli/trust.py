@@ -111,8 +111,8 @@ def list_revocations(
 @revocations_app.command(
     epilog=examples(
         'revocations add bundle bnd_… --reason "handed on"',
-        'revocations add device KID --reason stolen',
-        'revocations add version pkg_… --version 3 --reason dosage',
+        "revocations add device KID --reason stolen",
+        "revocations add version pkg_… --version 3 --reason dosage",
     )
 )
 @asks("content:write", "device:revoke")
