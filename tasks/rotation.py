@@ -32,6 +32,18 @@ UNNEEDED = """
       and not exists (select 1 from package_versions v where v.signed_by = k.kid and v.state = 'published')
 """
 
+# More revoked keys than a list ought to carry: the oldest of which nothing newest is left to be signed again.
+SURPLUS = """
+    select k.kid from signing_keys k
+    where k.purpose = 'signing' and k.status = 'revoked' and k.dropped_at is null
+      and not exists (select 1 from licences l where l.kid = k.kid and l.not_after > %(now)s
+                      and not exists (select 1 from licences m where m.bundle_id = l.bundle_id and m.issue > l.issue))
+    order by k.not_before, k.kid
+    limit greatest(0, (select count(*) from signing_keys where purpose = 'signing' and dropped_at is null) - %(most)s)
+"""
+MOST_KEYS = 48
+"""Of the 64 that a list may hold (docs/bundle-format.md, "Trust list")."""
+
 
 @dataclass(frozen=True)
 class Rotated:
@@ -138,6 +150,10 @@ async def emergency(
     if fresh is None:
         valid = timedelta(seconds=connections.settings.key_valid_s)
         fresh = await trust.new_key(tx, connections, tenant, "signing", now, valid)
+    surplus = await fetch_all(tx, SURPLUS, {"now": now, "most": MOST_KEYS})
+    await tx.execute(
+        b"update signing_keys set dropped_at = %s where kid = any(%s)", [now, [row["kid"] for row in surplus]]
+    )
     await revocations.add(tx, tenant, "kid", [(revoked, None)], cause="emergency", reason=reason)
     await leave_all(tx)
     trusted = await trust.publish(tx, connections, tenant, now)

@@ -26,7 +26,7 @@ def tampered(phone: DeviceFolder, copy: Path, now: datetime) -> ContentError:
     data = bytearray(part.read_bytes())
     data[len(data) // 2] ^= 1
     part.write_bytes(data)
-    return refused("segment-digest", lambda: _read_all(device, None, now))
+    return refused("segment-digest", lambda: read_all(device, None, now))
 
 
 def anothers(phone: DeviceFolder, tablet: DeviceFolder, copy: Path, now: datetime) -> ContentError:
@@ -35,7 +35,7 @@ def anothers(phone: DeviceFolder, tablet: DeviceFolder, copy: Path, now: datetim
     device, foreign = DeviceFolder(copy), tablet.shelf.find(None)
     shutil.copytree(tablet.shelf.blobs, device.shelf.blobs, dirs_exist_ok=True)
     device.shelf.install(foreign.licence_bytes, foreign.signature)
-    return refused("licence-device", lambda: _read_all(device, foreign.bundle_id, now))
+    return refused("licence-device", lambda: read_all(device, foreign.bundle_id, now))
 
 
 def expired_url(phone: DeviceFolder, settings: Settings, now: datetime) -> ContentError:
@@ -66,6 +66,6 @@ def refused(code: str, attempt: Callable[[], object]) -> ContentError:
     raise ContentError("demo-not-refused", f"It was not refused, where {code} was due.", "Please report this.")
 
 
-def _read_all(device: DeviceFolder, which: str | None, now: datetime) -> None:
+def read_all(device: DeviceFolder, which: str | None, now: datetime) -> None:
     with open_offline(device, device.shelf.find(which), now) as bundle:
         verify(bundle)

@@ -15,7 +15,7 @@ from cluster.local.stack import PARTS, Stack, StackInfo
 from content.canonical import derive_id
 from content.errors import ContentError
 from serve_app.client import BundleRow, Client, Version
-from serve_app.demo import checks, refusals, waiting
+from serve_app.demo import checks, refusals, rotating, waiting
 from serve_app.demo.course import RunCourse, make_run_course
 from serve_app.demo.cut import CutOnce
 from serve_app.demo.report import Result
@@ -23,7 +23,7 @@ from serve_app.demo.steps import Recorder, Step, require
 from serve_app.device import register as registration
 from serve_app.device import sync as syncing
 from serve_app.device.bars import BarWatch, bytes_progress
-from serve_app.device.download import Watch, edge_client
+from serve_app.device.download import Silent, Watch, edge_client
 from serve_app.device.folder import DeviceFolder
 from serve_app.device.reading import open_offline, verify
 from serve_app.device.unpack import unpack
@@ -71,6 +71,8 @@ class _Story:
         self._republish(course)
         self._update()
         self._refuse()
+        self._rotate()
+        self._take_back()
 
     def _publish(self) -> RunCourse:
         with self._recorder.step("publish and build") as step, waiting.bars(self._console) as progress:
@@ -228,6 +230,43 @@ class _Story:
             held = [each.licence.version for device in self._devices.values() for each in device.shelf.all()]
             require(held == [2, 2], "demo-update", f"The devices hold the versions {held}.")
             step.notes = "version 2 verified, 1 removed"
+
+    def _rotate(self) -> None:
+        """The signing key is revoked; the phone hears of it by a stick, goes on, and fetches its new licence later."""
+        phone, tablet = (self._devices[profile] for profile in PROFILES)
+        with self._recorder.step("emergency: key revoked") as step:
+            found = rotating.emergency(self._home, FIRST_TENANT, self._settings.api_url)
+            step.notes = f"{found['licences']} licences signed again in {found['seconds']} s"
+        with self._recorder.step("a stick with lists") as step:
+            stick = self._folder / "lists.cbundle"
+            self._sync_again("tablet")
+            step.bytes = rotating.carry_lists(tablet, phone, stick, _now())
+            self._unpack("phone", "phone-after-emergency", self._manifest)
+            step.notes = "the course on the phone goes on"
+        with self._recorder.step("the phone's new licence") as step:
+            step.bytes = self._sync_again("phone")
+            issue = phone.shelf.find(self._package).licence.issue
+            require(issue == 2 and step.bytes == 0, "demo-licence", f"Issue {issue}, {step.bytes} bytes fetched.")
+            step.notes = "issue 2, no payload"
+
+    def _sync_again(self, profile: str) -> int:
+        """Sync a device that has the newest version; returns the bytes of payload that came."""
+        device = self._devices[profile]
+        with device.locked(), Client(self._settings.api_url, device=device.identity) as api, edge_client() as edge:
+            report = syncing.sync(device, api, edge, clock=_now, watch=Silent())
+        if report.refused:
+            raise report.refused[0].error
+        return sum(taken.fetched for taken in report.taken)
+
+    def _take_back(self) -> None:
+        """The phone is stolen: revoked by the operator, told by a stick to a phone that never goes online."""
+        phone, tablet = (self._devices[profile] for profile in PROFILES)
+        with self._recorder.step("revoked by a stick") as step:
+            listed = rotating.revoke_bundle(self._home, FIRST_TENANT, self._settings.api_url, phone, self._package)
+            self._sync_again("tablet")
+            step.bytes = rotating.carry_lists(tablet, phone, self._folder / "revoked.cbundle", _now())
+            error = refusals.refused("bundle-revoked", lambda: refusals.read_all(phone, self._package, _now()))
+            step.notes = f"list {listed}, {_reason(error)}"
 
     def _refuse(self) -> None:
         phone, tablet = (self._devices[profile] for profile in PROFILES)
