@@ -67,35 +67,30 @@ class Plan:
         return self.choices.planned_profile(self.profile)
 
 
-@dataclass(frozen=True)
 class Planner:
-    """All plans of one version for one profile: the steps are found once, each space then costs a few sums."""
+    """All plans of one version for one profile. The steps are found once, and each beginning of them is measured once, so
+    that further spaces cost next to nothing. Raises ContentError `unknown-profile`."""
 
-    manifest: Manifest
-    profile: str
-    variants: tuple[Variant, ...]
-    steps: tuple[Step, ...]
+    def __init__(self, manifest: Manifest, profile: str, variants: Sequence[Variant] = ()) -> None:
+        self.manifest, self.profile, self.variants = manifest, profile, tuple(variants)
+        self.steps = sequence(manifest, profile, variants)
+        self._manifest_bytes = len(manifest.to_bytes())
+        self._sizes: dict[int, int] = {}
 
-    @classmethod
-    def of(cls, manifest: Manifest, profile: str, variants: Sequence[Variant] = ()) -> Planner:
-        """Raises ContentError `unknown-profile`."""
-        return cls(manifest, profile, tuple(variants), sequence(manifest, profile, variants))
+    @property
+    def least_bytes(self) -> int:
+        """The smallest space that there is a plan for."""
+        return self._size(len(self.steps))
+
+    def choose(self, space_bytes: int | None) -> tuple[Choices, int]:
+        """What differs from the plain profile in the first of the sequence that fits, and its bytes; without a space the plain
+        profile. Raises ContentError `space-too-small`."""
+        taken = self._taken(space_bytes)
+        return choices_after(self.manifest, self.steps[:taken]), self._size(taken)
 
     def plan(self, space_bytes: int | None = None) -> Plan:
-        """The first of the sequence that fits; without a space the plain profile. Raises ContentError `space-too-small`."""
-        size = len(self.manifest.to_bytes())
-        counts = range(len(self.steps) + 1)
-        # Monotone in the space whatever the sizes are: a smaller one fits nowhere that a larger one does not.
-        taken = 0
-        if space_bytes is not None:
-            taken = bisect_left(counts, True, key=lambda count: bundle_bytes(size, self._files(count)) <= space_bytes)
-        least = bundle_bytes(size, self._files(len(self.steps)))
-        if taken == len(counts):
-            raise ContentError(
-                "space-too-small",
-                f"The smallest bundle of this course for a {self.profile} has {least:,} bytes.",
-                f"Give it {least:,} bytes or more.",
-            )
+        """The same with all that somebody would like to know of it."""
+        taken = self._taken(space_bytes)
         choices, files = choices_after(self.manifest, self.steps[:taken]), self._files(taken)
         units = self._units(choices, files)
         went = {each.id for each in units if each.state == "left-out"}
@@ -105,13 +100,33 @@ class Planner:
             space_bytes,
             choices,
             files,
-            bundle_bytes(size, files),
-            bundle_bytes(size, self._files(0)),
-            least,
+            self._size(taken),
+            self._size(0),
+            self.least_bytes,
             units,
             self._assets(choices, files),
             told,
         )
+
+    def _taken(self, space_bytes: int | None) -> int:
+        """How many steps it takes. Monotone whatever the sizes are: no beginning fits a space and not a larger one."""
+        if space_bytes is None:
+            return 0
+        counts = range(len(self.steps) + 1)
+        taken = bisect_left(counts, True, key=lambda count: self._size(count) <= space_bytes)
+        if taken == len(counts):
+            least = self.least_bytes
+            raise ContentError(
+                "space-too-small",
+                f"The smallest bundle of this course for a {self.profile} has {least:,} bytes.",
+                f"Give it {least:,} bytes or more.",
+            )
+        return taken
+
+    def _size(self, taken: int) -> int:
+        if taken not in self._sizes:
+            self._sizes[taken] = bundle_bytes(self._manifest_bytes, self._files(taken))
+        return self._sizes[taken]
 
     def _files(self, taken: int) -> tuple[AssetFile, ...]:
         choices = choices_after(self.manifest, self.steps[:taken])

@@ -86,24 +86,20 @@ COURSE = course(
 )
 
 
-def least(planner: Planner) -> int:
-    return planner.plan().least_bytes
-
-
 def test_without_a_space_it_is_the_plain_profile():
     for profile in ("phone", "tablet", "desktop"):
-        plan = Planner.of(COURSE, profile).plan()
+        plan = Planner(COURSE, profile).plan()
         assert (plan.planned_profile, plan.steps, plan.choices.plain) == (profile, (), True)
         assert plan.files == COURSE.files_for(profile)
         assert {unit.state for unit in plan.units} == {"whole"}
         assert plan.bytes == plan.plain_bytes
     with pytest.raises(ContentError) as refused:
-        Planner.of(COURSE, "watch")
+        Planner(COURSE, "watch")
     assert refused.value.code == "unknown-profile"
 
 
 def test_a_space_for_all_of_it_changes_nothing():
-    planner = Planner.of(COURSE, "tablet")
+    planner = Planner(COURSE, "tablet")
     whole = planner.plan()
     assert planner.plan(whole.bytes).planned_profile == "tablet"
     assert planner.plan(whole.bytes - 1).planned_profile != "tablet"
@@ -111,7 +107,7 @@ def test_a_space_for_all_of_it_changes_nothing():
 
 def test_the_size_is_that_of_the_bundle_to_the_byte():
     """Sealed as the bundler seals, with a real key."""
-    plan = Planner.of(COURSE, "phone").plan()
+    plan = Planner(COURSE, "phone").plan()
     key = ContentKey(content_key_id("acme", "pkg_1", "phone", 1), os.urandom(32))
     sealer = PartSealer(key, f"{derive_id('sea', 'x')}/{os.urandom(8).hex()}/0.part")
     files = {file.digest: (file.size_bytes, media_class(file.media_type)) for file in plan.files}
@@ -126,7 +122,7 @@ def test_the_size_is_that_of_the_bundle_to_the_byte():
 
 
 def test_the_largest_saving_for_the_smallest_loss_goes_first():
-    planner = Planner.of(COURSE, "tablet")  # widths to 1280, sides to 480
+    planner = Planner(COURSE, "tablet")  # widths to 1280, sides to 480
     told = [(step.kind, step.assets or step.units, step.before, step.after) for step in planner.steps]
     assert told == [
         ("reduce", ("f",), "video-h264-480p", "video-h264-240p"),
@@ -146,10 +142,10 @@ def test_the_largest_saving_for_the_smallest_loss_goes_first():
 
 
 def test_units_go_last_and_from_the_end_and_keep_their_words_until_then():
-    planner = Planner.of(COURSE, "phone")
-    tight = planner.plan(least(planner) + 400_000)
+    planner = Planner(COURSE, "phone")
+    tight = planner.plan(planner.least_bytes + 400_000)
     assert [unit.state for unit in tight.units] == ["reduced", "left-out", "whole", "left-out"]
-    roomy = planner.plan(least(planner) + 2_500_000)
+    roomy = planner.plan(planner.least_bytes + 2_500_000)
     assert [unit.state for unit in roomy.units] == ["reduced", "whole", "whole", "whole"]
     here = {(file.asset, file.role) for file in roomy.files}
     assert {("f", "video"), ("f", "poster"), ("f-words", "captions")} <= here
@@ -158,20 +154,20 @@ def test_units_go_last_and_from_the_end_and_keep_their_words_until_then():
 
 
 def test_the_smallest_is_named_when_nothing_fits():
-    planner = Planner.of(COURSE, "phone")
-    smallest = planner.plan(least(planner))
+    planner = Planner(COURSE, "phone")
+    smallest = planner.plan(planner.least_bytes)
     assert [file.asset for file in smallest.files] == ["logo"]
     assert [unit.state for unit in smallest.units] == ["left-out", "left-out", "whole", "left-out"]
     with pytest.raises(ContentError) as refused:
-        planner.plan(least(planner) - 1)
+        planner.plan(planner.least_bytes - 1)
     assert refused.value.code == "space-too-small"
-    assert f"{least(planner):,} bytes" in refused.value.remedy
+    assert f"{planner.least_bytes:,} bytes" in refused.value.remedy
 
 
 def test_what_two_assets_share_is_counted_once_and_goes_down_together():
     same = picture("same", (320, 10_000), (960, 90_000))
     twice = course({"one": ["x"], "two": ["y"]}, {"x": same, "y": same})
-    planner = Planner.of(twice, "phone")
+    planner = Planner(twice, "phone")
     plan = planner.plan()
     assert [unit.bytes for unit in plan.units] == [sealed_size(90_000), 0]
     assert planner.steps[0].assets == ("x", "y")
@@ -186,7 +182,7 @@ def test_a_unit_whose_files_others_show_is_not_called_left_out():
     """The last unit went before the one that must go, and nothing of it is missed."""
     small, large = picture("small", (320, 1_000)), picture("large", (320, 900_000))
     shared = course({"one": ["s"], "two": ["l"], "three": ["s"]}, {"s": small, "l": large})
-    planner = Planner.of(shared, "phone")
+    planner = Planner(shared, "phone")
     plan = planner.plan(planner.plan().bytes - 1)
     assert [unit.state for unit in plan.units] == ["whole", "left-out", "whole"]
     assert plan.choices.left_out == {"two"}
@@ -196,7 +192,7 @@ def test_a_unit_whose_files_others_show_is_not_called_left_out():
 def test_a_lighter_variant_takes_the_place_of_a_unit_before_the_unit_goes():
     stills = AssetFile("f", "image", "image/webp", digest(b"stills"), 40_000)
     lite = Variant("two", "lite", (stills,), loss=3.0)
-    planner = Planner.of(COURSE, "phone", [lite])
+    planner = Planner(COURSE, "phone", [lite])
     assert [(step.kind, step.after) for step in planner.steps[:1]] == [("variant", "lite")]
     plan = planner.plan(planner.plan().bytes - 1)
     assert [unit.state for unit in plan.units] == ["whole", "variant", "whole", "whole"]
@@ -204,16 +200,16 @@ def test_a_lighter_variant_takes_the_place_of_a_unit_before_the_unit_goes():
     assert "f" not in {file.asset for file in plan.files if file is not stills}
     assert plan.units[1].bytes == sealed_size(40_000)
     assert Choices.from_document(plan.choices.document()) == plan.choices
-    gone = planner.plan(least(planner))
+    gone = planner.plan(planner.least_bytes)
     assert gone.choices.variants == {}
     assert stills not in gone.files
 
 
 def test_the_name_follows_from_the_choices_alone():
-    planner = Planner.of(COURSE, "phone")
+    planner = Planner(COURSE, "phone")
     plans = {
         (plan := planner.plan(space)).planned_profile: plan
-        for space in range(least(planner), planner.plan().bytes, 5_000)
+        for space in range(planner.least_bytes, planner.plan().bytes, 5_000)
     }
     assert len(plans) >= 5
     for name, plan in plans.items():
@@ -225,7 +221,7 @@ def test_the_name_follows_from_the_choices_alone():
         **COURSE.document["assets"],
         "b": {"renditions": [each.as_dict() for each in picture("new b", (320, 9_001), (960, 500_001))]},
     }
-    changed = Planner.of(Manifest(other), "phone")
+    changed = Planner(Manifest(other), "phone")
     space = planner.plan().bytes - 300_000
     assert changed.plan(space).planned_profile == planner.plan(space).planned_profile, (
         "a changed picture, the same choices"
@@ -263,8 +259,8 @@ def courses(draw: st.DrawFn) -> Manifest:
     st.lists(st.integers(0, 12_000_000), min_size=2, max_size=6),
 )
 def test_plans_fit_are_nested_and_whole(manifest: Manifest, profile: str, spaces: list[int]) -> None:
-    planner, size = Planner.of(manifest, profile), len(manifest.to_bytes())
-    smallest = least(planner)
+    planner, size = Planner(manifest, profile), len(manifest.to_bytes())
+    smallest = planner.least_bytes
     plans: list[Plan] = []
     for space in sorted({*spaces, smallest, planner.plan().bytes}):
         if space < smallest:
@@ -272,7 +268,8 @@ def test_plans_fit_are_nested_and_whole(manifest: Manifest, profile: str, spaces
                 planner.plan(space)
             continue
         plan = planner.plan(space)
-        assert plan == Planner.of(manifest, profile).plan(space)
+        assert plan == Planner(manifest, profile).plan(space)
+        assert planner.choose(space) == (plan.choices, plan.bytes)
         assert plan.bytes == bundle_bytes(size, plan.files) <= space
         assert carried(manifest, profile, Choices.from_document(plan.choices.document())) == plan.files
         assert sum(unit.bytes for unit in plan.units) <= plan.bytes
