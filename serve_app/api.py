@@ -37,6 +37,7 @@ from serve_app.routes import (
     manifests,
     me,
     packages,
+    plans,
     queues,
     schemas,
     tenants,
@@ -59,8 +60,8 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, audit, packages, manifests, drafts, devices, enrolments, bundles, jobs, queues, webhooks, schemas, pages,
-        static,
+        health, me, tenants, audit, packages, manifests, plans, drafts, devices, enrolments, bundles, jobs, queues, webhooks,
+        schemas, pages, static,
     )
 )  # fmt: skip
 
