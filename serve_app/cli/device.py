@@ -202,8 +202,10 @@ def open_bundle(
         "languages": list(opened.languages),
         "assets": opened.assets,
         "bytes": opened.bytes,
+        "left_out": list(opened.left_out),
     }
-    told = f"{opened.assets} assets, {opened.bytes:,} bytes, languages {', '.join(opened.languages)}.\nLook at {opened.page}"
+    less = f"\nNot in this bundle: the files of {', '.join(opened.left_out)}." if opened.left_out else ""
+    told = f"{opened.assets} assets, {opened.bytes:,} bytes, languages {', '.join(opened.languages)}.{less}\nLook at {opened.page}"
     _print(facts, as_json, told)
 
 

@@ -5,11 +5,13 @@ takes to fetch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serve_app.cli.output import say
 from serve_app.cli.tables import column, show
-from serve_app.client import Plan
+
+if TYPE_CHECKING:
+    from serve_app.client import Plan
 
 SHOWN = {"left-out": "left out", "variant": "lighter"}
 

@@ -61,6 +61,11 @@ def write_pages(manifest: Mapping[str, Any], files: Files, folder: Path) -> dict
     return names
 
 
+def without_files(manifest: Mapping[str, Any], files: Files) -> list[Mapping[str, Any]]:
+    """The units of which the bundle lacks something, in the order of the course."""
+    return [unit for unit in manifest["structure"]["units"] if _lacks(unit, files)]
+
+
 def _page(manifest: Mapping[str, Any], files: Files, tag: str, direction: str, names: Mapping[str, str]) -> str:
     metadata = manifest["metadata"]
     speak = page_blocks.Speaker(tag, metadata["language"])
@@ -95,17 +100,19 @@ def _page(manifest: Mapping[str, Any], files: Files, tag: str, direction: str, n
 
 def _left_out(manifest: Mapping[str, Any], files: Files, speak: page_blocks.Speaker) -> str:
     """Which units a bundle that was made to fit a small device does not hold."""
-    names = [speak(unit["title"]) for unit in manifest["structure"]["units"] if _missing(unit, files)]
+    names = [speak(unit["title"]) for unit in without_files(manifest, files)]
     listed = "".join(f"<li>{escape(name)}</li>" for name in names)
     return f'<aside class="absent"><p>Not in this bundle:</p><ul>{listed}</ul></aside>\n' if names else ""
 
 
 def _missing(unit: Mapping[str, Any], files: Files) -> str:
-    """What is said of a unit that the bundle has no files for; nothing for one that has none, or has them all."""
-    absent = [name for block in unit["blocks"] if (name := block.get("asset")) and not files.get(name)]
-    if not absent:
+    if not _lacks(unit, files):
         return ""
-    return '<p class="absent"><small>The pictures, films and files of this unit are not in this bundle.</small></p>\n'
+    return '<p class="absent"><small>Pictures, films or files of this unit are not in this bundle.</small></p>\n'
+
+
+def _lacks(unit: Mapping[str, Any], files: Files) -> bool:
+    return any(not files.get(block["asset"]) for block in unit["blocks"] if "asset" in block)
 
 
 def _policy(style: str) -> str:
