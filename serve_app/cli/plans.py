@@ -19,7 +19,8 @@ SHOWN = {"left-out": "left out", "variant": "lighter"}
 def show_plan(plan: Plan) -> None:
     """The units in a table, then the reasons."""
     space = "all of it" if plan["space_bytes"] is None else f"a space of {plan['space_bytes']:,} bytes"
-    say(f"{plan['package_id']} version {plan['version']}, profile {plan['profile']}: {space}")
+    say(f"{plan['package_id']} version {plan['version']}, profile {plan['profile']}")
+    say(f"for {space}")
     rows: list[dict[str, Any]] = [
         {
             "unit": unit["id"],
@@ -33,7 +34,8 @@ def show_plan(plan: Plan) -> None:
     columns = [column("unit"), column("", "state"), column("bytes"), column("of"), column("title", text=True)]
     show(columns, rows, "The course has no units.")
     times = ", ".join(f"{_time(each['seconds'])} on {each['network']}" for each in plan["downloads"])
-    say(f"{plan['bytes']:,} of {plan['plain_bytes']:,} bytes to fetch: {times}.")
+    say(f"{plan['bytes']:,} of {plan['plain_bytes']:,} bytes to fetch:")
+    say(f"{times}.")
     for step in plan["steps"]:
         say(f"  {_told(step)}, saves {step['saves_bytes']:,} bytes")
     if plan["steps"]:
@@ -45,7 +47,7 @@ def show_plan(plan: Plan) -> None:
 def _told(step: Mapping[str, Any]) -> str:
     match step["kind"]:
         case "reduce":
-            return f"{', '.join(step['assets'])}: {step['after']} in the place of {step['before']}"
+            return f"{', '.join(step['assets'])}: {step['before']} → {step['after']}"
         case "variant":
             return f"unit {step['units'][0]}: {step['after']}"
         case _:
