@@ -17,7 +17,7 @@ from content.bundles.index import media_class
 from content.errors import ContentError
 from content.media.choose import PROFILES
 from content.packages import parse
-from content.packages.choices import carried
+from content.packages.menu import Menu
 from content.packages.sealed_bytes import ENTRY_BYTES, index_bytes
 from tasks import plans
 from tasks.planning import Group
@@ -68,7 +68,9 @@ async def read_contents(connections: Connections, tenant: str, group: Group) -> 
         file.digest: Source(
             places.asset(tenant, file.digest), file.digest, file.size_bytes, media_class(file.media_type)
         )
-        for file in (carried(manifest, plan.profile, plan.choices) if plan else manifest.files_for(group.profile))
+        for file in (
+            Menu.of(manifest, plan.profile).carried(plan.choices) if plan else manifest.files_for(group.profile)
+        )
     }
     first = Source(key, row["manifest_digest"], row["manifest_bytes"], "manifest")
     sources = (first, *(chosen[name] for name in sorted(chosen)))

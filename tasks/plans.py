@@ -35,6 +35,7 @@ NEWEST = """
 """
 UNPLANNED = """
     select distinct a.space_bytes from device_plans a
+    join devices d on d.device_id = a.device_id and d.state = 'active'
     where a.package_id = %(package)s and a.space_bytes is not null
       and not exists (select 1 from plans l where l.package_id = a.package_id and l.version = %(version)s
                       and l.space_bytes = a.space_bytes)

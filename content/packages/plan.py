@@ -14,8 +14,9 @@ from typing import Final, Literal
 from content.bundles.stream import sealed_size
 from content.errors import ContentError
 from content.packages.assets import AssetFile
-from content.packages.choices import Choices, Variant, carried, shown, unit_assets
+from content.packages.choices import Choices, Variant
 from content.packages.manifest import Manifest
+from content.packages.menu import Menu
 from content.packages.sealed_bytes import bundle_bytes
 from content.packages.shrinking import sequence
 from content.packages.steps import Step, choices_after
@@ -73,7 +74,8 @@ class Planner:
 
     def __init__(self, manifest: Manifest, profile: str, variants: Sequence[Variant] = ()) -> None:
         self.manifest, self.profile, self.variants = manifest, profile, tuple(variants)
-        self.steps = sequence(manifest, profile, variants)
+        self.menu = Menu.of(manifest, profile)
+        self.steps = sequence(manifest, self.menu, profile, variants)
         self._manifest_bytes = len(manifest.to_bytes())
         self._sizes: dict[int, int] = {}
 
@@ -86,12 +88,12 @@ class Planner:
         """What differs from the plain profile in the first of the sequence that fits, and its bytes; without a space the plain
         profile. Raises ContentError `space-too-small`."""
         taken = self._taken(space_bytes)
-        return choices_after(self.manifest, self.steps[:taken]), self._size(taken)
+        return choices_after(self.menu, self.steps[:taken]), self._size(taken)
 
     def plan(self, space_bytes: int | None = None) -> Plan:
         """The same with all that somebody would like to know of it."""
         taken = self._taken(space_bytes)
-        choices, files = choices_after(self.manifest, self.steps[:taken]), self._files(taken)
+        choices, files = choices_after(self.menu, self.steps[:taken]), self._files(taken)
         units = self._units(choices, files)
         went = {each.id for each in units if each.state == "left-out"}
         told = tuple(each for each in self.steps[:taken] if each.kind != "leave-out" or each.units[0] in went)
@@ -129,11 +131,11 @@ class Planner:
         return self._sizes[taken]
 
     def _files(self, taken: int) -> tuple[AssetFile, ...]:
-        choices = choices_after(self.manifest, self.steps[:taken])
-        return carried(self.manifest, self.profile, choices, self.variants)
+        choices = choices_after(self.menu, self.steps[:taken])
+        return self.menu.carried(choices, self.variants)
 
     def _units(self, choices: Choices, files: Sequence[AssetFile]) -> tuple[PlannedUnit, ...]:
-        now, plain = _brought(self.manifest, files), _brought(self.manifest, self._files(0))
+        now, plain = _brought(self.menu, files), _brought(self.menu, self._files(0))
         less = {asset for asset, _ in choices.reduced}
         found: list[PlannedUnit] = []
         for unit in self.manifest.document["structure"]["units"]:
@@ -145,13 +147,13 @@ class Planner:
                 state = "variant"
                 given = next(each for each in self.variants if (each.unit, each.name) == (name, choices.variants[name]))
                 size = sum(sealed_size(file.size_bytes) for file in given.files)
-            elif less & set(unit_assets(self.manifest)[name]):
+            elif less & set(self.menu.units[name]):
                 state = "reduced"
             found.append(PlannedUnit(name, dict(unit["title"]), state, size, plain[name]))
         return tuple(found)
 
     def _assets(self, choices: Choices, files: Sequence[AssetFile]) -> tuple[PlannedAsset, ...]:
-        here, less = shown(self.manifest, choices), {asset for asset, _ in choices.reduced}
+        here, less = self.menu.shown(choices), {asset for asset, _ in choices.reduced}
         theirs = _by_asset(files)
         return tuple(
             PlannedAsset(
@@ -168,12 +170,12 @@ def seconds(size_bytes: int, bits_per_s: int) -> int:
     return -(-size_bytes * 8 // bits_per_s)
 
 
-def _brought(manifest: Manifest, files: Sequence[AssetFile]) -> dict[str, int]:
+def _brought(menu: Menu, files: Sequence[AssetFile]) -> dict[str, int]:
     """Unit → sealed bytes of its files that no unit before it brings; each digest counts once."""
     seen: set[str] = set()
     found: dict[str, int] = {}
     theirs = _by_asset(files)
-    for unit, assets in unit_assets(manifest).items():
+    for unit, assets in menu.units.items():
         every = (file for asset in assets for file in theirs.get(asset, ()))
         new = {file.digest: file.size_bytes for file in every if file.digest not in seen}
         seen |= new.keys()

@@ -13,22 +13,23 @@ from heapq import heappop, heappush
 from content.bundles.stream import sealed_size
 from content.media.choose import choose, ladder, measure
 from content.media.renditions import Rendition
-from content.packages.choices import Variant, frame, unit_assets
+from content.packages.choices import Variant
 from content.packages.manifest import Manifest
+from content.packages.menu import Menu
 from content.packages.steps import LEFT_OUT, OTHER_WEIGHT, WEIGHTS, Step
 
 File = tuple[str, int]
 """Digest, and size in bytes."""
 
 
-def sequence(manifest: Manifest, profile: str, variants: Sequence[Variant] = ()) -> tuple[Step, ...]:
+def sequence(manifest: Manifest, menu: Menu, profile: str, variants: Sequence[Variant] = ()) -> tuple[Step, ...]:
     """All steps in their order. Raises ContentError `unknown-profile`."""
-    course = _Course(manifest, profile, variants)
+    course = _Course(manifest, menu, profile, variants)
     steps: list[Step] = []
     while (step := course.best()) is not None:
         course.take(step)
         steps.append(step)
-    for unit in reversed(course.units):
+    for unit in reversed(list(course.units)):
         if course.units[unit]:
             step = course.leaving(unit)
             course.take(step)
@@ -39,9 +40,8 @@ def sequence(manifest: Manifest, profile: str, variants: Sequence[Variant] = ())
 class _Course:
     """What is in the bundle after the steps taken so far. Assets with the same renditions go down their ladder together."""
 
-    def __init__(self, manifest: Manifest, profile: str, variants: Sequence[Variant]) -> None:
-        self.units = unit_assets(manifest)
-        self._frame = frame(manifest)
+    def __init__(self, manifest: Manifest, menu: Menu, profile: str, variants: Sequence[Variant]) -> None:
+        self.units, self._frame = menu.units, menu.always
         self._offered = {(each.unit, each.name): each for each in variants if each.unit in self.units}
         self._used: dict[str, Variant] = {}
         self._whole = set(self.units)

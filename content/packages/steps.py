@@ -19,8 +19,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from content.packages.choices import Choices, shown, unit_assets
-from content.packages.manifest import Manifest
+from content.packages.choices import Choices
+from content.packages.menu import Menu
 
 WEIGHTS: Final[Mapping[str, float]] = {"image": 1.0, "video": 2.0, "audio": 2.0, "poster": 0.5}
 """A film is what its unit is about more often than a picture is. Roles that are not here have one rendition."""
@@ -43,7 +43,7 @@ class Step:
     loss: float
 
 
-def choices_after(manifest: Manifest, steps: Iterable[Step]) -> Choices:
+def choices_after(menu: Menu, steps: Iterable[Step]) -> Choices:
     """What differs from the plain profile after these steps. A unit that went but whose files all stay, since other units
     show them, is there; what was reduced and went later is not mentioned."""
     reduced: dict[tuple[str, str], str] = {}
@@ -57,6 +57,6 @@ def choices_after(manifest: Manifest, steps: Iterable[Step]) -> Choices:
         else:
             left_out.add(step.units[0])
             variants.pop(step.units[0], None)
-    there = shown(manifest, Choices({}, frozenset(left_out), variants))
-    missed = {unit for unit, assets in unit_assets(manifest).items() if unit in left_out and set(assets) - there}
+    there = menu.shown(Choices({}, frozenset(left_out), variants))
+    missed = {unit for unit, assets in menu.units.items() if unit in left_out and set(assets) - there}
     return Choices({key: recipe for key, recipe in reduced.items() if key[0] in there}, frozenset(missed), variants)

@@ -21,7 +21,7 @@ from content.canonical import derive_id, digest
 from content.errors import ContentError
 from content.media import Rendition, choose
 from content.packages import AssetFile, Choices, Manifest, Plan, Planner, Variant
-from content.packages.choices import carried, unit_assets
+from content.packages.menu import Menu
 from content.packages.plan import seconds
 from content.packages.sealed_bytes import bundle_bytes
 from content.packages.steps import LEFT_OUT
@@ -271,7 +271,7 @@ def test_plans_fit_are_nested_and_whole(manifest: Manifest, profile: str, spaces
         assert plan == Planner(manifest, profile).plan(space)
         assert planner.choose(space) == (plan.choices, plan.bytes)
         assert plan.bytes == bundle_bytes(size, plan.files) <= space
-        assert carried(manifest, profile, Choices.from_document(plan.choices.document())) == plan.files
+        assert Menu.of(manifest, profile).carried(Choices.from_document(plan.choices.document())) == plan.files
         assert sum(unit.bytes for unit in plan.units) <= plan.bytes
         _consistent(manifest, profile, plan)
         plans.append(plan)
@@ -291,7 +291,7 @@ def _consistent(manifest: Manifest, profile: str, plan: Plan) -> None:
     roles = [(file.asset, file.role) for file in plan.files]
     assert len(roles) == len(set(roles)), "two renditions of one"
     here = {asset for asset, _ in roles}
-    assets = unit_assets(manifest)
+    assets = Menu.of(manifest, profile).units
     for unit in plan.units:
         assert (unit.state == "left-out") == bool(set(assets[unit.id]) - here)
         if unit.state == "whole":
