@@ -28,6 +28,7 @@ from serve_app.limits import Limits
 from serve_app.problems import pages
 from serve_app.routes import (
     audit,
+    bundle_requests,
     bundles,
     devices,
     drafts,
@@ -60,8 +61,8 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, audit, packages, manifests, plans, drafts, devices, enrolments, bundles, jobs, queues, webhooks,
-        schemas, pages, static,
+        health, me, tenants, audit, packages, manifests, plans, drafts, devices, enrolments, bundles, bundle_requests, jobs, queues,
+        webhooks, schemas, pages, static,
     )
 )  # fmt: skip
 

@@ -9,7 +9,8 @@ from content.packages.build import Source, build_manifest
 from content.packages.choices import Choices, Variant
 from content.packages.manifest import Manifest, parse
 from content.packages.media_report import invalid_media, media_findings
-from content.packages.plan import RATES, Plan, Planner
+from content.packages.plan import RATES, Plan
+from content.packages.planner import Planner
 from content.packages.report import build_problems, refuse_unbuildable
 
 __all__ = [

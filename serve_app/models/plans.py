@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from content.amounts import BYTES, MOST, RATE, parse_bytes, parse_rate
-from serve_app.models.base import PRINTABLE, Answer, Question
+from serve_app.models.base import PRINTABLE, Answer, Digest, Question
 from serve_app.models.bundles import Bundle
 from serve_app.models.packages import PackageId
 
@@ -51,9 +51,11 @@ class UnitInPlan(Answer):
 
 
 class FileInPlan(Answer):
+    """A rendition as it is stored; encrypted it is a little larger."""
+
     role: str = Field(examples=["image"])
     media_type: str = Field(examples=["image/webp"])
-    digest: str
+    digest: Digest
     size_bytes: int
 
 
