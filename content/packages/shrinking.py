@@ -164,7 +164,7 @@ class _Ladder:
     def loss(self) -> float:
         """Of the step to the next rung."""
         before, after = measure(self.rungs[self.at]), measure(self.rungs[self.at + 1])
-        return WEIGHTS.get(self.rungs[0].role, OTHER_WEIGHT) * (before - after) / measure(self.rungs[0])
+        return WEIGHTS.get(self.rungs[0].role, OTHER_WEIGHT) * (before - after) / before
 
 
 def _file(rendition: Rendition) -> File:

@@ -8,8 +8,8 @@ shortest beginning that fits, so a device with more space never gets less.
     leave-out   a unit goes with all its files, in a second part of the sequence that begins when nothing else is left,
                 the last unit first, since a course is read from its beginning
 
-The loss of a reduction is the share of the asset's best pixels (or bit rate) that it takes away, times the weight of its
-role; of leaving out `LEFT_OUT`. Captions, transcripts and posters stay as long as their unit does. Texts and quizzes are
+The loss of a reduction is the share of the pixels (or bit rate) there were that it takes away, times the weight of its
+role, so that a small picture is not made smaller while others are large; of leaving out it is `LEFT_OUT`. Captions, transcripts and posters stay as long as their unit does. Texts and quizzes are
 in the manifest, which every bundle holds. Savings are in sealed bytes; a file that something else needs too saves nothing.
 """
 

@@ -77,7 +77,9 @@ class StepOfPlan(Answer):
     before: str | None = Field(description="Name of a rendition.", examples=["image-webp-960"])
     after: str | None = Field(examples=["image-webp-640"])
     saves_bytes: int
-    loss: float = Field(description="The share of the asset's best pixels that goes, by the weight of its role.")
+    loss: float = Field(
+        description="The share of the asset's pixels that goes with this step, by the weight of its role."
+    )
 
 
 class Download(Answer):

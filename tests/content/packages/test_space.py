@@ -301,3 +301,13 @@ def _consistent(manifest: Manifest, profile: str, plan: Plan) -> None:
         assert {each.role for each in choose(manifest.renditions(asset), profile)} == {
             r for a, r in roles if a == asset
         }
+
+
+def test_no_picture_is_small_while_others_are_large():
+    sizes = (320, 3_000), (640, 10_000), (960, 20_000)
+    names = ["p0", "p1", "p2"]
+    planner = Planner(course({"one": names}, {name: picture(name, *sizes) for name in names}), "phone")
+    assert [(step.assets[0], step.after) for step in planner.steps if step.kind == "reduce"] == [
+        *((name, "image-webp-640") for name in names),
+        *((name, "image-webp-320") for name in names),
+    ]
