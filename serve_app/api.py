@@ -28,6 +28,7 @@ from serve_app.limits import Limits
 from serve_app.problems import pages
 from serve_app.routes import (
     audit,
+    bundle_requests,
     bundles,
     devices,
     drafts,
@@ -39,6 +40,7 @@ from serve_app.routes import (
     manifests,
     me,
     packages,
+    plans,
     queues,
     revocations,
     schemas,
@@ -63,8 +65,8 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, keys, audit, packages, manifests, drafts, devices, enrolments, bundles, licences, revocations, tamper,
-        jobs, queues, webhooks, schemas, pages, static,
+        health, me, tenants, keys, audit, packages, manifests, plans, drafts, devices, enrolments, bundles, bundle_requests,
+        licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip
 

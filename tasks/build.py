@@ -32,7 +32,7 @@ from content.packages import (
     refuse_unbuildable,
 )
 from content.signatures import sign_documents
-from tasks import jobs, planning, versions, workspace
+from tasks import jobs, planning, plans, versions, workspace
 from tasks.media import Media
 from tasks.progress import Progress, job_cancelled
 from tasks.render import toolchain
@@ -222,6 +222,8 @@ class Build:
             "bytes": manifest.size_bytes,
         }
         await emit(tx, self._tenant, [Outgoing("content.play_package.published.v1", manifest.package_id, data)])
+        await planning.meet_course(tx, self._tenant, self._row["course_id"])
+        await plans.for_version(tx, self._tenant, manifest)
         await planning.for_package(tx, self._tenant, manifest.package_id, self._row["course_id"])
 
 

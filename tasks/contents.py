@@ -1,4 +1,5 @@
-"""What every bundle of a group holds: the manifest, and of each asset the one rendition that the profile gets.
+"""What every bundle of a group holds: the manifest, and of each asset the one rendition that the profile gets, or what the
+plan chose that the group is named after.
 
 Before: a published version. After: `tasks.sealing` reads each of these files once for a whole batch.
 """
@@ -11,22 +12,29 @@ from dataclasses import dataclass
 from cluster import places
 from cluster.connections import Connections
 from cluster.database import fetch_one
+from content.bundles.delta import MOST_PARTS
 from content.bundles.index import media_class
 from content.errors import ContentError
+from content.media.choose import PROFILES
 from content.packages import parse
+from content.packages.menu import Menu
+from content.packages.sealed_bytes import ENTRY_BYTES, index_bytes
+from tasks import plans
 from tasks.planning import Group
 from tasks.sealing import Source
 
 REMEMBERED = 64
-_contents: dict[tuple[str, str, int, str], Contents] = {}
+_contents: dict[tuple[str, str, int, str, int | None], Contents] = {}
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What every bundle of a group holds."""
+    """What every bundle of a group holds. `within`: how many bytes all of its parts may have, where a device has asked for a
+    space."""
 
     manifest_digest: str
     sources: tuple[Source, ...]
+    within: int | None = None
 
     @property
     def size(self) -> int:
@@ -34,12 +42,16 @@ class Contents:
 
 
 async def read_contents(connections: Connections, tenant: str, group: Group) -> Contents:
-    """Manifest and, of each asset, the one rendition that this profile gets; by digest, each once.
+    """Manifest and, of each asset, the one rendition that this profile or plan gets; by digest, each once.
 
     A published version never changes, so the last few are remembered: a batch then reads each file once, not twice.
     """
-    known = _contents.get((tenant, group.package_id, group.version, group.profile))
-    if known is not None:
+    plan = None
+    if group.profile not in PROFILES:
+        async with connections.db.tenant(tenant) as tx:
+            plan = await plans.named(tx, group)
+    name = tenant, group.package_id, group.version, group.profile, plan.space_bytes if plan else None
+    if (known := _contents.get(name)) is not None:
         return known
     async with connections.db.tenant(tenant) as tx:
         row = await fetch_one(
@@ -56,11 +68,18 @@ async def read_contents(connections: Connections, tenant: str, group: Group) -> 
         file.digest: Source(
             places.asset(tenant, file.digest), file.digest, file.size_bytes, media_class(file.media_type)
         )
-        for file in manifest.files_for(group.profile)
+        for file in (
+            Menu.of(manifest, plan.profile).carried(plan.choices) if plan else manifest.files_for(group.profile)
+        )
     }
     first = Source(key, row["manifest_digest"], row["manifest_bytes"], "manifest")
-    contents = Contents(row["manifest_digest"], (first, *(chosen[name] for name in sorted(chosen))))
+    sources = (first, *(chosen[name] for name in sorted(chosen)))
+    within = None
+    if plan is not None:
+        index = index_bytes((source.size, source.media_class) for source in sources) + MOST_PARTS * ENTRY_BYTES
+        within = plan.space_bytes - index
+    contents = Contents(row["manifest_digest"], sources, within)
     if len(_contents) >= REMEMBERED:
         _contents.clear()
-    _contents[tenant, group.package_id, group.version, group.profile] = contents
+    _contents[name] = contents
     return contents

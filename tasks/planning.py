@@ -8,6 +8,9 @@ groups take turns in the queue, so a rebundle of 100,000 never stands before som
 Lanes: an enrolment or a device is `interactive`, since somebody waits for it; a version that many devices get is `bulk`
 and comes after. A bulk row that somebody enrols for after all changes lanes, and a group whose oldest row has waited
 long enough is called as if it were interactive, so neither lane starves.
+
+A device that has asked for a space (`tasks.plans`) gets the planned profile of the newest version in the place of its own; a
+version that has no plan for that space yet, or none that fits, is planned for nobody with it.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +33,7 @@ from content.canonical import derive_id
 ROWS_PER_SLOT = 64
 
 WANTED = """
-    select e.enrollment_id, e.learner_id, d.device_id, d.profile, p.package_id, v.version,
+    select e.enrollment_id, e.learner_id, d.device_id, w.profile, w.plan_round, p.package_id, v.version,
            coalesce(p.policy, c.policy, p.listed_policy, %(default)s) as policy
     from enrolments e
     join devices d on d.learner_id = e.learner_id and d.state = 'active'
@@ -38,20 +41,25 @@ WANTED = """
     join tenants c on true
     join lateral (select version from package_versions v
                   where v.package_id = p.package_id and v.state = 'published' order by version desc limit 1) v on true
-    where e.state = 'active' and (e.ends_at is null or e.ends_at > now()) and {chosen}
+    left join device_plans a on a.device_id = d.device_id and a.package_id = p.package_id
+    left join plans l on l.package_id = p.package_id and l.version = v.version and l.profile = d.profile
+                         and l.space_bytes = a.space_bytes
+    cross join lateral (select case when a.space_bytes is null then d.profile else l.planned_profile end as profile,
+                               coalesce(a.round, 0) as plan_round) w
+    where w.profile is not null and e.state = 'active' and (e.ends_at is null or e.ends_at > now()) and {chosen}
       and not exists (select 1 from bundles b where b.enrollment_id = e.enrollment_id and b.device_id = d.device_id
-                      and b.package_id = p.package_id and b.version = v.version and b.profile = d.profile
-                      and b.state not in ('failed', 'cancelled'))
+                      and b.package_id = p.package_id and b.version = v.version and b.profile = w.profile
+                      and b.plan_round = w.plan_round and b.state not in ('failed', 'cancelled'))
       and p.revoked_at is null
       and not exists (select 1 from bundles r where r.enrollment_id = e.enrollment_id and r.device_id = d.device_id
                       and r.package_id = p.package_id and r.returned_at is not null)
 """
 
 PLAN = b"""
-    insert into bundles (tenant, bundle_id, enrollment_id, learner_id, device_id, package_id, version, profile, policy,
-                         lane, traceparent)
+    insert into bundles (tenant, bundle_id, enrollment_id, learner_id, device_id, package_id, version, profile, plan_round,
+                         policy, lane, traceparent)
     values (%(tenant)s, %(bundle_id)s, %(enrollment_id)s, %(learner_id)s, %(device_id)s, %(package_id)s, %(version)s,
-            %(profile)s, %(policy)s, %(lane)s, %(traceparent)s)
+            %(profile)s, %(plan_round)s, %(policy)s, %(lane)s, %(traceparent)s)
     on conflict (tenant, bundle_id) do update
         set state = 'planned', lane = excluded.lane, policy = excluded.policy, attempts = 0, problem = null,
             claimed_by = null, planned_at = now(), traceparent = excluded.traceparent
@@ -98,7 +106,14 @@ async def for_enrolment(tx: Transaction, tenant: str, enrollment_id: str, course
 
 
 async def for_device(tx: Transaction, tenant: str, device_id: str, learner_id: str) -> int:
-    """A device registered: it gets what its learner is enrolled in. The learner is locked before the courses."""
+    """A device registered, or wants something else: it gets what its learner is enrolled in."""
+    await meet_learner(tx, tenant, learner_id)
+    promoted = await _promote(tx, tenant, "b.device_id = %(value)s", device_id)
+    return promoted + await _plan(tx, tenant, "d.device_id = %(value)s", device_id)
+
+
+async def meet_learner(tx: Transaction, tenant: str, learner_id: str) -> None:
+    """Wait for whoever plans bundles of this learner or their courses. The learner is locked before the courses."""
     await _meet(tx, f"{tenant}/learner/{learner_id}", shared=False)
     courses = await fetch_all(
         tx,
@@ -107,8 +122,6 @@ async def for_device(tx: Transaction, tenant: str, device_id: str, learner_id: s
     )
     for row in courses:
         await _meet(tx, f"{tenant}/course/{row['course_id']}", shared=True)
-    promoted = await _promote(tx, tenant, "b.device_id = %(value)s", device_id)
-    return promoted + await _plan(tx, tenant, "d.device_id = %(value)s", device_id)
 
 
 async def for_package(
@@ -247,8 +260,10 @@ def _number(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
-def bundle_id(row: dict[str, object]) -> str:
-    """The id of a bundle, from what it is for (formats: Ids)."""
+def bundle_id(row: Mapping[str, object]) -> str:
+    """The id of a bundle, from what it is for (formats: Ids). Each time a device comes to want something else for the same
+    version, it is another one."""
+    again = int(str(row["plan_round"]))
     return derive_id(
         "bnd",
         str(row["enrollment_id"]),
@@ -256,4 +271,5 @@ def bundle_id(row: dict[str, object]) -> str:
         str(row["package_id"]),
         int(str(row["version"])),
         str(row["profile"]),
+        *([again] if again else []),
     )

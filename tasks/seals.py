@@ -1,6 +1,6 @@
 """Seals: a version as it is encrypted for one scope, made once and named by every licence that opens it.
 
-Under the policy `device` the scope is the device, under `shared` the profile. A seal goes on using the parts of the
+Under the policy `device` the scope is the device, under `shared` the profile or what a plan calls itself. A seal goes on using the parts of the
 newest earlier one of its scope and adds one part with what changed (`content.bundles.delta`). A shared seal is claimed
 with a lease by whoever makes it, so that a payload is written once however many workers serve its devices.
 """
@@ -37,12 +37,14 @@ SELECT = """select s.scope, s.seal_id, s.epoch, s.index_path, s.index_size, s.in
                     from seal_parts sp join parts p on p.path = sp.path where sp.seal_id = s.seal_id) as parts
             from seals s where s.package_id = %(package)s and s.profile = %(profile)s and s.version = %(version)s
                            and s.scope = any(%(scopes)s) and s.state = 'ready'"""
+# Of any profile of the scope: a device that changes over to a plan, or back, goes on using what it has. Under `shared` the
+# scope is the profile.
 NEWEST_BEFORE = """select distinct on (scope) scope, index_path, index_digest from seals
-                   where package_id = %(package)s and profile = %(profile)s and scope = any(%(scopes)s)
-                     and version < %(version)s and state = 'ready'
+                   where package_id = %(package)s and scope = any(%(scopes)s) and state = 'ready'
+                     and (version < %(version)s or (version = %(version)s and profile <> %(profile)s))
                      and not exists (select 1 from package_versions v where v.package_id = seals.package_id
                                      and v.version = seals.version and v.state = 'withdrawn')
-                   order by scope, version desc"""
+                   order by scope, version desc, ready_at desc"""
 CLAIM = """
     insert into seals (tenant, seal_id, package_id, version, profile, scope, epoch, attempt, claimed_until)
     values (%(tenant)s, %(seal_id)s, %(package)s, %(version)s, %(profile)s, %(scope)s, %(epoch)s, %(attempt)s,
@@ -115,7 +117,9 @@ async def make(
     wanted = [(source.digest, source.size) for source in contents.sources]
     targets = [
         Target(
-            f"{seal_id(tenant, group, scope)}/{attempt}", keys[scope][0], keep(bases.get(scope), keys[scope], wanted)
+            f"{seal_id(tenant, group, scope)}/{attempt}",
+            keys[scope][0],
+            keep(bases.get(scope), keys[scope], wanted, contents.within),
         )
         for scope in scopes
     ]

@@ -17,7 +17,7 @@ from cluster.database import Transaction, fetch_one
 from cluster.outbox import Outgoing, emit
 from content.canonical import rfc3339
 from content.errors import ContentError
-from tasks import planning
+from tasks import planning, plans
 
 WITHDRAWN = "content.play_package.withdrawn.v1"
 
@@ -80,7 +80,8 @@ async def withdraw(tx: Transaction, tenant: str, package_id: str, version: int, 
 
 
 async def finish(connections: Connections, tenant: str, package_id: str, version: int) -> None:
-    """Remove the manifest from where the edge would find it; after the commit of `withdraw`."""
+    """Remove the manifest from where the edge would find it, and plan for devices that asked for a space what they get in its
+    place; after the commit of `withdraw`."""
     async with connections.db.tenant(tenant) as tx:
         row = await fetch_one(
             tx,
@@ -91,6 +92,7 @@ async def finish(connections: Connections, tenant: str, package_id: str, version
     if row is not None:
         key = places.manifest(tenant, package_id, version, row["manifest_digest"])
         await asyncio.to_thread(connections.objects.delete, [key])
+        await plans.settle(connections, tenant, package_id)
 
 
 def _copy(connections: Connections, tenant: str, package_id: str, version: int, digest: str) -> None:

@@ -34,10 +34,13 @@ class Kept:
         return Index((*self.files, *files), (*self.parts, *([part] if part else ())))
 
 
-def keep(base: Index | None, keys: Sequence[ContentKey], wanted: Iterable[tuple[str, int]]) -> Kept:
+def keep(
+    base: Index | None, keys: Sequence[ContentKey], wanted: Iterable[tuple[str, int]], within: int | None = None
+) -> Kept:
     """What of `base` serves `wanted` (plaintext digest, size in bytes). `keys` are the scope's, newest first.
 
-    Nothing is kept if more than half of the bytes of all parts, the new one's among them, would be dead then.
+    Nothing is kept if more than half of the bytes of all parts, the new one's among them, would be dead then, or if the parts
+    would have more than `within` bytes: a device that asked for a space holds the dead ones too.
     """
     if base is None:
         return Kept()
@@ -56,7 +59,8 @@ def keep(base: Index | None, keys: Sequence[ContentKey], wanted: Iterable[tuple[
     parts = tuple(base.parts[number] for number in numbers)
     size = sum(part.size for part in parts)
     dead = size - sum(file.sealed_size for file in found.values())
-    if 2 * dead > size + fresh or len(parts) >= MOST_PARTS:
+    too_much = within is not None and size + fresh > within
+    if 2 * dead > size + fresh or len(parts) >= MOST_PARTS or too_much:
         return Kept()
     anew = {number: place for place, number in enumerate(numbers)}
     files = (replace(file, part=anew[file.part]) for file in found.values())

@@ -45,6 +45,22 @@ def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ..
     return tuple(_best(by_role[role], PROFILES[profile]) for role in sorted(by_role))
 
 
+def ladder(renditions: Iterable[Rendition], chosen: Rendition) -> tuple[Rendition, ...]:
+    """What a device may have in the place of `chosen`, itself first, then each smaller one: of the same role and type, with
+    less to see or hear, in fewer bytes."""
+    rungs = [chosen]
+    below = [each for each in renditions if (each.role, each.media_type) == (chosen.role, chosen.media_type)]
+    for each in sorted(below, key=lambda each: (-measure(each), each.size_bytes, each.digest)):
+        if measure(each) < measure(rungs[-1]) and each.size_bytes < rungs[-1].size_bytes:
+            rungs.append(each)
+    return tuple(rungs)
+
+
+def measure(rendition: Rendition) -> int:
+    """How much there is to see or hear: pixels, else bits a second, else bytes."""
+    return (rendition.width or 0) * (rendition.height or 0) or rendition.bitrate or rendition.size_bytes
+
+
 def _best(candidates: list[Rendition], profile: Profile) -> Rendition:
     # The digest last, so that equals are told apart the same way everywhere.
     ordered = sorted(

@@ -1,20 +1,28 @@
 """PlayPackages: an immutable version of a course, ready to play.
 
 `manifest` holds the document and its bytes, `build` makes it from a draft and what was rendered, `report` and
-`media_report` tell what the author should know about the build and the files it was made of.
+`media_report` tell what the author should know about the build and the files it was made of, `plan` which of it fits a space.
 """
 
 from content.packages.assets import AssetFile, AssetResult
 from content.packages.build import Source, build_manifest
+from content.packages.choices import Choices, Variant
 from content.packages.manifest import Manifest, parse
 from content.packages.media_report import invalid_media, media_findings
+from content.packages.plan import RATES, Plan
+from content.packages.planner import Planner
 from content.packages.report import build_problems, refuse_unbuildable
 
 __all__ = [
+    "RATES",
     "AssetFile",
     "AssetResult",
+    "Choices",
     "Manifest",
+    "Plan",
+    "Planner",
     "Source",
+    "Variant",
     "build_manifest",
     "build_problems",
     "invalid_media",

@@ -147,6 +147,37 @@ def sync(
         raise typer.Exit(FAILED)
 
 
+@device_app.command(
+    epilog=examples("device plan ./phone pkg_… --space 200MB --dry-run", "device plan ./phone pkg_… --space all")
+)
+def plan(
+    folder: Folder,
+    package_id: Annotated[str, typer.Argument(metavar="PACKAGE", help="Its id, pkg_…")],
+    space: Annotated[str, typer.Option(help="Room for the course: 200MB, 200MiB, 1.5GB, bytes; or all.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would fit.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for what of a course fits a space, now and in versions to come; the next sync fetches it.
+
+    Waits until it can be fetched. With --space all the device gets the whole course again.
+    """
+    from serve_app.cli.plans import show_plan
+    from serve_app.client import Client
+    from serve_app.device.folder import DeviceFolder
+    from serve_app.device.planned import request
+
+    device, wanted = DeviceFolder(folder), None if space == "all" else space
+    with device.locked(), Client(device.registered.api_url, device=device.identity) as api:
+        found = api.plan(package_id, space=wanted)
+        made = None if dry_run else request(api, found, wanted)
+    if as_json:
+        print_json({"plan": found, "requested": made})
+        return
+    show_plan(found)
+    if made is not None:
+        _print({}, False, f"It is there as {made['profile']}. Fetch it: content-service device sync {folder}")
+
+
 @device_app.command("open", epilog=examples("device open ./phone -o ./course"))
 def open_bundle(
     folder: Folder,
@@ -173,8 +204,10 @@ def open_bundle(
         "languages": list(opened.languages),
         "assets": opened.assets,
         "bytes": opened.bytes,
+        "left_out": list(opened.left_out),
     }
-    told = f"{opened.assets} assets, {opened.bytes:,} bytes, languages {', '.join(opened.languages)}.\nLook at {opened.page}"
+    less = f"\nNot in this bundle: the files of {', '.join(opened.left_out)}." if opened.left_out else ""
+    told = f"{opened.assets} assets, {opened.bytes:,} bytes, languages {', '.join(opened.languages)}.{less}\nLook at {opened.page}"
     _print(facts, as_json, told)
 
 

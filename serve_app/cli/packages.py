@@ -14,6 +14,7 @@ from serve_app.cli.findings import print_findings
 from serve_app.cli.groups import Commands
 from serve_app.cli.options import examples
 from serve_app.cli.output import say
+from serve_app.cli.plans import show_plan
 from serve_app.cli.tables import column, moment, show, when
 
 packages_app = Commands(help="Packages, their versions and manifests.")
@@ -104,6 +105,23 @@ def manifest(
     if output is None:
         document["manifest"] = found.decode("utf-8")
     call.show(document, lambda: say(f"{len(found):,} bytes in {output}"))
+
+
+@packages_app.command(
+    epilog=examples("packages plan pkg_… --space 200MB", "packages plan pkg_… --profile tablet --version 2 --json")
+)
+@asks("content:read", lists=LISTS)
+def plan(
+    call: Caller,
+    package_id: PackageId,
+    space: Annotated[str | None, typer.Option(help="Room on the device: 200MB, 200MiB, 1.5GB, or bytes.")] = None,
+    profile: Annotated[str, typer.Option(help="phone, tablet or desktop.")] = "phone",
+    version: Annotated[int | None, typer.Option(min=1, help="The newest published one, if left out.")] = None,
+    rate: Annotated[str | None, typer.Option(help="A network to be told the time of, such as 800kbit/s.")] = None,
+) -> None:
+    """What of a version fits a space: units whole, reduced or left out, bytes, and time to fetch them."""
+    found = call.api.plan(package_id, space=space, profile=profile, version=version, rate=rate)
+    call.show(found, lambda: show_plan(found))
 
 
 @packages_app.command(epilog=examples('packages withdraw pkg_… 2 --reason "The dosage is wrong."'))

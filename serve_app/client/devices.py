@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from serve_app.client.connection import Connection, Query
-from serve_app.client.rows import BundleOffer, BundleRow, Challenge, DeviceRow, Enrolment, Registered
+from serve_app.client.rows import BundleOffer, BundleRow, BundlesRequested, Challenge, DeviceRow, Enrolment, Registered
 
 
 class DeviceCalls(Connection):
@@ -45,6 +45,14 @@ class DeviceCalls(Connection):
     def bundle(self, bundle_id: str, lists_since: str | None = None) -> BundleOffer:
         """With `lists_since` (such as `1.4`) the lists come along if there is a newer revocation list."""
         return self.get(f"/v1/bundles/{bundle_id}", lists_since=lists_since)
+
+    def request_bundles(
+        self, package_id: str, space: str | int | None, *, device_id: str | None = None, plan_id: str | None = None
+    ) -> BundlesRequested:
+        """Have a device (the one that asks, if none is named) get what fits a space, or with None its profile's all."""
+        named = {"device_id": device_id, "plan_id": plan_id}
+        body = {"package_id": package_id, "space": space, **{name: given for name, given in named.items() if given}}
+        return self.post("/v1/bundles", body)
 
     def retry_bundle(self, bundle_id: str) -> BundleRow:
         """Have a failed bundle made again."""

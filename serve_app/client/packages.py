@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from serve_app.client.connection import Connection, Query
-from serve_app.client.rows import Asset, BuildAccepted, Judgement, Package, SignedUrl, Version
+from serve_app.client.rows import Asset, BuildAccepted, Judgement, Package, Plan, SignedUrl, Version
 
 
 class PackageCalls(Connection):
@@ -57,6 +57,10 @@ class PackageCalls(Connection):
 
     def signature(self, package_id: str, version: int) -> dict[str, Any]:
         return self.get(f"{_path(package_id, version)}/signature")
+
+    def plan(self, package_id: str, **query: Query) -> Plan:
+        """What of it fits: `space` as bytes or as `200MB`, `profile`, `version`, `rate` as `1.5Mbit/s`."""
+        return self.get(f"/v1/packages/{package_id}/plan", **query)
 
     def withdraw(self, package_id: str, version: int, reason: str) -> Version:
         """Take a published version back."""

@@ -85,6 +85,44 @@ class Location(TypedDict):
     url: str
 
 
+class UnitInPlan(TypedDict):
+    """`state` is whole, reduced, variant or left-out."""
+
+    id: str
+    title: dict[str, str]
+    state: str
+    bytes: int
+    plain_bytes: int
+
+
+class Plan(TypedDict):
+    """What of a version fits a space; `steps` is what was taken away for it."""
+
+    package_id: str
+    version: int
+    profile: str
+    plan_id: str
+    planned_profile: str
+    space_bytes: int | None
+    bytes: int
+    plain_bytes: int
+    least_bytes: int
+    downloads: list[dict[str, Any]]
+    units: list[UnitInPlan]
+    assets: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+
+
+class BundlesRequested(TypedDict):
+    """`plan_id` is null without a space."""
+
+    package_id: str
+    version: int
+    profile: str
+    plan_id: str | None
+    bundles: list[BundleRow]
+
+
 class BundleRow(TypedDict):
     """A bundle in a list."""
 

@@ -41,6 +41,7 @@ nav a{margin-inline-end:1rem}a{color:var(--accent)}
 img,video{max-width:100%%;height:auto;display:block}audio{width:100%%}
 figure{margin:1.5rem 0}figcaption,footer,small{font-size:.85rem;opacity:.8}
 section.quiz{border-inline-start:.25rem solid var(--accent);padding-inline-start:1rem}
+.absent{border:1px dashed;border-radius:.25rem;padding:.25rem .75rem}
 .correct::after{content:" ✓";color:var(--accent);font-weight:bold}
 pre{white-space:pre-wrap}footer{border-top:1px solid;margin-top:3rem}
 """
@@ -60,13 +61,18 @@ def write_pages(manifest: Mapping[str, Any], files: Files, folder: Path) -> dict
     return names
 
 
+def without_files(manifest: Mapping[str, Any], files: Files) -> list[Mapping[str, Any]]:
+    """The units of which the bundle lacks something, in the order of the course."""
+    return [unit for unit in manifest["structure"]["units"] if _lacks(unit, files)]
+
+
 def _page(manifest: Mapping[str, Any], files: Files, tag: str, direction: str, names: Mapping[str, str]) -> str:
     metadata = manifest["metadata"]
     speak = page_blocks.Speaker(tag, metadata["language"])
     style = STYLE % _colours(metadata)
     title = escape(speak(metadata["title"]))
     units = "\n".join(
-        f"<section><h2>{escape(speak(unit['title']))}</h2>\n"
+        f"<section><h2>{escape(speak(unit['title']))}</h2>\n{_missing(unit, files)}"
         + "\n".join(page_blocks.block(block, files, speak) for block in unit["blocks"])
         + "</section>"
         for unit in manifest["structure"]["units"]
@@ -85,11 +91,28 @@ def _page(manifest: Mapping[str, Any], files: Files, tag: str, direction: str, n
 <nav>{_switch(names, tag)}</nav>
 <h1>{title}</h1>
 <p>{escape(speak(metadata["description"]))}</p>
-{units}
+{_left_out(manifest, files, speak)}{units}
 <footer>{_credits(manifest)}</footer>
 </body>
 </html>
 """
+
+
+def _left_out(manifest: Mapping[str, Any], files: Files, speak: page_blocks.Speaker) -> str:
+    """Which units a bundle that was made to fit a small device does not hold."""
+    names = [speak(unit["title"]) for unit in without_files(manifest, files)]
+    listed = "".join(f"<li>{escape(name)}</li>" for name in names)
+    return f'<aside class="absent"><p>Not in this bundle:</p><ul>{listed}</ul></aside>\n' if names else ""
+
+
+def _missing(unit: Mapping[str, Any], files: Files) -> str:
+    if not _lacks(unit, files):
+        return ""
+    return '<p class="absent"><small>Pictures, films or files of this unit are not in this bundle.</small></p>\n'
+
+
+def _lacks(unit: Mapping[str, Any], files: Files) -> bool:
+    return any(not files.get(block["asset"]) for block in unit["blocks"] if "asset" in block)
 
 
 def _policy(style: str) -> str:

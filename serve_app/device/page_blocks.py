@@ -105,7 +105,7 @@ def _file(document: Mapping[str, Any], files: Files, speak: Speaker) -> str:
 
 
 def _absent(asset: str) -> str:
-    return f"<p><small>{escape(asset)} is not part of this bundle.</small></p>"
+    return f'<p class="absent"><small>{escape(asset)}: not in this bundle.</small></p>'
 
 
 def _url(file: File) -> str:

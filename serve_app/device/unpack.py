@@ -36,13 +36,15 @@ MAIN_ROLES = {"image", "video", "audio", "captions", "file"}
 
 @dataclass(frozen=True)
 class Opened:
-    """What was written: the folder, its first page, how many assets and bytes."""
+    """What was written: the folder, its first page, how many assets and bytes. `left_out` are units of which the bundle lacks
+    something."""
 
     folder: Path
     page: Path
     languages: tuple[str, ...]
     assets: int
     bytes: int
+    left_out: tuple[str, ...] = ()
 
 
 def unpack(bundle: OpenBundle, out: Path, tell: Callable[[str, int], None] = lambda _name, _size: None) -> Opened:
@@ -67,7 +69,8 @@ def unpack(bundle: OpenBundle, out: Path, tell: Callable[[str, int], None] = lam
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     every = {found.name: found.size_bytes for roles in files.values() for found in roles.values()}
-    return Opened(out, out / "index.html", tuple(pages), len(every), sum(every.values()))
+    less = tuple(unit["id"] for unit in page.without_files(manifest, files))
+    return Opened(out, out / "index.html", tuple(pages), len(every), sum(every.values()), less)
 
 
 def _assets(

@@ -98,6 +98,14 @@ _ROWS = (
     ProblemType("revision-outdated", 409, "A newer revision was taken in already", "Ask for the newest one."),
     ProblemType("version-not-published", 409, "The version was never published", "Choose a published version."),
     ProblemType("version-withdrawn", 410, "The version was withdrawn", "Take a newer one."),
+    # Plans
+    ProblemType(
+        "space-too-small", 409, "Not even the smallest bundle fits", "Give it as much room as the remedy names."
+    ),
+    ProblemType(
+        "plan-outdated", 409, "The plan is another one by now", "Look at the plan again, and ask for that one."
+    ),
+    ProblemType("not-enrolled", 409, "The learner is not enrolled in the course", "Enrol them first."),
     # Bundles
     ProblemType("bundle-not-ready", 409, "The bundle is not ready yet", "Ask again in a moment.", retryable=True),
     ProblemType("bundle-failed", 409, "The bundle could not be made", "See its problem in the list of bundles."),

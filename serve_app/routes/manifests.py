@@ -47,7 +47,7 @@ ASSETS = Listing(
 async def manifest(package_id: Id, version: Number, request: Request, caller: Authenticated) -> Response:
     """Its `ETag` is its digest. May be kept for a minute; 410 `version-withdrawn` once the version was taken back."""
     caller.require("content:read")
-    found = await _manifest(request, caller.tenant, package_id, version)
+    found = await manifest_of(request, caller.tenant, package_id, version)
     headers = {"ETag": f'"{found.digest}"', "Cache-Control": "private, max-age=60"}
     same = not_modified(request, headers)
     return same or Response(found.body, media_type="application/json", headers=headers)
@@ -90,7 +90,7 @@ async def assets(
     """In the order of asset and role. Devices get them in their bundle; there are no addresses of single assets."""
     caller.require("content:read")
     after = ASSETS.after(paging, package_id=package_id, version=version)
-    found = await _manifest(request, caller.tenant, package_id, version)
+    found = await manifest_of(request, caller.tenant, package_id, version)
     rows = await asyncio.to_thread(_rows, found.body)
     following = [row for row in rows if after is None or (row["asset"], row["role"], row["digest"]) > after]
     given = {"package_id": package_id, "version": version}
@@ -102,7 +102,7 @@ def _rows(body: bytes) -> list[dict[str, Any]]:
     return [files[key] for key in sorted(files)]
 
 
-async def _manifest(request: Request, tenant: str, package_id: str, version: int) -> Kept:
+async def manifest_of(request: Request, tenant: str, package_id: str, version: int) -> Kept:
     """From memory, or from the database and the store. Raises ContentError `not-found`, `version-withdrawn`."""
     manifests, key = request.app.state.manifests, (tenant, package_id, version)
     if request.app.state.invalidations.trusted and (kept := manifests.get(key)) is not None:

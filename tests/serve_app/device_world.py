@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -119,10 +119,17 @@ class Made:
         return next(path for path in self.blobs if path.endswith(".part"))
 
 
-def bundle(version: int = 1, *, owner: DeviceIdentity = w.PHONE, after: Made | None = None, **changes: Any) -> Made:
-    """A bundle; one that comes `after` another keeps what of it is the same."""
+def bundle(
+    version: int = 1,
+    *,
+    owner: DeviceIdentity = w.PHONE,
+    after: Made | None = None,
+    without: Sequence[bytes] = (),
+    **changes: Any,
+) -> Made:
+    """A bundle; one that comes `after` another keeps what of it is the same. `without` some files, as a plan leaves them out."""
     base = Index.parse(after.blobs[after.licence.index.path]) if after else None
-    _, files = manifest(version)
+    files = {name: data for name, data in manifest(version)[1].items() if data not in without}
     manifest_digest = next(iter(files))
     bundle_id = derive_id("bnd", "enr-1", owner.id, w.PACKAGE, version, "phone")
     media = {digest(FILM): "video", digest(SOUND): "audio", digest(CAPTIONS): "text", manifest_digest: "manifest"}

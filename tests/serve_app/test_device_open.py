@@ -95,6 +95,29 @@ def test_a_page_per_language_shows_all_of_it(course: Path, name: str, language: 
     assert other in [attributes.get("href") for attributes in page.all("a")]
 
 
+def test_what_the_bundle_was_planned_without_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, shop = phone(tmp_path / "small"), Shop([bundle(1, without=(FILM, POSTER, CAPTIONS, SHEET))])
+    with shop.api() as api, shop.edge() as edge:
+        sync(found, api, edge, clock=lambda: NOW, watch=Silent())
+    monkeypatch.setattr(cli, "_now", lambda: NOW)
+    with pytest.raises(SystemExit):
+        main(["device", "open", str(found.path), "-o", str(tmp_path / "course")])
+    assert "2 assets" in (told := capsys.readouterr().out)
+    assert "Not in this bundle: the files of u." in told
+    text = (tmp_path / "course" / "index.html").read_text(encoding="utf-8")
+    assert "film: not in this bundle." in text
+    assert "sheet: not in this bundle." in text
+    assert "<p>Not in this bundle:</p><ul><li>A &lt;b&gt;title&lt;/b&gt; &amp; more</li></ul>" in text
+    assert "Three <em>notes</em>." in text, "what can be read is there"
+    assert {path.name for path in (tmp_path / "course" / "assets").iterdir()} == {"Pic-1.webp", "sound.m4a"}
+
+
+def test_a_whole_bundle_says_nothing_of_the_sort(course: Path) -> None:
+    assert "ot in this bundle" not in (course / "index.html").read_text(encoding="utf-8")
+
+
 def test_nothing_in_a_page_can_run(course: Path) -> None:
     for path in course.glob("*.html"):
         page = Page(path)

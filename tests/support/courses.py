@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ class Course:
     revision: int = 1
     blocks: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     originals: dict[str, tuple[Path, str]] = field(default_factory=dict[str, tuple[Path, str]])
+    begins: list[int] = field(default_factory=list[int])
+    """Where units after the first one begin."""
 
     @property
     def draft_id(self) -> str:
@@ -55,6 +58,11 @@ class Course:
         grounding = [block["id"] for block in self.blocks if block["type"] == "text"]
         return self._add({"type": "assistant", "id": "helper", "purpose": {"en": "Help."}, "grounding": grounding})
 
+    def unit(self) -> Course:
+        """What is added from here on belongs to a further unit: `unit-2`, `unit-3` …"""
+        self.begins.append(len(self.blocks))
+        return self
+
     def changed(self, asset: str, seed: int) -> Course:
         """The next revision, in which another picture stands in the place of `asset`, under the same name."""
         after = copy.deepcopy(self)
@@ -78,7 +86,14 @@ class Course:
             "title": {"en": f"Course {self.course_id}"},
             "description": {"en": "Made for a test."},
             "license": "CC0-1.0",
-            "units": [{"id": "unit", "title": {"en": "Unit"}, "blocks": self.blocks}],
+            "units": [
+                {
+                    "id": f"unit-{number}" if number > 1 else "unit",
+                    "title": {"en": "Unit"},
+                    "blocks": self.blocks[at:end],
+                }
+                for number, (at, end) in enumerate(itertools.pairwise([0, *self.begins, len(self.blocks)]), 1)
+            ],
         }
 
     def _add(self, block: dict[str, Any]) -> Course:

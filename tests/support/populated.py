@@ -17,7 +17,7 @@ from cluster.connections import Connections
 from content.canonical import canonical, derive_id, digest, rfc3339
 from content.drafts import parse as parse_draft
 from content.media import Rendition
-from content.packages import AssetResult, Manifest, Source, build_manifest
+from content.packages import AssetResult, Choices, Manifest, Source, build_manifest
 from content.signatures import sign_documents
 from tasks import jobs, planning
 from tasks.signing import current_signer
@@ -37,7 +37,7 @@ class Populated(Tenant):
         self.package_id = derive_id("pkg", self.name, self.course_id)
         self.enrolled = self.device(LEARNER)
         row = {"enrollment_id": ENROLMENT, "device_id": self.enrolled.id, "package_id": self.package_id}
-        self.bundle_id = planning.bundle_id({**row, "version": versions, "profile": "phone"})
+        self.bundle_id = planning.bundle_id({**row, "version": versions, "profile": "phone", "plan_round": 0})
         self.job_id = jobs.job_id(self.name, "build", self.package_id, versions)
         asyncio.run(self._fill(versions))
 
@@ -181,6 +181,15 @@ class Populated(Tenant):
                 b"""insert into tamper_reports (tenant, report_id, source, code, observed_at)
                     values (%s, 'tmp_1', 'scrub', 'segment-digest', now())""",
                 [self.name],
+            )
+            await tx.execute(
+                b"""insert into plans (tenant, package_id, version, profile, space_bytes, planned_profile, choices, bytes)
+                    values (%s, %s, %s, 'phone', 1000000, 'phone', %s, 12)""",
+                [self.name, self.package_id, self.newest, Jsonb(Choices().document())],
+            )
+            await tx.execute(
+                b"insert into device_plans (tenant, device_id, package_id, space_bytes) values (%s, %s, %s, 1000000)",
+                [self.name, self.enrolled.id, self.package_id],
             )
             await tx.execute(
                 b"""insert into webhooks (tenant, webhook_id, url, types, secret, state)

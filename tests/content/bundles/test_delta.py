@@ -127,3 +127,12 @@ def test_the_border_is_half(share: float) -> None:
     first = sealed(Kept(), numbers)
     live = numbers[: round(100 * (1 - share))]
     assert bool(keep(first, [OLD], wanted(live)).digests) is (share <= 0.5)
+
+
+def test_what_would_not_fit_a_devices_space_is_not_kept() -> None:
+    """Dead bytes lie on the device as others do."""
+    first = sealed(Kept(), range(10))
+    now = wanted([*range(8), 99])
+    parts = first.parts[0].size + sealed_size(size(99))
+    assert keep(first, [OLD], now, within=parts).digests
+    assert keep(first, [OLD], now, within=parts - 1) == Kept()
