@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 from pathlib import Path
@@ -9,8 +10,12 @@ from pathlib import Path
 from bench import results
 from bench.results import Result
 
-ORDER = ("seal", "sandbox", "bundle", "relay", "rls", "build", "enrolment", "shared", "delta", "storm", "idle", "api")
-WITH_RAY = {"build", "enrolment", "shared", "delta", "storm", "idle", "api"}
+ORDER = (
+    "seal", "opening", "sandbox", "bundle", "relay", "rls", "rotation", "build", "enrolment", "shared", "delta", "history",
+    "lanes", "storm", "idle", "api",
+)  # fmt: skip
+WITHOUT_STACK = {"seal", "opening", "sandbox"}
+WITHOUT_RAY = {"bundle", "relay", "rls", "rotation"}
 
 
 def main(only: str | None) -> int:
@@ -33,38 +38,13 @@ def main(only: str | None) -> int:
 
 
 def _run(name: str, home: Path) -> list[Result]:
-    if name == "seal":
-        from bench.seal import measure
-
-        return measure()
-    if name == "sandbox":
-        from bench.sandbox import measure
-
-        return measure()
+    """Each measurement is the function `measure` of the module of its name."""
+    module = importlib.import_module(f"bench.{name}")
+    if name in WITHOUT_STACK:
+        return module.measure()
     from bench.stack import up
 
-    settings = up(home, ray=name in WITH_RAY)
-    if name == "bundle":
-        from bench.bundle import measure
-    elif name == "relay":
-        from bench.relay import measure
-    elif name == "rls":
-        from bench.rls import measure
-    elif name == "api":
-        from bench.api import measure
-    elif name == "build":
-        from bench.build import measure
-    elif name == "enrolment":
-        from bench.enrolment import measure
-    elif name == "shared":
-        from bench.shared import measure
-    elif name == "delta":
-        from bench.delta import measure
-    elif name == "storm":
-        from bench.storm import measure
-    else:
-        from bench.idle import measure
-    return measure(home, settings)
+    return module.measure(home, up(home, ray=name not in WITHOUT_RAY))
 
 
 def _down(home: Path) -> None:

@@ -35,8 +35,6 @@ ELSEWHERE = {
     "tasks.rotation_job": "a job's problem",
     "tasks.resigning": "as above",
     "content.devices.proof": "auth makes proof-invalid of all of them",
-    "content.bundles.stream": "the API asks how large bundles become; they are sealed and opened elsewhere",
-    "content.bundles.index": "as above",
     "content.drafts.report": "what is wrong with a draft is the answer of its judgement, or a job's problem",
     "content.packages.report": "as above",
     "content.packages.blocks": "builds only",
