@@ -35,26 +35,41 @@ def parse_document(data: bytes, what: str, limit: int) -> dict[str, Any]:
     Raises DocumentRefused `<what>-too-large`, `<what>-malformed` or `document-not-canonical`.
     """
     document = parse_json(data, what, limit)
-    try:
-        same = canonical(document) == data
-    except (ContentError, RecursionError):
-        same = False
-    if not same:
-        raise DocumentRefused("document-not-canonical", f"The {what} is not in its canonical form (RFC 8785).")
+    _require_canonical(document, data, what)
     return document
 
 
 def parse_json(data: bytes, what: str, limit: int) -> dict[str, Any]:
     """A JSON object without repeated members, in any order of members; see `parse_document` for the errors."""
-    if len(data) > limit:
-        raise DocumentRefused(f"{what}-too-large", f"The {what} has {len(data)} bytes; {limit} are allowed.")
-    try:
-        parsed: Any = json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise DocumentRefused(f"{what}-malformed", f"The {what} is not JSON: {type(error).__name__}.") from error
+    parsed = _parse(data, what, limit)
     if not isinstance(parsed, dict):
         raise DocumentRefused(f"{what}-malformed", f"The {what} is not a JSON object.")
     return cast("dict[str, Any]", parsed)
+
+
+def parse_canonical(data: bytes, what: str, limit: int) -> Any:
+    """Any JSON value in its canonical form; see `parse_document` for the errors."""
+    value = _parse(data, what, limit)
+    _require_canonical(value, data, what)
+    return value
+
+
+def _require_canonical(value: Any, data: bytes, what: str) -> None:
+    try:
+        same = canonical(value) == data
+    except (ContentError, RecursionError):
+        same = False
+    if not same:
+        raise DocumentRefused("document-not-canonical", f"The {what} is not in its canonical form (RFC 8785).")
+
+
+def _parse(data: bytes, what: str, limit: int) -> Any:
+    if len(data) > limit:
+        raise DocumentRefused(f"{what}-too-large", f"The {what} has {len(data)} bytes; {limit} are allowed.")
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise DocumentRefused(f"{what}-malformed", f"The {what} is not JSON: {type(error).__name__}.") from error
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

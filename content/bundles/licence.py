@@ -100,7 +100,7 @@ class Licence:
         """Raises DocumentRefused: `licence-malformed`, `licence-too-large`, `document-…`."""
         fields = Fields(parse_document(data, TYPE, MAX_BYTES), TYPE)
         fields.expect(TYPE)
-        device, index = fields.fields("device"), fields.fields("index")
+        device = fields.fields("device")
         trust_version, n = fields.integers("min_revocations", 2)
         found = cls(
             fields.text("bundle_id", BUNDLE_ID),
@@ -118,13 +118,21 @@ class Licence:
             (trust_version, n),
             fields.text("profile", PROFILE),
             _parse_keys(fields),
-            IndexRef(index.text("path", PATH), index.integer("size", 1), index.text("digest", DIGEST)),
+            parse_index_ref(fields),
         )
-        for part in (fields, device, index):
+        for part in (fields, device):
             part.done()
         if found.sequence.package_version != found.version or found.not_before > found.not_after:
             raise fields.refuse("sequence and version, or the times, do not fit each other")
         return found
+
+
+def parse_index_ref(fields: Fields) -> IndexRef:
+    """The member `index` of a licence. Raises DocumentRefused as `Licence.parse`."""
+    index = fields.fields("index")
+    found = IndexRef(index.text("path", PATH), index.integer("size", 1), index.text("digest", DIGEST))
+    index.done()
+    return found
 
 
 def _parse_keys(fields: Fields) -> dict[str, str]:

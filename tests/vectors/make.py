@@ -40,6 +40,7 @@ from content.merkle import leaf_hash, node_hash  # noqa: E402
 from content.signatures import sign_documents  # noqa: E402
 from content.trust.keys import KeyStatus  # noqa: E402
 from content.trust.revocation_delta import RevocationDelta  # noqa: E402
+from tests.vectors import single_file  # noqa: E402
 from tests.vectors import world as w  # noqa: E402
 from tests.vectors.world import DAY, NOW, Case, World  # noqa: E402
 
@@ -71,6 +72,15 @@ def good() -> Iterator[Made]:
     yield "proof", {**_proof(), "device_id": w.PHONE.id}
     yield "revocations-delta", _delta()
     yield "tamper-report", _report()
+    yield "container", _accepted_file(single_file.container(BIRDS.case()))
+    yield "container-three-devices", _accepted_file(single_file.class_file())
+    yield "container-one-of-three-devices", _accepted_file(single_file.class_file(reader=w.TABLET))
+    yield (
+        "container-lists-alone",
+        _accepted_file({**single_file.container(BIRDS.case(), lists_only=True), "lists_only": True}),
+    )
+    yield "container-two-parts", _accepted_file(single_file.container(_two_keys()))
+    yield "container-again", _accepted_file(single_file.container(replace(BIRDS, state=_state_after(BIRDS)).case()))
 
 
 def _accepted(world: World) -> Case:
@@ -84,6 +94,12 @@ def _accepted_case(case: Case) -> Case:
         "plaintexts": {name: b64(data) for name, data in plaintexts.items()},
         "state_after": bundle.state.to_bytes().decode(),
     }
+
+
+def _accepted_file(case: Case) -> Case:
+    state, plaintexts = single_file.opened(case)
+    found = {name: b64(data) for name, data in plaintexts.items()}
+    return {**case, "plaintexts": found, "state_after": state.to_bytes().decode()}
 
 
 def _state_after(world: World) -> ReaderState:
@@ -238,6 +254,7 @@ def bad() -> Iterator[tuple[str, str, Case]]:
         yield from group()
     for group in (_bad_index, _bad_files, _bad_registration, _bad_proof, _bad_delta, _bad_report):
         yield from group()
+    yield from single_file.bad(_two_keys())
 
 
 def _lists(*lists: Any, **more: Any) -> Case:
@@ -824,7 +841,11 @@ def made() -> dict[str, str]:
     for name, case in good():
         texts[f"good/{name}.json"] = _text({"name": name, **case})
     bases = {"open": BIRDS.case(), "registration": _registration(), "proof": _proof()}
-    bases |= {"revocations-delta": _delta(), "tamper-report": _report()}
+    bases |= {
+        "revocations-delta": _delta(),
+        "tamper-report": _report(),
+        "container": single_file.container(BIRDS.case()),
+    }
     for name, code, case in bad():
         assert f"bad/{name}.json" not in texts, name
         base = bases[case["op"]]

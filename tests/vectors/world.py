@@ -66,6 +66,7 @@ def pattern(size: int) -> bytes:
 ROOTS = [signer("root 1"), signer("root 2"), signer("root 3")]
 SIGNING, NEXT_SIGNING, OLD_SIGNING = signer("signing"), signer("next signing"), signer("old signing")
 PHONE, TABLET = device("phone"), device("tablet")
+CLASSMATE = device("classmate")
 PACKAGE = derive_id("pkg", TENANT, "course-birds")
 BUNDLE = derive_id("bnd", "enr-1", PHONE.id, PACKAGE, 3, "phone")
 KEY = ContentKey(content_key_id(TENANT, PACKAGE, PHONE.id, 1), seeded("content key 1")(32))

@@ -17,7 +17,7 @@ from content.errors import ContentError
 from content.jwk import b64, unb64
 from content.trust.revocation_delta import RevocationDelta
 from content.trust.revocations import RevocationList
-from tests.vectors import make
+from tests.vectors import make, single_file
 from tests.vectors.world import opened, pattern
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,6 +38,10 @@ def run(vector: dict) -> None:
         bundle, plaintexts = opened(vector)
         assert {name: b64(data) for name, data in plaintexts.items()} == vector["plaintexts"]
         assert bundle.state.to_bytes().decode() == vector["state_after"]
+    elif vector["op"] == "container":
+        state, plaintexts = single_file.opened(vector)
+        assert {name: b64(data) for name, data in plaintexts.items()} == vector["plaintexts"]
+        assert state.to_bytes().decode() == vector["state_after"]
     elif vector["op"] == "stream":
         run_stream(vector)
     elif vector["op"] == "registration":
