@@ -11,17 +11,19 @@ const TEXT = /^[^]{1,4096}$/;
 
 export interface Request {
   readonly method: string;
-  /** Without query and fragment. */
+  /** Query and fragment are left out of the proof. */
   readonly url: string;
   readonly tenant: string;
   /** Whole seconds since 1970. */
   readonly nowS: number;
 }
 
+const bareUrl = (url: string): string => url.replace(/[?#][^]*$/, "");
+
 /** `random` are at least 12 fresh bytes, which name the proof. */
 export async function prove(signing: CryptoKeyPair, request: Request, random: Bytes): Promise<string> {
   const { method, url, tenant, nowS } = request;
-  return signAs(signing, TYP, { htm: method, htu: url, iat: nowS, jti: b64(random), tenant });
+  return signAs(signing, TYP, { htm: method, htu: bareUrl(url), iat: nowS, jti: b64(random), tenant });
 }
 
 /** The id of the device that made the request. Whether the `jti` was seen before is asked of the server's memory. */
@@ -36,7 +38,7 @@ export async function verifyProof(jws: unknown, request: Request, skewS: number,
   fields.done();
   if (key.kid !== device) throw new Refused("proof-device", "The proof is another device's.");
   if (method !== request.method) throw new Refused("proof-method", "The proof is for another method.");
-  if (url !== request.url) throw new Refused("proof-url", "The proof is for another URL.");
+  if (url !== bareUrl(request.url)) throw new Refused("proof-url", "The proof is for another URL.");
   if (tenant !== request.tenant) throw new Refused("proof-tenant", "The proof is for another tenant.");
   if (Math.abs(iat - request.nowS) > skewS) throw new Refused("proof-time", "The proof is of another time.");
   return key.kid;

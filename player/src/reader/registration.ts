@@ -51,7 +51,8 @@ export interface Challenge {
   readonly nonce: string;
   readonly tenant: string;
   readonly secret: Bytes;
-  readonly encryption: PublicJwk;
+  /** The key that was challenged; null where whoever asks has not kept it, and the answer alone has to show it. */
+  readonly encryption: PublicJwk | null;
 }
 
 /** The device's id. The order is that of the section. */
@@ -71,7 +72,7 @@ export async function verifyRegistration(jws: unknown, challenge: Challenge): Pr
   if (tenant !== challenge.tenant) throw new Refused("registration-tenant", "It is for another tenant.");
   if (nonce !== challenge.nonce) throw new Refused("registration-nonce", "It answers another challenge.");
   const kid = await thumbprint(encryption);
-  if (kid !== (await thumbprint(parseJwk(challenge.encryption)))) {
+  if (challenge.encryption !== null && kid !== (await thumbprint(parseJwk(challenge.encryption)))) {
     throw new Refused("registration-encryption-key", "It names another encryption key than the challenged one.");
   }
   if (kid === key.kid) throw new Refused("registration-same-key", "One key is both for signing and for encryption.");

@@ -1,0 +1,6 @@
+// Bundles the entry points: `node build.mjs FOLDER` writes them there (default: dist).
+import { build } from "esbuild";
+
+const outdir = process.argv[2] ?? "dist";
+const shared = { bundle: true, format: "esm", target: "es2022", logLevel: "warning", outdir };
+await build({ ...shared, entryPoints: ["tests/node.ts"], platform: "node" });

@@ -1,0 +1,193 @@
+/**
+ * Section "Single file": reading one, by slices, never as a whole.
+ *
+ * Nothing in the file is interpreted: what each header has to be follows from name, crc, size and offset, so a header is made
+ * anew and compared byte for byte. `readContainer` is steps 1 to 3; `openContainer` goes on through the order of the checks.
+ */
+import { canonicalText, parseJson, type Json, type Members } from "./canonical.ts";
+import { Fields, get, isMembers } from "./documents.ts";
+import { centralHeader, CENTRAL_BYTES, endOf, END_BYTES, localHeader, readEntry, type Entry } from "./container-bytes.ts";
+import { DIGEST, fromUtf8, PATH, sameBytes, THUMBPRINT, utf8, type Bytes } from "./notation.ts";
+import { openBundle, takeLists, type Device, type Lists, type Opened, type Taken } from "./open.ts";
+import { Refused } from "./refused.ts";
+import type { ReaderState } from "./state.ts";
+
+/** A range of the file; `size` of it is known to lie within. A Blob, a file handle, or bytes in memory. */
+export interface ContainerSource {
+  readonly size: number;
+  readonly read: (begin: number, size: number) => Promise<Bytes>;
+}
+
+export const ofBlob = (blob: Blob): ContainerSource => ({
+  size: blob.size,
+  read: async (begin, size) => new Uint8Array(await blob.slice(begin, begin + size).arrayBuffer()),
+});
+
+const MIB = 1 << 20;
+/** Names that are due, with the sizes of the table; after them the parts, which the index bounds. */
+const FIXED: readonly (readonly [string, number])[] = [
+  ["META-INF/trust.json", 64 * MIB],
+  ["META-INF/revocations.json", 8 * MIB],
+  ["META-INF/revocations-signature.json", 16 << 10],
+  ["META-INF/licences.json", 64 * MIB],
+  ["META-INF/index.json", 32 * MIB],
+];
+const LISTS = 3;
+const MOST_ENTRIES = 1_005;
+const MOST_LICENCES = 10_000;
+const LICENCE_BYTES = 16 << 10;
+const MOST_CENTRAL_BYTES = MOST_ENTRIES * (CENTRAL_BYTES + 0xffff);
+
+export interface Container {
+  readonly source: ContainerSource;
+  readonly entries: readonly Entry[];
+}
+
+const refused = (code: string, what: string): Refused =>
+  new Refused(`container-${code}`, `The single file is not as it has to be: ${what}.`);
+
+/** Steps 1 to 3: every byte that is no contents is as the section says. */
+export async function readContainer(source: ContainerSource): Promise<Container> {
+  const malformed = (): Refused => refused("malformed", "its end");
+  if (source.size < END_BYTES) throw malformed();
+  const tail = await source.read(source.size - END_BYTES, END_BYTES);
+  const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength);
+  const count = view.getBigUint64(24, true);
+  const [size, offset] = [view.getBigUint64(40, true), view.getBigUint64(48, true)];
+  if (count < LISTS || count > MOST_ENTRIES || size > MOST_CENTRAL_BYTES) throw malformed();
+  if (offset + size + BigInt(END_BYTES) !== BigInt(source.size)) throw malformed();
+  if (!sameBytes(tail, endOf(Number(count), size, offset))) throw malformed();
+  const entries = readCentral(await source.read(Number(offset), Number(size)), Number(count));
+  await checkLocal(source, entries, offset);
+  return { source, entries };
+}
+
+/** Step 2. */
+function readCentral(central: Bytes, count: number): Entry[] {
+  const entries: Entry[] = [];
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const entry = readEntry(central, at);
+    if (entry === null) throw refused("malformed", "a central header is cut short");
+    const header = central.subarray(at, at + CENTRAL_BYTES + entry.name.length);
+    if (!sameBytes(header, centralHeader(entry))) throw refused("header", "a central header");
+    const [name, most] = FIXED[i] ?? [`parts/${i - FIXED.length}.part`, 2 ** 64];
+    if (fromUtf8(entry.name) !== name) throw refused("entry", `${name} is not where it is due`);
+    if (entry.size > most) throw refused("size", `${name} is too large`);
+    entries.push(entry);
+    at += header.length;
+  }
+  if (at !== central.length) throw refused("malformed", "there is more than its central headers");
+  if (count === LISTS + 1) throw refused("entry", "licences come without an index");
+  return entries;
+}
+
+/** Step 3. */
+async function checkLocal(source: ContainerSource, entries: readonly Entry[], centralOffset: bigint): Promise<void> {
+  let at = 0n;
+  for (const entry of entries) {
+    if (entry.offset !== at) throw refused("gap", "an entry does not begin where the one before ends");
+    at += BigInt(localHeader(entry).length) + entry.size;
+  }
+  if (at !== centralOffset) throw refused("gap", "the central headers do not begin where the contents end");
+  for (const entry of entries) {
+    const expected = localHeader(entry);
+    if (!sameBytes(await source.read(Number(entry.offset), expected.length), expected)) throw refused("header", "a local header");
+  }
+}
+
+// From here on all numbers are known to lie within the file.
+const contentsBegin = (entry: Entry): number => Number(entry.offset) + localHeader(entry).length;
+
+const contents = (container: Container, i: number): Promise<Bytes> =>
+  container.source.read(contentsBegin(container.entries[i]!), Number(container.entries[i]!.size));
+
+function readCanonical(bytes: Bytes): Json {
+  const value = parseJson(bytes);
+  if (value === undefined || canonicalText(value) !== fromUtf8(bytes)) throw refused("document", "JSON that is not canonical");
+  return value;
+}
+
+export const holdsListsAlone = (container: Container): boolean => container.entries.length === LISTS;
+
+/** Step 4: chain and revocation list. */
+export async function listsOf(container: Container): Promise<Lists> {
+  const [chain, revocations, signature] = await Promise.all([0, 1, 2].map((i) => contents(container, i)));
+  return {
+    chain: readCanonical(chain!),
+    revocations: revocations!,
+    revocationsSignature: readCanonical(signature!),
+  };
+}
+
+export interface Offer {
+  readonly licence: Bytes;
+  readonly signature: Json;
+}
+
+/** Steps 5 and 6: the form of all licences, then the one of this device. */
+export async function licenceOf(container: Container, deviceId: string): Promise<Offer> {
+  const all = readCanonical(await contents(container, LISTS));
+  if (!Array.isArray(all) || all.length < 1 || all.length > MOST_LICENCES) throw refused("document", "its licences");
+  let found: Offer | null = null;
+  let before = "";
+  let index: string | null = null;
+  for (const entry of all) {
+    const offer = readOffer(entry);
+    if (offer.deviceId <= before) throw refused("document", "its licences are not in order");
+    if (index !== null && offer.index !== index) throw refused("document", "its licences name two indexes");
+    if (offer.deviceId === deviceId) found = offer;
+    before = offer.deviceId;
+    index = offer.index;
+  }
+  if (found === null) throw refused("device", "it holds no licence for this device");
+  return found;
+}
+
+/** Of a licence no more is looked at than the file needs; the rest is for the device that it is meant for. */
+function readOffer(entry: Json): Offer & { deviceId: string; index: string } {
+  const fields = new Fields(entry, "container-document");
+  const [text, signature] = [fields.take("licence"), fields.take("signature")];
+  fields.done();
+  if (typeof text !== "string") throw fields.refuse("A licence is not text");
+  const licence = utf8(text);
+  if (licence.length > LICENCE_BYTES) throw fields.refuse("A licence is too large");
+  const members = readCanonical(licence);
+  const device = isMembers(members) ? get(members, "device") : undefined;
+  const place = new Fields(isMembers(members) ? get(members, "index") : undefined, "container-document");
+  const index: Members = { path: place.text("path", PATH), size: place.whole("size"), digest: place.text("digest", DIGEST) };
+  place.done();
+  const deviceId = isMembers(device) ? get(device, "id") : undefined;
+  if (typeof deviceId !== "string" || !THUMBPRINT.test(deviceId)) throw fields.refuse("A licence names no device");
+  return { licence, signature, deviceId, index: canonicalText(index)! };
+}
+
+/** All of it; `save` is given what has to be remembered after step 3. Parts are read by slices of the file. */
+export async function openContainer(
+  container: Container,
+  device: Device,
+  state: ReaderState,
+  nowS: number,
+  pinnedRoot: string | null,
+  save: (taken: Taken) => Promise<void>,
+): Promise<Opened> {
+  const taken = await takeLists(await listsOf(container), device.tenant, state, nowS, pinnedRoot);
+  await save(taken);
+  if (holdsListsAlone(container)) throw refused("device", "it holds lists alone");
+  const offer = await licenceOf(container, device.id);
+  const index = await contents(container, 4);
+  const begins = new Map<string, Entry>();
+  const readPart = async (path: string, offset: number, size: number): Promise<Bytes> => {
+    const entry = begins.get(path)!;
+    return container.source.read(contentsBegin(entry) + offset, Math.max(0, Math.min(size, Number(entry.size) - offset)));
+  };
+  const opened = await openBundle({ ...offer, index, readPart }, taken, device, nowS);
+  const parts = opened.bundle.index.parts;
+  const held = container.entries.slice(FIXED.length);
+  if (held.length !== parts.length || held.some((entry, i) => entry.size !== BigInt(parts[i]!.size))) {
+    throw refused("parts", "its parts are not those of the index");
+  }
+  parts.forEach((part, i) => begins.set(part.path, held[i]!));
+  return opened;
+}
+
