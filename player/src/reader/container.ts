@@ -7,6 +7,7 @@
 import { canonicalText, parseJson, type Json, type Members } from "./canonical.ts";
 import { Fields, get, isMembers } from "./documents.ts";
 import { centralHeader, CENTRAL_BYTES, endOf, END_BYTES, localHeader, readEntry, type Entry } from "./container-bytes.ts";
+import type { Part } from "./index.ts";
 import { DIGEST, fromUtf8, PATH, sameBytes, THUMBPRINT, utf8, type Bytes } from "./notation.ts";
 import { openBundle, takeLists, type Device, type Lists, type Opened, type Taken } from "./open.ts";
 import { Refused } from "./refused.ts";
@@ -102,6 +103,26 @@ const contentsBegin = (entry: Entry): number => Number(entry.offset) + localHead
 const contents = (container: Container, i: number): Promise<Bytes> =>
   container.source.read(contentsBegin(container.entries[i]!), Number(container.entries[i]!.size));
 
+export const readIndexOf = (container: Container): Promise<Bytes> => contents(container, LISTS + 1);
+
+/** The range of part `i` within the file: where it begins, and its size. */
+function partRange(container: Container, i: number): [number, number] {
+  const entry = container.entries[FIXED.length + i]!;
+  return [contentsBegin(entry), Number(entry.size)];
+}
+
+/**
+ * The range of each part by its path, once number and sizes are those of the index. Refused: `container-parts`.
+ */
+export function rangesOf(container: Container, parts: readonly Part[]): ReadonlyMap<string, readonly [number, number]> {
+  const held = container.entries.length - FIXED.length;
+  const ranges = held === parts.length ? parts.map((_, i) => partRange(container, i)) : [];
+  if (held !== parts.length || ranges.some(([, size], i) => size !== parts[i]!.size)) {
+    throw refused("parts", "its parts are not those of the index");
+  }
+  return new Map(parts.map((part, i) => [part.path, ranges[i]!]));
+}
+
 function readCanonical(bytes: Bytes): Json {
   const value = parseJson(bytes);
   if (value === undefined || canonicalText(value) !== fromUtf8(bytes)) throw refused("document", "JSON that is not canonical");
@@ -175,19 +196,12 @@ export async function openContainer(
   await save(taken);
   if (holdsListsAlone(container)) throw refused("device", "it holds lists alone");
   const offer = await licenceOf(container, device.id);
-  const index = await contents(container, 4);
-  const begins = new Map<string, Entry>();
+  let ranges: ReadonlyMap<string, readonly [number, number]> = new Map();
   const readPart = async (path: string, offset: number, size: number): Promise<Bytes> => {
-    const entry = begins.get(path)!;
-    return container.source.read(contentsBegin(entry) + offset, Math.max(0, Math.min(size, Number(entry.size) - offset)));
+    const [begin, whole] = ranges.get(path)!;
+    return container.source.read(begin + offset, Math.max(0, Math.min(size, whole - offset)));
   };
-  const opened = await openBundle({ ...offer, index, readPart }, taken, device, nowS);
-  const parts = opened.bundle.index.parts;
-  const held = container.entries.slice(FIXED.length);
-  if (held.length !== parts.length || held.some((entry, i) => entry.size !== BigInt(parts[i]!.size))) {
-    throw refused("parts", "its parts are not those of the index");
-  }
-  parts.forEach((part, i) => begins.set(part.path, held[i]!));
+  const opened = await openBundle({ ...offer, index: await readIndexOf(container), readPart }, taken, device, nowS);
+  ranges = rangesOf(container, opened.bundle.index.parts);
   return opened;
 }
-
