@@ -8,4 +8,4 @@ await build({
   entryPoints: ["src/index.ts", "src/device/parts-worker.ts", "tests/page.ts"],
   platform: "browser",
 });
-await build({ ...shared, entryPoints: ["tests/node.ts", "tests/crosscheck.ts"], platform: "node" });
+await build({ ...shared, entryPoints: ["tests/node.ts", "tests/crosscheck.ts", "tests/fuzz.ts"], platform: "node" });

@@ -26,8 +26,9 @@ export function canonical(value: Json): Bytes {
 function write(value: Json): string {
   if (typeof value === "string") return writeString(value);
   if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw new RangeError("not a number of JSON");
-    return JSON.stringify(value);
+    const text = JSON.stringify(value);
+    if (!Number.isFinite(value) || isBeyondExact(value, text)) throw new RangeError("a number without a canonical form");
+    return text;
   }
   if (value === null || typeof value === "boolean") return String(value);
   if (Array.isArray(value)) return `[${value.map(write).join(",")}]`;
@@ -35,6 +36,10 @@ function write(value: Json): string {
   const names = Object.keys(value).sort();
   return `{${names.map((name) => `${writeString(name)}:${write(value[name]!)}`).join(",")}}`;
 }
+
+/** Digits that a double may have rounded on the way in. From 10²¹ on numbers have an exponent, and are what they say. */
+const isBeyondExact = (value: number, text: string): boolean =>
+  Number.isInteger(value) && !Number.isSafeInteger(value) && !text.includes("e");
 
 /** `JSON.stringify` escapes exactly as RFC 8785 asks, except that it hides lone surrogates in escapes. */
 function writeString(text: string): string {

@@ -122,13 +122,6 @@ export class Fields {
     return value;
   }
 
-  /** All members that were not taken, for another reader. */
-  rest(): Members {
-    const members = Object.fromEntries(this.left);
-    this.left.clear();
-    return members;
-  }
-
   private matching(value: Json, pattern: RegExp, name: string): string {
     if (typeof value !== "string" || !pattern.test(value)) throw this.refuse(`${name} does not match its pattern`);
     return value;

@@ -1,8 +1,8 @@
 /**
  * Section "Index": which files lie where, and the digest of each segment.
  *
- * The rules are checked file by file in the order of the list: number of the part, size, id, order, bounds. After them each
- * part whose bytes all belong to files is compared with its digest ("Part").
+ * After the form: no file and no part twice, then file by file size, order and bounds, then the digest of each part whose
+ * bytes all belong to files ("Part").
  */
 import { expectType, Fields, parseDocument } from "./documents.ts";
 import type { Json } from "./canonical.ts";
@@ -51,6 +51,9 @@ export async function parseIndex(bytes: Bytes): Promise<Index> {
   const parts = fields.list("parts", 0, MOST_PARTS).map(readPart);
   const files = fields.list("files", 0, MOST_FILES).map((file) => readFile(file, parts.length));
   fields.done();
+  if (new Set(files.map((file) => file.id)).size < files.length) {
+    throw new Refused("index-file-repeated", "A file stands in the index twice.");
+  }
   if (new Set(parts.map((part) => part.path)).size < parts.length) {
     throw new Refused("index-part-repeated", "Two parts have one path.");
   }
@@ -61,7 +64,7 @@ export async function parseIndex(bytes: Bytes): Promise<Index> {
 
 function readPart(value: Json): Part {
   const fields = new Fields(value, MALFORMED);
-  const part = { path: fields.text("path", PATH), size: fields.whole("size"), digest: fields.text("digest", DIGEST) };
+  const part = { path: fields.text("path", PATH), size: fields.whole("size", 1), digest: fields.text("digest", DIGEST) };
   fields.done();
   return part;
 }
@@ -81,25 +84,23 @@ function readFile(value: Json, parts: number): FileEntry {
     segments,
   };
   fields.done();
-  if (file.sealedSize !== sealedSize(file.size) || segments.length !== 32 * segmentCount(file.size)) {
-    throw new Refused("index-file-size", "A file's sizes do not agree.");
-  }
   return file;
 }
 
 function checkPlaces(files: readonly FileEntry[], parts: readonly Part[]): void {
-  const ids = new Set<string>();
   let part = 0;
   let end = 0;
   for (const file of files) {
-    if (ids.has(file.id)) throw new Refused("index-file-repeated", "A file stands in the index twice.");
-    ids.add(file.id);
+    if (file.sealedSize !== sealedSize(file.size) || file.segments.length !== 32 * segmentCount(file.size)) {
+      throw new Refused("index-file-size", "A file's sizes do not agree.");
+    }
+    if (parts[file.part] === undefined) throw new Refused("index-bounds", "A file is in no part.");
     if (file.part < part || (file.part === part && file.offset < end)) {
       throw new Refused("index-overlap", "Files overlap or are not in order.");
     }
     part = file.part;
     end = file.offset + file.sealedSize;
-    if (end > (parts[part]?.size ?? -1)) throw new Refused("index-bounds", "A file reaches beyond its part.");
+    if (end > parts[part]!.size) throw new Refused("index-bounds", "A file reaches beyond its part.");
   }
 }
 

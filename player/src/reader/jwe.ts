@@ -3,6 +3,7 @@
  *
  * WebCrypto has all that is needed but the Concat KDF, which is one SHA-256 here: 256 bits are one round of it.
  */
+import { isMembers } from "./documents.ts";
 import { readAgreementKey } from "./jwk.ts";
 import { compareHeader } from "./jws.ts";
 import { concat, sha256, u32be, unb64, utf8, type Bytes } from "./notation.ts";
@@ -23,6 +24,7 @@ export async function openJwe(token: unknown, privateKey: CryptoKey, typ: string
   if (!header || !encryptedKey || !nonce || !ciphertext || !tag) throw malformed("a part is not base64url");
   if (encryptedKey.length !== 40 || nonce.length !== 12 || tag.length !== 16) throw malformed("a part has a wrong length");
   const epk = compareHeader(header, { alg: ALGORITHM, enc: "A256GCM", kid, typ }, "epk", "jwe-header");
+  if (!isMembers(epk)) throw new Refused("jwe-header", "The ephemeral key is not an object.");
   const ephemeral = await readAgreementKey(epk);
   const shared = await crypto.subtle.deriveBits({ name: "ECDH", public: ephemeral }, privateKey, KEY_BITS);
   try {

@@ -8,6 +8,8 @@ export const LICENCE = "licence";
 const BYTES = 16 << 10;
 const TEN_YEARS_S = 10 * 366 * 86_400;
 const MOST_KEYS = 16;
+// Which of these texts are a JWE is told in step 11, under codes of its own.
+const JWE = /^[A-Za-z0-9_.-]{1,2048}$/;
 const PROFILE = /^[a-z0-9][a-z0-9-]{0,38}$/;
 
 export interface Licence {
@@ -61,10 +63,11 @@ export async function readLicence(members: Members, bytes: Bytes): Promise<Licen
     minRevocations: fields.wholes("min_revocations", 2),
     profile: fields.text("profile", PROFILE),
     keys: readKeys(fields),
-    index: { path: index.text("path", PATH), size: index.whole("size"), digest: index.text("digest", DIGEST) },
+    index: { path: index.text("path", PATH), size: index.whole("size", 1), digest: index.text("digest", DIGEST) },
   };
   for (const each of [device, index, fields]) each.done();
   if (licence.sequence[1] !== licence.version) throw fields.refuse("The sequence is of another version");
+  if (licence.notBefore > licence.notAfter) throw fields.refuse("The licence ends before it begins");
   return licence;
 }
 
@@ -73,7 +76,9 @@ function readKeys(fields: Fields): Map<string, string> {
   if (members.length < 1 || members.length > MOST_KEYS) throw fields.refuse(`There are not 1 to ${MOST_KEYS} keys`);
   const keys = new Map<string, string>();
   for (const [kid, jwe] of members) {
-    if (!IDENTIFIER.test(kid) || typeof jwe !== "string") throw fields.refuse("A key is not text under an identifier");
+    if (!IDENTIFIER.test(kid) || typeof jwe !== "string" || !JWE.test(jwe)) {
+      throw fields.refuse("A key is not a JWE under an identifier");
+    }
     keys.set(kid, jwe);
   }
   return keys;

@@ -104,9 +104,9 @@ export async function digestOf(bytes: Bytes): Promise<string> {
   return `sha256:${hex(await sha256(bytes))}`;
 }
 
-/** Seconds since 1970 of a time as the document writes it, or null; 30 February and 24:00 are no times. */
+/** Seconds since 1970 of a time as the document writes it, or null; 30 February, 24:00 and the year 0000 are no times. */
 export function parseTime(text: unknown): number | null {
-  if (typeof text !== "string" || !TIME.test(text)) return null;
+  if (typeof text !== "string" || !TIME.test(text) || text.startsWith("0000")) return null;
   const milliseconds = Date.parse(text);
   return Number.isNaN(milliseconds) || writeTime(milliseconds / 1000) !== text ? null : milliseconds / 1000;
 }

@@ -7,7 +7,8 @@ import { signAs, verifyOwn } from "./registration.ts";
 const TYP = "dpop+jwt";
 const CHARACTERS = 4096;
 const JTI = /^[A-Za-z0-9_-]{16,128}$/;
-const TEXT = /^[^]{1,4096}$/;
+const METHOD = /^[A-Z]{1,16}$/;
+const URL_TEXT = /^https?:\/\/[!-~]{1,2000}$/;
 
 export interface Request {
   readonly method: string;
@@ -30,8 +31,8 @@ export async function prove(signing: CryptoKeyPair, request: Request, random: By
 export async function verifyProof(jws: unknown, request: Request, skewS: number, device: string): Promise<string> {
   const { payload, key } = await verifyOwn(jws, TYP, CHARACTERS);
   const fields = new Fields(parseObject(payload, "proof", CHARACTERS), "proof-malformed");
-  const method = fields.text("htm", TEXT);
-  const url = fields.text("htu", TEXT);
+  const method = fields.text("htm", METHOD);
+  const url = fields.text("htu", URL_TEXT);
   const iat = fields.whole("iat");
   fields.text("jti", JTI);
   const tenant = fields.text("tenant", TENANT);

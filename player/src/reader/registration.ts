@@ -1,12 +1,13 @@
 /** Section "Device registration": what a device sends, and (for the vectors and a test server) how it is checked. */
 import { canonical, type Members } from "./canonical.ts";
-import { Fields, get, parseObject } from "./documents.ts";
+import { expectType, Fields, get, isMembers, parseObject } from "./documents.ts";
 import { openJwe } from "./jwe.ts";
 import { exportJwk, jwkMembers, parseJwk, readPublicKey, thumbprint, type PublicJwk, type PublicKey } from "./jwk.ts";
 import { compareHeader, parseCompact, sign, verify } from "./jws.ts";
 import { b64, sameBytes, TENANT, unb64, type Bytes } from "./notation.ts";
 import { Refused } from "./refused.ts";
 
+const TYPE = "device-registration";
 const TYP = "content-device-registration+jws";
 const CHALLENGE = "content-device-challenge+jwe";
 const CHARACTERS = 4096;
@@ -23,7 +24,7 @@ export async function register(keys: DeviceKeys, tenant: string, nonce: string, 
   const encryption = await exportJwk(keys.encryption.publicKey);
   const secret = await openJwe(challenge, keys.encryption.privateKey, CHALLENGE, await thumbprint(encryption));
   const payload = {
-    type: "device-registration",
+    type: TYPE,
     shape: 1,
     tenant,
     nonce,
@@ -42,7 +43,9 @@ export async function signAs(signing: CryptoKeyPair, typ: string, payload: Membe
 /** Payload and key of a JWS that brings its key along; header and signature hold. */
 export async function verifyOwn(jws: unknown, typ: string, most: number): Promise<{ payload: Bytes; key: PublicKey }> {
   const token = parseCompact(jws, most);
-  const key = await readPublicKey(compareHeader(token.header, { alg: "ES256", typ }, "jwk"));
+  const jwk = compareHeader(token.header, { alg: "ES256", typ }, "jwk");
+  if (!isMembers(jwk)) throw new Refused("jws-header", "The key of the header is not an object.");
+  const key = await readPublicKey(jwk);
   await verify(token, key.verifying);
   return { payload: token.payload, key };
 }
@@ -60,8 +63,9 @@ export async function verifyRegistration(jws: unknown, challenge: Challenge): Pr
   const { payload, key } = await verifyOwn(jws, TYP, CHARACTERS);
   const members = parseObject(payload, "registration", CHARACTERS);
   const fields = new Fields(members, MALFORMED);
-  fields.oneOf("type", ["device-registration"]);
-  fields.whole("shape", 1, 1);
+  expectType(members, TYPE);
+  fields.take("type");
+  fields.take("shape");
   const tenant = fields.text("tenant", TENANT);
   const nonce = fields.text("nonce", NONCE);
   fields.take("encryption");

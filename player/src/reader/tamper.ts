@@ -1,10 +1,11 @@
 /** Section "Tamper report": what a device tells the service when it found something changed. */
 import type { Json, Members } from "./canonical.ts";
-import { Fields, parseObject } from "./documents.ts";
+import { expectType, Fields, parseObject } from "./documents.ts";
 import { BUNDLE_ID, DIGEST, PATH, TENANT, writeTime } from "./notation.ts";
 import { Refused } from "./refused.ts";
 import { signAs, verifyOwn } from "./registration.ts";
 
+const TYPE = "tamper-report";
 const TYP = "content-tamper-report+jws";
 const CHARACTERS = 8192;
 const PAYLOAD_BYTES = 4096;
@@ -32,7 +33,7 @@ export interface TamperReport {
 
 export function reportMembers(report: TamperReport): Members {
   return {
-    type: "tamper-report",
+    type: TYPE,
     shape: 1,
     tenant: report.tenant,
     bundle_id: report.bundleId,
@@ -50,9 +51,11 @@ export async function signReport(signing: CryptoKeyPair, report: TamperReport): 
 export async function verifyReport(jws: unknown, tenant: string, device: string): Promise<TamperReport> {
   const { payload, key } = await verifyOwn(jws, TYP, CHARACTERS);
   if (payload.length > PAYLOAD_BYTES) throw new Refused(MALFORMED, `The report is larger than ${PAYLOAD_BYTES} bytes.`);
-  const fields = new Fields(parseObject(payload, "tamper-report", PAYLOAD_BYTES), MALFORMED);
-  fields.oneOf("type", ["tamper-report"]);
-  fields.whole("shape", 1, 1);
+  const members = parseObject(payload, TYPE, PAYLOAD_BYTES);
+  expectType(members, TYPE);
+  const fields = new Fields(members, MALFORMED);
+  fields.take("type");
+  fields.take("shape");
   const report = {
     tenant: fields.text("tenant", TENANT),
     bundleId: fields.text("bundle_id", BUNDLE_ID),

@@ -76,8 +76,11 @@ async function readSigningKey(value: unknown): Promise<SigningKey> {
     notAfter: fields.time("not_after"),
     status: fields.oneOf("status", STATUSES),
   };
-  const key = await readPublicKey(fields.rest());
+  const jwk = { crv: fields.take("crv"), kty: fields.take("kty"), x: fields.take("x"), y: fields.take("y") };
+  fields.done();
+  const key = await readPublicKey(jwk);
   if (key.kid !== kid) throw fields.refuse("A kid is not the thumbprint of its key");
+  if (facts.notBefore > facts.notAfter) throw fields.refuse("A key ends before it begins");
   return { ...key, ...facts };
 }
 
