@@ -9,7 +9,21 @@ from pathlib import Path
 from bench import results
 from bench.results import Result
 
-ORDER = ("seal", "sandbox", "bundle", "relay", "rls", "build", "enrolment", "shared", "delta", "storm", "idle", "api")
+ORDER = (
+    "seal",
+    "sandbox",
+    "bundle",
+    "relay",
+    "rls",
+    "build",
+    "enrolment",
+    "shared",
+    "delta",
+    "storm",
+    "idle",
+    "api",
+    "browser",
+)
 WITH_RAY = {"build", "enrolment", "shared", "delta", "storm", "idle", "api"}
 
 
@@ -39,6 +53,10 @@ def _run(name: str, home: Path) -> list[Result]:
         return measure()
     if name == "sandbox":
         from bench.sandbox import measure
+
+        return measure()
+    if name == "browser":
+        from bench.browser import measure
 
         return measure()
     from bench.stack import up

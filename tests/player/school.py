@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,10 +26,10 @@ from content.devices.proof import verify_proof
 from content.devices.registration import make_challenge, verify_registration
 from content.devices.tamper import verify_report
 from content.jwk import b64, thumbprint, unb64
-from tests.vectors.world import NOW, PACKAGE, PICTURE, TABLET, TENANT, World, pattern, seal, seeded
+from tests.vectors.world import NOW, PICTURE, TABLET, TENANT, World, pattern, seal, seeded
 
 FILM = pattern(3_000_000)
-ASSETS = {digest(data): data for data in (PICTURE, FILM, b"")}
+ASSETS = [digest(data) for data in (PICTURE, FILM, b"")]
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,25 @@ class Version(World):
     """A version of one course with a film, in a bundle and a part of its own."""
 
     number: int = 3
+    assets: Sequence[tuple[bytes, str]] = ((PICTURE, "image"), (FILM, "video"), (b"", "other"))
 
     @property
     def bundle(self) -> str:
         return derive_id("bnd", "browser", self.number)
 
     def manifest(self) -> bytes:
-        return canonical({"type": "manifest", "shape": 1, "version": self.number, "assets": list(ASSETS)})
+        return canonical(
+            {
+                "type": "manifest",
+                "shape": 1,
+                "version": self.number,
+                "assets": [digest(data) for data, _ in self.assets],
+            }
+        )
 
     def index(self) -> tuple[bytes, dict[str, bytes]]:
         path = f"{self.bundle}/a1/0.part"
-        files = [(self.manifest(), "manifest"), (PICTURE, "image"), (FILM, "video"), (b"", "other")]
-        sealer, part = seal(self.content_key, files, path)
+        sealer, part = seal(self.content_key, [(self.manifest(), "manifest"), *self.assets], path)
         return Index(sealer.file_entries(), (sealer.part_entry(),)).to_bytes(), {path: part}
 
     def make_licence(self, index: bytes) -> Licence:
@@ -87,6 +95,8 @@ class School:
 
     dist: Path
     vectors: Mapping[str, Any]
+    versions: Callable[[BrowserDevice, int], Version] = lambda device, number: Version(device=device, number=number)
+    page: str = "page"
     secret: bytes = b""
     device: BrowserDevice | None = None
     bundles: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -105,7 +115,7 @@ class School:
         found = verify_registration(jws, nonce=nonce, tenant=TENANT, secret=self.secret, encryption_jwk=None)
         self.signed.append(("registration", jws))
         self.device = BrowserDevice(found.device_id, dict(found.encryption_jwk))
-        first, second = (Version(device=self.device, number=number) for number in (3, 4))
+        first, second = (self.versions(self.device, number) for number in (3, 4))
         damaged = second.case()
         path = next(iter(damaged["parts"]))
         part = bytearray(unb64(damaged["parts"][path]))
@@ -150,7 +160,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         school, path = self.school, self.path
         if path == "/":
-            self.answer(b'<!doctype html><title>tests</title><script type="module" src="/page.js"></script>', "text/html")
+            script = f'<!doctype html><title>tests</title><script type="module" src="/{school.page}.js"></script>'
+            self.answer(script.encode(), "text/html")
         elif path.endswith(".js"):
             self.answer((school.dist / path[1:]).read_bytes(), "text/javascript")
         elif path == "/favicon.ico":
@@ -199,11 +210,10 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(json.dumps(self.school.tamper(asked["jws"])).encode())
 
 
-def serve(school: School) -> tuple[ThreadingHTTPServer, str]:
-    """A running server and its address; `localhost`, so that the browser takes it for a secure context."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("SchoolHandler", (Handler,), {"school": school}))
-    Thread(target=server.serve_forever, daemon=True).start()
-    return server, f"http://localhost:{server.server_address[1]}"
-
-
-__all__ = ["ASSETS", "NOW", "PACKAGE", "School", "Version", "serve"]
+@contextmanager
+def serve(school: School) -> Iterator[str]:
+    """The address of a running server; `localhost`, so that the browser takes it for a secure context."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("SchoolHandler", (Handler,), {"school": school})) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_address[1]}"
+        server.shutdown()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,11 @@ import pytest
 from joserfc import jws as joserfc_jws
 from joserfc.jwk import ECKey
 
-from tests.player.school import ASSETS, PACKAGE, School, serve
+from tests.player.school import ASSETS, School, serve
+from tests.vectors.world import PACKAGE
+
+# One worker runs all of them: what they share is one launch of the browser.
+pytestmark = pytest.mark.xdist_group("player")
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYER = ROOT / "player"
@@ -30,9 +35,10 @@ def load(path: str) -> dict[str, Any]:
 NAMES = [f"{kind}/{path.name}" for kind in ("good", "bad") for path in sorted((VECTORS / kind).glob("*.json"))]
 
 
-def node(*arguments: str) -> Any:
+def node(*arguments: str, **environment: str) -> Any:
     """What a program printed as JSON."""
-    done = subprocess.run([NODE, *arguments], cwd=PLAYER, capture_output=True, text=True, env={**os.environ, "HOME": "/tmp"})
+    together = {**os.environ, **environment}
+    done = subprocess.run([NODE, *arguments], cwd=PLAYER, capture_output=True, text=True, env=together)
     assert done.returncode == 0, done.stderr[-4000:] + done.stdout[-2000:]
     return json.loads(done.stdout) if done.stdout else None
 
@@ -45,25 +51,40 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the browser is unpacked, for this run alone: an unpacking that was broken off would stay broken elsewhere."""
+    folder = tmp_path_factory.mktemp("chromium")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
 def school(dist: Path) -> School:
     return School(dist, {name: load(name) for name in NAMES})
 
 
 @pytest.fixture(scope="module")
-def browser(school: School) -> Iterator[dict[str, Any]]:
+def browser(school: School, temporary: Path) -> dict[str, Any]:
     """Everything that Chromium did, in one launch."""
-    server, url = serve(school)
-    yield node("tests/chromium.mjs", url)
-    server.shutdown()
+    with serve(school) as url:
+        return node("tests/chromium.mjs", url, TMPDIR=str(temporary), HOME=str(temporary))
 
 
 def test_types_hold() -> None:
-    done = subprocess.run([NODE, "node_modules/typescript/bin/tsc", "--noEmit"], cwd=PLAYER, capture_output=True, text=True)
+    done = subprocess.run(
+        [NODE, "node_modules/typescript/bin/tsc", "--noEmit"], cwd=PLAYER, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout
 
 
 def test_every_vector_under_node(dist: Path) -> None:
     assert node(str(dist / "node.js"), str(VECTORS)) == {"ran": len(NAMES), "problems": []}
+
+
+def test_changed_vectors_end_in_a_refusal_or_not_at_all(dist: Path) -> None:
+    found = node(str(dist / "fuzz.js"), str(VECTORS), "800")
+    assert found["problems"] == []
+    assert found["codes"] > 15
 
 
 def test_jose_agrees(dist: Path) -> None:
