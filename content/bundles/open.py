@@ -186,7 +186,7 @@ def _require_not_revoked(
         raise BundleRefused("version-revoked", "This version of the package is revoked.", "Fetch a newer one.")
     if lists.keys.is_revoked(signed.kid):
         since = lists.state.revoked_since.get(signed.kid, clock)
-        if not accepted_before or clock > since + timedelta(seconds=licence.offline_grace_s):
+        if not accepted_before or clock - timedelta(seconds=licence.offline_grace_s) > since:
             raise TrustRefused(
                 "kid-revoked", f"The signing key {signed.kid} is revoked.", "Go online to get the licence signed anew."
             )

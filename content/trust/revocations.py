@@ -77,7 +77,7 @@ class RevocationList:
 
     def require_fresh(self, now: datetime, grace_s: int) -> None:
         """Raises TrustRefused `revocations-stale` when the list has been expired for longer than the grace time."""
-        if now > self.expires + timedelta(seconds=grace_s):
+        if now - timedelta(seconds=grace_s) > self.expires:  # no sum: it may lie beyond the year 9999
             raise TrustRefused(
                 "revocations-stale",
                 f"The revocation list expired at {rfc3339(self.expires)}.",

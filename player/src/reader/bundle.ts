@@ -24,6 +24,8 @@ const MANIFEST = "manifest";
 const AHEAD = 3;
 const OPENERS = 32;
 
+const otherPlaintext = (): Refused => new Refused("plaintext-digest", "A file is not the one that its name says.");
+
 export class Bundle {
   private readonly byId: ReadonlyMap<string, FileEntry>;
   /** Openers that ranges come back to, the latest last; each has read its segment 0. */
@@ -61,8 +63,10 @@ export class Bundle {
   /** A whole file in memory. */
   async read(digest: string): Promise<Bytes> {
     const blocks: Bytes[] = [];
-    for await (const block of this.blocks(digest)) blocks.push(block);
-    return concat(...blocks);
+    for await (const block of this.opened(await this.named(digest))) blocks.push(block);
+    const whole = concat(...blocks);
+    if ((await digestOf(whole)) !== digest) throw otherPlaintext();
+    return whole;
   }
 
   /** Bytes `from` to `to` (not included) of a plaintext, cut at its end. */
@@ -105,9 +109,7 @@ export class Bundle {
       else hash.update(block);
       yield block;
     }
-    if ((hash?.digest() ?? found) !== digest) {
-      throw new Refused("plaintext-digest", "A file is not the one that its name says.");
-    }
+    if ((hash?.digest() ?? found) !== digest) throw otherPlaintext();
   }
 
   /** Checks and opens every segment of every file: what proves a bundle whole. `progress` is told of sealed bytes. */

@@ -1,6 +1,6 @@
 /** Section "Device registration": what a device sends, and (for the vectors and a test server) how it is checked. */
 import { canonical, type Members } from "./canonical.ts";
-import { expectType, Fields, get, isMembers, parseObject } from "./documents.ts";
+import { expectType, Fields, get, parseObject } from "./documents.ts";
 import { openJwe } from "./jwe.ts";
 import { exportJwk, jwkMembers, parseJwk, readPublicKey, thumbprint, type PublicJwk, type PublicKey } from "./jwk.ts";
 import { compareHeader, parseCompact, sign, verify } from "./jws.ts";
@@ -43,9 +43,7 @@ export async function signAs(signing: CryptoKeyPair, typ: string, payload: Membe
 /** Payload and key of a JWS that brings its key along; header and signature hold. */
 export async function verifyOwn(jws: unknown, typ: string, most: number): Promise<{ payload: Bytes; key: PublicKey }> {
   const token = parseCompact(jws, most);
-  const jwk = compareHeader(token.header, { alg: "ES256", typ }, "jwk");
-  if (!isMembers(jwk)) throw new Refused("jws-header", "The key of the header is not an object.");
-  const key = await readPublicKey(jwk);
+  const key = await readPublicKey(compareHeader(token.header, { alg: "ES256", typ }, "jwk"));
   await verify(token, key.verifying);
   return { payload: token.payload, key };
 }
