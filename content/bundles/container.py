@@ -28,7 +28,6 @@ from content.bundles.container_layout import (
     end_record,
 )
 from content.bundles.errors import BundleRefused
-from content.bundles.index import Index
 
 ReadFile = Callable[[int, int], bytes]
 AGAIN: Final = "Copy the file again, or ask whoever gave it to you for another one."
@@ -62,11 +61,6 @@ class Container:
     @property
     def parts(self) -> tuple[Entry, ...]:
         return self.entries[PART_ENTRIES_FROM:]
-
-    def require_parts(self, index: Index) -> None:
-        """Raises BundleRefused `container-parts` unless number and sizes of the parts are those of the index."""
-        if [entry.size for entry in self.parts] != [part.size for part in index.parts]:
-            raise BundleRefused("container-parts", "The parts in the file are not those of its index.", AGAIN)
 
     def read_part(self, number: int, offset: int, length: int) -> bytes:
         """A range of a part, cut off at its end."""

@@ -23,10 +23,11 @@ from content.bundles.container_layout import (
     REVOCATIONS_SIGNATURE,
 )
 from content.bundles.errors import BundleRefused
+from content.bundles.index import Index
 from content.bundles.licence import MAX_BYTES as MAX_LICENCE_BYTES
 from content.bundles.licence import IndexRef, parse_index_ref
 from content.bundles.lists import accept_lists
-from content.bundles.open import OpenBundle, open_bundle
+from content.bundles.open import OpenBundle, ReadRange, open_bundle
 from content.bundles.state import ReaderState
 from content.devices.identity import DeviceIdentity
 from content.documents import THUMBPRINT, DocumentRefused, Fields, parse_canonical, parse_document
@@ -95,21 +96,8 @@ def open_container(
         tenant=device.tenant, now=now, pinned_root=pinned_root,
     )  # fmt: skip
     save(accepted.state)
-    return open_carried(container, lists, device=device, state=accepted.state, now=now, pinned_root=pinned_root)
-
-
-def open_carried(
-    container: Container,
-    lists: CarriedLists,
-    *,
-    device: DeviceIdentity,
-    state: ReaderState,
-    now: datetime,
-    pinned_root: str | None = None,
-) -> OpenBundle:
-    """Steps 5 and 6 with lists that were accepted and led to `state`; a reader with newer ones than the file's hands in its own."""
     carried = licence_of(container, device.id)
-    numbers: dict[str, int] = {}
+    read_range, bind = part_reader(container)
     bundle = open_bundle(
         licence=carried.licence,
         signature=carried.signature,
@@ -118,14 +106,26 @@ def open_carried(
         revocations=lists.revocations,
         revocations_signature=lists.revocations_signature,
         device=device,
-        state=state,
+        state=accepted.state,
         now=now,
-        read_range=lambda path, offset, length: container.read_part(numbers[path], offset, length),
+        read_range=read_range,
         pinned_root=pinned_root,
     )
-    container.require_parts(bundle.index)
-    numbers.update((part.path, number) for number, part in enumerate(bundle.index.parts))
+    bind(bundle.index)
     return bundle
+
+
+def part_reader(container: Container) -> tuple[ReadRange, Callable[[Index], None]]:
+    """A `read_range(path, offset, length)` over the file, and how to tell it, once it is verified, which index names the
+    paths; that raises BundleRefused `container-parts` unless number and sizes of the parts are those of the index."""
+    numbers: dict[str, int] = {}
+
+    def bind(index: Index) -> None:
+        if [entry.size for entry in container.parts] != [part.size for part in index.parts]:
+            raise BundleRefused("container-parts", "The parts in the file are not those of its index.", AGAIN)
+        numbers.update((part.path, number) for number, part in enumerate(index.parts))
+
+    return lambda path, offset, length: container.read_part(numbers[path], offset, length), bind
 
 
 def parse_licences(data: bytes) -> dict[str, CarriedLicence]:

@@ -6,10 +6,13 @@ sealed segment on (to a multipart upload) and asks for the index entries at the 
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+
 from content.bundles.errors import BundleRefused
-from content.bundles.index import MEDIA_CLASSES, IndexFile, IndexPart, part_digest
+from content.bundles.index import MEDIA_CLASSES, Index, IndexFile, IndexPart, part_digest
 from content.bundles.keys import ContentKey, associated_data, file_id, stream_start
-from content.bundles.stream import SALT_BYTES, FileSealer
+from content.bundles.stream import HASH_BYTES, SALT_BYTES, FileSealer, segment_count, segment_range
 
 
 class PartSealer:
@@ -71,3 +74,24 @@ class PartSealer:
         if self._open is not None or not self._files:
             raise BundleRefused("file-unfinished", "A part has at least one file, all of them finished.")
         return IndexPart(self.path, self.size, part_digest([file.segments for file in self._files]))
+
+
+def check_part(index: Index, number: int, read_range: Callable[[int, int], bytes]) -> None:
+    """Every segment in part `number` has the hash that the index names; whoever carries a part on needs no key for this.
+
+    Raises BundleRefused `segment-size` or `segment-digest`.
+    """
+    for file in index.files:
+        if file.part != number:
+            continue
+        for i in range(segment_count(file.size)):
+            offset, length = segment_range(file.size, i)
+            segment = read_range(file.offset + offset, length)
+            if len(segment) != length:
+                raise BundleRefused(
+                    "segment-size", f"Segment {i} of file {file.id} is cut short.", "Fetch the part again."
+                )
+            if hashlib.sha256(segment).digest() != file.segments[i * HASH_BYTES : (i + 1) * HASH_BYTES]:
+                raise BundleRefused(
+                    "segment-digest", f"Segment {i} of file {file.id} was changed.", "Fetch the part again."
+                )

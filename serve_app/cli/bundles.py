@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from serve_app.cli.caller import Caller, asks
 from serve_app.cli.groups import Commands
 from serve_app.cli.options import examples
-from serve_app.cli.output import say
+from serve_app.cli.output import errors, say
 from serve_app.cli.tables import column, show
 
 bundles_app = Commands(help="Bundles of learners' devices.")
@@ -59,6 +60,42 @@ def retry(call: Caller, bundle_id: BundleId) -> None:
     """Have a failed bundle made again."""
     found = call.api.retry_bundle(bundle_id)
     call.show(found, lambda: say(f"{bundle_id} is {found['state']} again."))
+
+
+@bundles_app.command(
+    epilog=examples("bundles export --package pkg_… -o class.cbundle", "bundles export --package pkg_… --learner ada")
+)
+@asks("content:read", lists="packages list")
+def export(
+    call: Caller,
+    package: Annotated[str, typer.Option(help="Its id, pkg_…")],
+    version: Annotated[int | None, typer.Option(min=1, help="The newest published one, if left out.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Only devices of this profile.")] = None,
+    enrolment: Annotated[str | None, typer.Option(help="Only of this enrolment.")] = None,
+    learner: Annotated[str | None, typer.Option(help="Only of this learner.")] = None,
+    device: Annotated[str | None, typer.Option(help="Only for this device.")] = None,
+    out: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("class.cbundle"),
+) -> None:
+    """One file for a memory stick with the licences of all devices of a package, and its lists and parts.
+
+    Under the policy shared one file serves them all; under the policy device there is a file for each device. A device takes
+    it in with `content-service device import`.
+    """
+    from datetime import UTC, datetime
+    from tempfile import TemporaryDirectory
+
+    from serve_app.device.bars import BarWatch, bytes_progress
+    from serve_app.device.class_choice import Wanted, choose
+    from serve_app.device.class_file import gather
+    from serve_app.device.download import edge_client
+
+    offers = choose(call.api, Wanted(package, version, profile, enrolment, learner, device))
+    with TemporaryDirectory() as folder, edge_client() as edge, bytes_progress(errors) as progress:
+        watch = BarWatch(progress, errors)
+        found = gather(call.api, edge, call.tenant, offers, out, Path(folder), datetime.now(UTC), watch)
+    devices = "1 device" if found.devices == 1 else f"{found.devices} devices"
+    told = f"{found.file}  version {found.version} for {devices}, {found.bytes:,} bytes"
+    call.show(vars(found), lambda: say(told))
 
 
 def _told(bundle: dict[str, Any]) -> None:

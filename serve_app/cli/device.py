@@ -15,22 +15,20 @@ import typer
 from rich.table import Table
 
 from content.errors import ContentError
+from serve_app.cli import sticks
 from serve_app.cli.exits import FAILED
 from serve_app.cli.groups import Commands
-from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, examples, settings_for
+from serve_app.cli.options import DEFAULT_HOME, AsJson, Folder, Home, Which, examples, settings_for
 from serve_app.cli.output import as_document, console, errors, print_json, tell
 
 if TYPE_CHECKING:
     from serve_app.device.foresight import Foresight
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The device's folder.")]
-Which = Annotated[
-    str | None, typer.Argument(metavar="BUNDLE|PACKAGE", help="Its id; may be left out if there is one course.")
-]
 device_app = Commands(help="Be a device: register, download, open offline.")
 
 
 def register(app: typer.Typer) -> None:
+    sticks.register(device_app)
     app.add_typer(device_app, name="device", rich_help_panel="Learners")
 
 

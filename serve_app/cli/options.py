@@ -27,6 +27,10 @@ def _noted(value: bool) -> bool:
 Home = Annotated[
     Path, typer.Option("--home", envvar="CONTENT_HOME", help="Folder of the local stack: data, ports, keys, logs.")
 ]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The device's folder.")]
+Which = Annotated[
+    str | None, typer.Argument(metavar="BUNDLE|PACKAGE", help="Its id; may be left out if there is one course.")
+]
 AsJson = Annotated[bool, typer.Option("--json", callback=_noted, help="Print one JSON document for a program.")]
 
 

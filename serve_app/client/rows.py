@@ -95,7 +95,9 @@ class BundleRow(TypedDict):
     learner_id: NotRequired[str]
     device_id: str
     profile: str
+    policy: NotRequired[str]
     state: str
+    index_digest: NotRequired[str | None]
     total_bytes: int | None
     problem: NotRequired[dict[str, Any] | None]
 

@@ -36,7 +36,7 @@ class BarWatch:
         self._tasks: dict[str, TaskID] = {}
 
     def begin(self, path: str, size: int, have: int) -> None:
-        short = f"{path[:8]}…/{path.rpartition('/')[2]}"
+        short = f"{path[:8]}…/{path.rpartition('/')[2]}" if "/" in path else path
         self._tasks[path] = self._progress.add_task(short, total=size, completed=have)
 
     def advance(self, path: str, count: int) -> None:

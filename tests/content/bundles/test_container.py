@@ -313,6 +313,16 @@ def test_every_byte_of_the_contents_counts_or_changes_nothing() -> None:
     assert 0 < alike < sum(len(each.licence) + len(json.dumps(each.signature)) for each in others)
 
 
+def test_a_crc_that_is_the_same_in_both_headers_is_believed_by_nobody() -> None:
+    entries, wrong = taken_apart(FILE), b"\xab\xcd\xef\x01"
+    file = put_together(
+        entries,
+        lambda _, header: header[:14] + wrong + header[18:],
+        lambda _, header: header[:16] + wrong + header[20:],
+    )
+    assert opened(CASE, file) == (STATE, ORIGINAL)
+
+
 def test_every_cut_is_refused() -> None:
     for at in range(len(FILE)):
         with refusal("container-malformed"):
