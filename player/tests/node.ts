@@ -11,6 +11,8 @@ export function load(path: string): Vector {
 
 const outcomes: Outcome[] = [];
 for (const kind of ["good", "bad"]) {
-  for (const name of readdirSync(`${folder}/${kind}`).sort()) outcomes.push(await run(`${kind}/${name}`, load(`${kind}/${name}`)));
+  for (const name of readdirSync(`${folder}/${kind}`).sort()) {
+    outcomes.push(await run(`${kind}/${name}`, load(`${kind}/${name}`)));
+  }
 }
 console.log(JSON.stringify({ ran: outcomes.length, problems: outcomes.filter((outcome) => outcome.problem !== "") }));

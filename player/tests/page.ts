@@ -94,7 +94,8 @@ async function readAll(packageId: string): Promise<Vector> {
   }
   const keys = await deviceKeys(here.database, TENANT);
   here.parts.close();
-  return { found, version: bundle.licence.version, device: here.device.id, paths: await storedPaths(), extractable: await extractable(keys) };
+  const { version } = bundle.licence;
+  return { found, version, device: here.device.id, paths: await storedPaths(), extractable: await extractable(keys) };
 }
 
 async function byRanges(bundle: Bundle, digest: string): Promise<string> {

@@ -2,7 +2,8 @@
 import type { Members } from "../src/reader/canonical.ts";
 import { canonical } from "../src/reader/canonical.ts";
 import { fileId, importContentKey, associatedData } from "../src/reader/content-keys.ts";
-import { holdsListsAlone, listsOf, openContainer, readContainer } from "../src/reader/container.ts";
+import { readContainer } from "../src/reader/container.ts";
+import { holdsListsAlone, listsOf, openContainer } from "../src/reader/container-open.ts";
 import { applyDelta } from "../src/reader/delta.ts";
 import type { FileEntry } from "../src/reader/index.ts";
 import { parseJwk, thumbprint, type PublicJwk } from "../src/reader/jwk.ts";

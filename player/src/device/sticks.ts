@@ -1,6 +1,7 @@
 /** Single files: taking one in, and giving one out, each by slices; a file of gigabytes is never in memory as a whole. */
 import { canonical, type Json } from "../reader/canonical.ts";
-import { holdsListsAlone, licenceOf, listsOf, ofBlob, rangesOf, readContainer, readIndexOf } from "../reader/container.ts";
+import { ofBlob, rangesOf, readContainer, readIndexOf } from "../reader/container.ts";
+import { holdsListsAlone, licenceOf, listsOf } from "../reader/container-open.ts";
 import { partName, writeContainer, type Content } from "../reader/container-writer.ts";
 import { parseIndex, type Part } from "../reader/index.ts";
 import type { Bytes } from "../reader/notation.ts";

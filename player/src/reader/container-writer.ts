@@ -48,7 +48,8 @@ export function crc32(bytes: Uint8Array, before = 0): number {
   let at = 0;
   for (; at + 4 <= bytes.length; at += 4) {
     crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-    crc = TABLES[768 + (crc & 255)]! ^ TABLES[512 + ((crc >>> 8) & 255)]! ^ TABLES[256 + ((crc >>> 16) & 255)]! ^ TABLES[crc >>> 24]!;
+    const low = TABLES[768 + (crc & 255)]! ^ TABLES[512 + ((crc >>> 8) & 255)]!;
+    crc = low ^ TABLES[256 + ((crc >>> 16) & 255)]! ^ TABLES[crc >>> 24]!;
   }
   for (; at < bytes.length; at++) crc = (crc >>> 8) ^ TABLES[(crc ^ bytes[at]!) & 255]!;
   return ~crc >>> 0;

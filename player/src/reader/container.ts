@@ -2,16 +2,12 @@
  * Section "Single file": reading one, by slices, never as a whole.
  *
  * Nothing in the file is interpreted: what each header has to be follows from name, crc, size and offset, so a header is made
- * anew and compared byte for byte. `readContainer` is steps 1 to 3; `openContainer` goes on through the order of the checks.
+ * anew and compared byte for byte. These are steps 1 to 3 of the section; container-open.ts goes on.
  */
-import { canonicalText, parseJson, type Json, type Members } from "./canonical.ts";
-import { Fields, get, isMembers } from "./documents.ts";
 import { centralHeader, CENTRAL_BYTES, endOf, END_BYTES, localHeader, readEntry, type Entry } from "./container-bytes.ts";
 import type { Part } from "./index.ts";
-import { DIGEST, fromUtf8, PATH, sameBytes, THUMBPRINT, utf8, type Bytes } from "./notation.ts";
-import { openBundle, takeLists, type Device, type Lists, type Opened, type Taken } from "./open.ts";
+import { fromUtf8, sameBytes, type Bytes } from "./notation.ts";
 import { Refused } from "./refused.ts";
-import type { ReaderState } from "./state.ts";
 
 /** A range of the file; `size` of it is known to lie within. A Blob, a file handle, or bytes in memory. */
 export interface ContainerSource {
@@ -33,10 +29,9 @@ const FIXED: readonly (readonly [string, number])[] = [
   ["META-INF/licences.json", 64 * MIB],
   ["META-INF/index.json", 32 * MIB],
 ];
-const LISTS = 3;
+/** So many entries hold lists; the licences come next, then the index. */
+export const LISTS = 3;
 const MOST_ENTRIES = 1_005;
-const MOST_LICENCES = 10_000;
-const LICENCE_BYTES = 16 << 10;
 const MOST_CENTRAL_BYTES = MOST_ENTRIES * (CENTRAL_BYTES + 0xffff);
 
 export interface Container {
@@ -44,7 +39,7 @@ export interface Container {
   readonly entries: readonly Entry[];
 }
 
-const refused = (code: string, what: string): Refused =>
+export const refused = (code: string, what: string): Refused =>
   new Refused(`container-${code}`, `The single file is not as it has to be: ${what}.`);
 
 /** Steps 1 to 3: every byte that is no contents is as the section says. */
@@ -100,7 +95,7 @@ async function checkLocal(source: ContainerSource, entries: readonly Entry[], ce
 // From here on all numbers are known to lie within the file.
 const contentsBegin = (entry: Entry): number => Number(entry.offset) + localHeader(entry).length;
 
-const contents = (container: Container, i: number): Promise<Bytes> =>
+export const contents = (container: Container, i: number): Promise<Bytes> =>
   container.source.read(contentsBegin(container.entries[i]!), Number(container.entries[i]!.size));
 
 export const readIndexOf = (container: Container): Promise<Bytes> => contents(container, LISTS + 1);
@@ -121,87 +116,4 @@ export function rangesOf(container: Container, parts: readonly Part[]): Readonly
     throw refused("parts", "its parts are not those of the index");
   }
   return new Map(parts.map((part, i) => [part.path, ranges[i]!]));
-}
-
-function readCanonical(bytes: Bytes): Json {
-  const value = parseJson(bytes);
-  if (value === undefined || canonicalText(value) !== fromUtf8(bytes)) throw refused("document", "JSON that is not canonical");
-  return value;
-}
-
-export const holdsListsAlone = (container: Container): boolean => container.entries.length === LISTS;
-
-/** Step 4: chain and revocation list. */
-export async function listsOf(container: Container): Promise<Lists> {
-  const [chain, revocations, signature] = await Promise.all([0, 1, 2].map((i) => contents(container, i)));
-  return {
-    chain: readCanonical(chain!),
-    revocations: revocations!,
-    revocationsSignature: readCanonical(signature!),
-  };
-}
-
-export interface Offer {
-  readonly licence: Bytes;
-  readonly signature: Json;
-}
-
-/** Steps 5 and 6: the form of all licences, then the one of this device. */
-export async function licenceOf(container: Container, deviceId: string): Promise<Offer> {
-  const all = readCanonical(await contents(container, LISTS));
-  if (!Array.isArray(all) || all.length < 1 || all.length > MOST_LICENCES) throw refused("document", "its licences");
-  let found: Offer | null = null;
-  let before = "";
-  let index: string | null = null;
-  for (const entry of all) {
-    const offer = readOffer(entry);
-    if (offer.deviceId <= before) throw refused("document", "its licences are not in order");
-    if (index !== null && offer.index !== index) throw refused("document", "its licences name two indexes");
-    if (offer.deviceId === deviceId) found = offer;
-    before = offer.deviceId;
-    index = offer.index;
-  }
-  if (found === null) throw refused("device", "it holds no licence for this device");
-  return found;
-}
-
-/** Of a licence no more is looked at than the file needs; the rest is for the device that it is meant for. */
-function readOffer(entry: Json): Offer & { deviceId: string; index: string } {
-  const fields = new Fields(entry, "container-document");
-  const [text, signature] = [fields.take("licence"), fields.take("signature")];
-  fields.done();
-  if (typeof text !== "string") throw fields.refuse("A licence is not text");
-  const licence = utf8(text);
-  if (licence.length > LICENCE_BYTES) throw fields.refuse("A licence is too large");
-  const members = readCanonical(licence);
-  const device = isMembers(members) ? get(members, "device") : undefined;
-  const place = new Fields(isMembers(members) ? get(members, "index") : undefined, "container-document");
-  const index: Members = { path: place.text("path", PATH), size: place.whole("size"), digest: place.text("digest", DIGEST) };
-  place.done();
-  const deviceId = isMembers(device) ? get(device, "id") : undefined;
-  if (typeof deviceId !== "string" || !THUMBPRINT.test(deviceId)) throw fields.refuse("A licence names no device");
-  return { licence, signature, deviceId, index: canonicalText(index)! };
-}
-
-/** All of it; `save` is given what has to be remembered after step 3. Parts are read by slices of the file. */
-export async function openContainer(
-  container: Container,
-  device: Device,
-  state: ReaderState,
-  nowS: number,
-  pinnedRoot: string | null,
-  save: (taken: Taken) => Promise<void>,
-): Promise<Opened> {
-  const taken = await takeLists(await listsOf(container), device.tenant, state, nowS, pinnedRoot);
-  await save(taken);
-  if (holdsListsAlone(container)) throw refused("device", "it holds lists alone");
-  const offer = await licenceOf(container, device.id);
-  let ranges: ReadonlyMap<string, readonly [number, number]> = new Map();
-  const readPart = async (path: string, offset: number, size: number): Promise<Bytes> => {
-    const [begin, whole] = ranges.get(path)!;
-    return container.source.read(begin + offset, Math.max(0, Math.min(size, whole - offset)));
-  };
-  const opened = await openBundle({ ...offer, index: await readIndexOf(container), readPart }, taken, device, nowS);
-  ranges = rangesOf(container, opened.bundle.index.parts);
-  return opened;
 }

@@ -28,7 +28,8 @@ export async function openJwe(token: unknown, privateKey: CryptoKey, typ: string
   const ephemeral = await readAgreementKey(epk);
   const shared = await crypto.subtle.deriveBits({ name: "ECDH", public: ephemeral }, privateKey, KEY_BITS);
   try {
-    const wrapping = await crypto.subtle.importKey("raw", await concatKdf(new Uint8Array(shared)), "AES-KW", false, ["unwrapKey"]);
+    const agreed = await concatKdf(new Uint8Array(shared));
+    const wrapping = await crypto.subtle.importKey("raw", agreed, "AES-KW", false, ["unwrapKey"]);
     const key = await crypto.subtle.unwrapKey("raw", encryptedKey, wrapping, "AES-KW", "AES-GCM", false, ["decrypt"]);
     const parameters = { name: "AES-GCM", iv: nonce, additionalData: utf8(texts[0]!), tagLength: 128 };
     return new Uint8Array(await crypto.subtle.decrypt(parameters, key, concat(ciphertext, tag)));
