@@ -15,6 +15,9 @@ const found = await inChromium(process.argv[2], async (page, call) => {
   steps.second = await call("importIt", "/single/second");
   steps.updated = await call("readAll", packageId);
   steps.older = await call("importIt", "/single/first");
+  steps.interrupted = await call("interrupted", "third");
+  await page.reload();
+  steps.resumed = await call("installFrom", "third");
   steps.removed = await call("removeIt", packageId);
   return steps;
 });

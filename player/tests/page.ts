@@ -1,9 +1,9 @@
 /** What the tests do inside a browser; tests/chromium.mjs calls these by name. The server is tests/player/server.py. */
 import {
-  DEVICE, deviceKeys, deviceOf, download, exportFile, importFile, install, list, open, openDatabase, openParts, openProgress,
+  DEVICE, deviceKeys, deviceOf, download, DownloadFailed, exportFile, importFile, install, list, open, openDatabase, openParts, openProgress,
   progressOf, prove, Refused, register, remove, saveProgress, signReport, type Bundle, type Shelf,
 } from "../src/index.ts";
-import type { Part } from "../src/reader/index.ts";
+import { parseIndex, type Part } from "../src/reader/index.ts";
 import { b64, digestOf, parseTime, utf8, type Bytes } from "../src/reader/notation.ts";
 import { exportJwk, jwkMembers } from "../src/reader/jwk.ts";
 import { run, type Outcome, type Vector } from "./vectors.ts";
@@ -60,6 +60,22 @@ async function installFrom(name: string): Promise<Vector> {
   const outcome = await refusal(() => install(here, lists, { ...offered, prepare }, nowS));
   here.parts.close();
   return outcome;
+}
+
+/** Begins to download, and gives up where the connection breaks; how many bytes are there. */
+async function interrupted(name: string): Promise<number> {
+  const { offered } = await fetchOffer(name);
+  const [part] = (await parseIndex(offered.index)).parts as [Part];
+  const here = await shelf();
+  let asked = 0;
+  const request = async (path: string, headers: Record<string, string>) => {
+    asked += 1;
+    return asked === 1 ? fetch(`/parts/${name}/${path}`, { headers }) : new Response(null, { status: 404 });
+  };
+  await download(here.parts, part.path, part.size, request).catch((error: Error) => {
+    if (!(error instanceof DownloadFailed)) throw error;
+  });
+  return here.parts.size(part.path); // and nothing is closed: the page is about to go
 }
 
 async function refusal(work: () => Promise<unknown>): Promise<Vector> {
@@ -170,4 +186,4 @@ async function removeIt(packageId: string): Promise<Vector> {
   return { ...left, progress: await progressOf(await openProgress(), { ...COURSE, packageId }) };
 }
 
-Object.assign(globalThis, { tests: { vectors, first, installFrom, readAll, tamper, exportIt, importIt, removeIt } });
+Object.assign(globalThis, { tests: { vectors, first, installFrom, interrupted, readAll, tamper, exportIt, importIt, removeIt } });

@@ -99,8 +99,7 @@ class School:
     page: str = "page"
     secret: bytes = b""
     device: BrowserDevice | None = None
-    bundles: dict[str, dict[str, Any]] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=dict)
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
     signed: list[tuple[str, str]] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     ranges: list[tuple[str, int]] = field(default_factory=list)
@@ -115,24 +114,32 @@ class School:
         found = verify_registration(jws, nonce=nonce, tenant=TENANT, secret=self.secret, encryption_jwk=None)
         self.signed.append(("registration", jws))
         self.device = BrowserDevice(found.device_id, dict(found.encryption_jwk))
-        first, second = (self.versions(self.device, number) for number in (3, 4))
-        damaged = second.case()
-        path = next(iter(damaged["parts"]))
-        part = bytearray(unb64(damaged["parts"][path]))
-        part[-1] ^= 1
-        self.bundles = {
-            "first": first.case(),
-            "foreign": Version(device=TABLET, number=4).case(),
-            "damaged": damaged | {"parts": {path: b64(bytes(part))}},
-        }
-        self.files = {"first": first.single_file(), "second": second.single_file()}
         return {"device": found.device_id}
+
+    def version(self, name: str) -> Version:
+        """One for the device that registered, but for `foreign`, which is another device's."""
+        assert self.device is not None
+        if name == "foreign":
+            return Version(device=TABLET, number=4)
+        return self.versions(self.device, {"first": 3, "second": 4, "damaged": 4, "third": 5}[name])
+
+    def case(self, name: str) -> dict[str, Any]:
+        """The pieces of a bundle, sealed when they are first asked for; of `damaged` the last byte is another one."""
+        if name not in self.made:
+            case = self.version(name).case()
+            if name == "damaged":
+                ((path, sealed),) = case["parts"].items()
+                part = bytearray(unb64(sealed))
+                part[-1] ^= 1
+                case["parts"] = {path: b64(bytes(part))}
+            self.made[name] = case
+        return self.made[name]
 
     def bundle(self, name: str, url: str, proof: str) -> dict[str, Any]:
         assert self.device is not None
         verify_proof(proof, method="GET", url=url, tenant=TENANT, now=NOW, device_id=self.device.id)
         self.signed.append(("proof", proof))
-        return {key: value for key, value in self.bundles[name].items() if key not in ("parts", "device", "state")}
+        return {key: value for key, value in self.case(name).items() if key not in ("parts", "device", "state")}
 
     def tamper(self, jws: str) -> dict[str, str]:
         assert self.device is not None
@@ -174,10 +181,10 @@ class Handler(BaseHTTPRequestHandler):
             url = f"http://{self.headers['host']}{path}"
             self.answer(json.dumps(school.bundle(path.split("/")[2], url, self.headers["dpop"])).encode())
         elif path.startswith("/single/"):
-            self.answer(school.files[path.split("/")[2]], "application/vnd.content-bundle+zip")
+            self.answer(school.version(path.split("/")[2]).single_file(), "application/vnd.content-bundle+zip")
         else:
             _, _, name, part = path.split("/", 3)
-            self.part(path, unb64(school.bundles[name]["parts"][part]))
+            self.part(path, unb64(school.case(name)["parts"][part]))
 
     def part(self, path: str, data: bytes) -> None:
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))

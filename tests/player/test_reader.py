@@ -118,6 +118,13 @@ def test_a_download_goes_on_where_it_broke(browser: dict[str, Any], school: Scho
     assert 0 < begins[1] < 3_000_000
 
 
+def test_a_download_goes_on_after_its_page_was_closed(browser: dict[str, Any], school: School) -> None:
+    begins = [begin for path, begin in school.ranges if path.startswith("/parts/third/")]
+    assert begins == [0, browser["interrupted"]]
+    assert browser["interrupted"] > 0
+    assert browser["resumed"]["done"]["version"] == 5
+
+
 def test_after_a_reload_the_keys_are_there_and_stay_there(browser: dict[str, Any]) -> None:
     reloaded = browser["reloaded"]
     assert whole(reloaded)
@@ -156,7 +163,7 @@ def test_a_single_file_brings_the_next_version(browser: dict[str, Any]) -> None:
 
 
 def test_an_exported_file_is_the_one_the_service_writes(browser: dict[str, Any], school: School) -> None:
-    assert school.exported == school.files["first"]
+    assert school.exported == school.version("first").single_file()
 
 
 def test_progress_outlives_its_bundle(browser: dict[str, Any]) -> None:
