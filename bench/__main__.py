@@ -12,9 +12,9 @@ from bench.results import Result
 
 ORDER = (
     "seal", "opening", "sandbox", "bundle", "relay", "rls", "rotation", "build", "enrolment", "shared", "delta", "history",
-    "lanes", "storm", "idle", "api",
+    "lanes", "storm", "idle", "api", "browser",
 )  # fmt: skip
-WITHOUT_STACK = {"seal", "opening", "sandbox"}
+WITHOUT_STACK = {"seal", "opening", "sandbox", "browser"}
 WITHOUT_RAY = {"bundle", "relay", "rls", "rotation"}
 
 

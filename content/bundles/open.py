@@ -195,7 +195,7 @@ def _require_not_revoked(
         )
     if lists.keys.is_revoked(signed.kid):
         since = lists.state.revoked_since.get(signed.kid, clock)
-        if not accepted_before or clock > since + timedelta(seconds=licence.offline_grace_s):
+        if not accepted_before or clock - timedelta(seconds=licence.offline_grace_s) > since:
             raise TrustRefused(
                 "kid-revoked",
                 f"The key that vouched for this course is revoked, and the {licence.offline_grace_s // 86_400} days of grace are over.",

@@ -66,8 +66,8 @@ def verify_proof(
     """
     parts = split_compact(jws, MAX_CHARS)
     signing: Any = parts.header.get("jwk")
-    key = parse_jwk(signing)
     require_header(parts, {"alg": "ES256", "jwk": signing, "typ": TYP})
+    key = parse_jwk(signing)
     require_signature(parts, key)
     if device_id is not None and thumbprint(signing) != device_id:
         raise DeviceRefused("proof-device", "The proof is by another device.")

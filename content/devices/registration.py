@@ -68,8 +68,8 @@ def verify_registration(
     """
     parts = split_compact(jws, MAX_CHARS)
     signing: Any = parts.header.get("jwk")
-    key = parse_jwk(signing)
     require_header(parts, {"alg": "ES256", "jwk": signing, "typ": TYP})
+    key = parse_jwk(signing)
     require_signature(parts, key)
     fields = Fields(parse_json(parts.payload, "registration", MAX_CHARS), "registration")
     fields.expect("device-registration")

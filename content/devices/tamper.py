@@ -77,8 +77,8 @@ def verify_report(jws: object, *, tenant: str, device_id: str) -> TamperReport:
     """
     parts = split_compact(jws, MAX_CHARS)
     signing: Any = parts.header.get("jwk")
-    key = parse_jwk(signing)
     require_header(parts, {"alg": "ES256", "jwk": signing, "typ": TYP})
+    key = parse_jwk(signing)
     require_signature(parts, key)
     if thumbprint(signing) != device_id:
         raise DeviceRefused("tamper-report-device", "The report is signed by another device.")

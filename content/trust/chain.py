@@ -39,7 +39,7 @@ class TrustState:
 
     def require_fresh(self, now: datetime, grace_s: int = 0) -> None:
         """Raises TrustRefused `trust-expired` when the last list has been expired for longer than the grace time."""
-        if now > self.latest.expires + timedelta(seconds=grace_s):
+        if now - timedelta(seconds=grace_s) > self.latest.expires:  # no sum: it may lie beyond the year 9999
             raise TrustRefused(
                 "trust-expired",
                 f"The keys that this device knows were good until {rfc3339(self.latest.expires)}, and the {grace_s // 86_400} days of grace are over.",

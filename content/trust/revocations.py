@@ -77,7 +77,7 @@ class RevocationList:
 
     def require_fresh(self, now: datetime, grace_s: int) -> None:
         """Raises TrustRefused `revocations-stale` when the list has been expired for longer than the grace time."""
-        if now > self.expires + timedelta(seconds=grace_s):
+        if now - timedelta(seconds=grace_s) > self.expires:  # no sum: it may lie beyond the year 9999
             raise TrustRefused(
                 "revocations-stale",
                 f"What was taken back is known here as of {rfc3339(self.issued_at)} only, and the {grace_s // 86_400} days of grace are over.",

@@ -30,7 +30,7 @@ from content.bundles.licence import Device  # noqa: E402
 from content.bundles.licence import Sequence as Order  # noqa: E402
 from content.bundles.state import ReaderState  # noqa: E402
 from content.bundles.stream import FileSealer, _cipher, _nonce  # noqa: E402
-from content.canonical import canonical, digest, rfc3339  # noqa: E402
+from content.canonical import canonical, digest, parse_rfc3339, rfc3339  # noqa: E402
 from content.devices.proof import make_proof  # noqa: E402
 from content.devices.registration import CHALLENGE_TYP, make_challenge, make_registration  # noqa: E402
 from content.devices.tamper import Evidence, TamperReport, sign_report  # noqa: E402
@@ -61,6 +61,7 @@ def good() -> Iterator[Made]:
     yield "open-retired-key-in-its-time", _accepted(replace(BIRDS, signer=w.OLD_SIGNING, signed_at=NOW - 60 * DAY))
     yield "open-clock-stopped", _accepted(replace(BIRDS, now=NOW - 20_000 * DAY))
     yield "open-lists-expired-within-grace", _accepted(replace(BIRDS, now=NOW + 50 * DAY))
+    yield "open-lists-for-ever", _accepted(_for_ever())
     yield "open-again", _accepted(replace(BIRDS, state=_state_after(BIRDS)))
     yield "open-renewed", _accepted(replace(BIRDS, state=_state_after(BIRDS), licence={"issue": 2}))
     yield "open-revoked-key-accepted-before", _accepted(_key_revoked(replace(BIRDS, state=_state_after(BIRDS))))
@@ -81,6 +82,14 @@ def good() -> Iterator[Made]:
     )
     yield "container-two-parts", _accepted_file(single_file.container(_two_keys()))
     yield "container-again", _accepted_file(single_file.container(replace(BIRDS, state=_state_after(BIRDS)).case()))
+
+
+def _for_ever() -> World:
+    """Lists that expire when time ends, so that no grace time can be added to that."""
+    end = parse_rfc3339("9999-12-31T23:59:59Z")
+    return replace(
+        BIRDS, lists=((w.trust_list(expires=end), (w.ROOTS[0], w.ROOTS[1])),), revoked=w.revocations(expires=end)
+    )
 
 
 def _accepted(world: World) -> Case:
@@ -481,6 +490,13 @@ def _bad_licence() -> Iterator[tuple[str, str, Case]]:
     yield "licence-member-missing", "licence-malformed", members(lambda m: m.pop("profile"))
     yield "licence-path-climbs", "licence-malformed", members(lambda m: m["index"].update(path="../../etc/index.json"))
     yield "licence-time-form", "licence-malformed", members(lambda m: m.update(not_after="2027-11-23 12:00:00"))
+    yield "licence-year-zero", "licence-malformed", members(lambda m: m.update(not_before="0000-11-23T12:00:00Z"))
+    yield (
+        "licence-ends-before-it-begins",
+        "licence-malformed",
+        members(lambda m: m.update(not_after="2026-11-22T11:59:59Z")),
+    )
+    yield "licence-key-no-jwe", "licence-malformed", members(lambda m: m["keys"].update({w.KEY.kid: "not a JWE"}))
     yield "licence-sequence-and-version", "licence-malformed", licence(sequence=Order(1, 4, 7))
     yield "licence-other-tenant", "licence-tenant", licence(tenant="lake-school")
     yield "licence-other-device", "licence-device", replace(BIRDS, device=w.TABLET).case()
@@ -591,6 +607,7 @@ def _bad_keys() -> Iterator[tuple[str, str, Case]]:
     yield "key-party-info", "jwe-header", header(apu="eA")
     yield "key-point-off-curve", "jwk-off-curve", header(epk={**epk, "y": epk["x"]})
     yield "key-private-ephemeral", "jwk-private", header(epk=private_jwk(w.signer("thief").key))
+    yield "key-ephemeral-no-object", "jwe-header", header(epk="P-256")
     yield "key-other-curve", "jwk-malformed", header(epk={**epk, "crv": "P-384"})
     yield "key-cut", "jwe-malformed", jwe(lambda text: text[:-2])
 
@@ -772,6 +789,7 @@ def _bad_registration() -> Iterator[tuple[str, str, Case]]:
         "jws-header",
         signed({"alg": "ES256", "jwk": signing, "typ": typ, "kid": thumbprint(signing)}),
     )
+    yield "registration-key-missing", "jws-header", signed({"alg": "ES256", "typ": typ})
     yield (
         "registration-private-key",
         "jwk-private",
