@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import Any
@@ -76,7 +77,11 @@ def seal_batch(
     under this attempt's own keys, which no row names (`gc` removes them).
     """
     done, total = 0, max(1, sum(source.size for source in sources))
-    with ThreadPoolExecutor(UPLOADERS) as uploads, ThreadPoolExecutor(1) as hasher:
+    with (
+        ThreadPoolExecutor(UPLOADERS) as uploads,
+        ThreadPoolExecutor(1) as hasher,
+        ThreadPoolExecutor(max(1, min(len(targets), os.cpu_count() or 1))) as cores,
+    ):
         room = BoundedSemaphore(UPLOADERS + 1)
         parts = [_Part(objects, target, prefix, _size(sources, target), uploads, room) for target in targets]
         try:
@@ -90,8 +95,13 @@ def seal_batch(
                     if hashing is not None:
                         hashing.result()
                     hashing = hasher.submit(sha.update, block)
-                    for part, sealer in zip(wanting, sealers, strict=True):
-                        part.write(sealer, block)
+                    # Each device's encryption and hash on a core of its own, as many as there are; both release the GIL.
+                    writes = [
+                        cores.submit(part.write, sealer, block) for part, sealer in zip(wanting, sealers, strict=True)
+                    ]
+                    wait(writes)  # all of them, so that none still writes while its upload is given up
+                    for written in writes:
+                        written.result()
                     done += len(block)
                     progress(done / total)
                 if hashing is not None:

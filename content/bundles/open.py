@@ -8,7 +8,9 @@ digest is known to be signed, and no segment is decrypted before its hash is. Pu
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -27,6 +29,8 @@ from content.signatures import VerifiedDocument, verify_signature
 from content.trust.keys import TrustRefused
 
 MAX_MANIFEST_BYTES: Final = 64 << 20
+AHEAD: Final = 4
+"""Segments that wait in memory, opened, behind the one that is due."""
 ReadRange = Callable[[str, int, int], bytes]
 ASK: Final = "Ask the school. Nothing that was learnt is lost."
 
@@ -41,6 +45,7 @@ class OpenBundle:
     _keys: tuple[ContentKey, ...] = field(repr=False)
     _files: Mapping[tuple[str, str], IndexFile] = field(repr=False)
     _read_range: ReadRange = field(repr=False)
+    _pool: Executor | None = field(default=None, repr=False)
 
     def find(self, plaintext_digest: str) -> IndexFile | None:
         """The index entry of an asset of the manifest, or None if this bundle does not carry it (another profile)."""
@@ -69,9 +74,27 @@ class OpenBundle:
         key = next(key for key in self._keys if key.kid == file.kid)
         opener = FileOpener(key.key, associated_data(key.kid, file.id), size=file.size, segments=file.segments)
         path = self.index.parts[file.part].path
-        for i in range(opener.count):
+
+        def read(i: int) -> bytes:
             offset, length = opener.segment_range(i)
-            yield opener.open(i, self._read_range(path, file.offset + offset, length))
+            return self._read_range(path, file.offset + offset, length)
+
+        yield opener.open(0, read(0))  # it holds the salt, which the others need
+        if self._pool is None:
+            yield from (opener.open(i, read(i)) for i in range(1, opener.count))
+            return
+        # Hashing and decrypting release the GIL: a few segments are opened side by side, and come in their order.
+        ahead: deque[Future[bytes]] = deque()
+        try:
+            for i in range(1, opener.count):
+                ahead.append(self._pool.submit(opener.open, i, read(i)))
+                if len(ahead) > AHEAD:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
 
     def manifest(self) -> dict[str, Any]:
         """The course manifest. Raises as `read`, and DocumentRefused `manifest-…` or `document-…`."""
@@ -101,8 +124,10 @@ def open_bundle(
     now: datetime,
     read_range: ReadRange,
     pinned_root: str | None = None,
+    pool: Executor | None = None,
 ) -> OpenBundle:
-    """Open a bundle for a device. `read_range(path, offset, length)` reads a part, named by its path in the index.
+    """Open a bundle for a device. `read_range(path, offset, length)` reads a part, named by its path in the index; with a
+    `pool` of threads, segments are opened side by side.
 
     Raises ContentError subclasses only, each with the code of the check that failed.
     """
@@ -132,7 +157,7 @@ def open_bundle(
     seen = Seen(found.sequence, found.bundle_id, found.issue, digest(licence))
     new_state = replace(lists.state, packages={**lists.state.packages, found.package_id: seen}, clock_floor=floor)
     files = {(file.kid, file.id): file for file in opened_index.files}
-    bundle = OpenBundle(found, opened_index, new_state, keys, files, read_range)
+    bundle = OpenBundle(found, opened_index, new_state, keys, files, read_range, pool)
     manifest = bundle.find(found.manifest)
     if manifest is None or manifest.media != "manifest" or manifest.size > MAX_MANIFEST_BYTES:
         raise BundleRefused("manifest-missing", "The bundle does not hold the manifest that its licence names.")

@@ -6,7 +6,9 @@ holder could show the old lists again (content/bundles/lists.py).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +31,9 @@ CHECKS = (
     "hash and encryption of each segment",
     "manifest",
 )
+
+_POOL = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="opening")
+"""Its threads begin with the first segment that is opened."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ def open_checked(
         now=now,
         read_range=read,
         pinned_root=folder.pinned_root,
+        pool=_POOL,
     )
 
 
