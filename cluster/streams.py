@@ -22,7 +22,11 @@ KEPT_S = 90 * DAY_S
 STREAMS: tuple[StreamConfig, ...] = (
     StreamConfig(name="DOMAIN", subjects=["authoring.>", "enrollment.>"], max_age=KEPT_S),
     # Before CONTENT_GLOBAL, whose subjects it once had: no two streams may have the same.
-    StreamConfig(name="CONTENT_EVENTS", subjects=["content.play_package.>"], max_age=KEPT_S),
+    StreamConfig(
+        name="CONTENT_EVENTS",
+        subjects=["content.play_package.>", "content.export.>", "content.import.>"],
+        max_age=KEPT_S,
+    ),
     StreamConfig(name="CONTENT_GLOBAL", subjects=["content.revocation.>", "content.tamper.>"], max_age=KEPT_S),
     StreamConfig(name="CONTENT_DEAD", subjects=["dead.>"], max_age=365 * DAY_S),
 )

@@ -41,7 +41,7 @@ log = structlog.get_logger()
 DUE = """
     with due as (
         select path, size_bytes from parts
-        where scrubbed_at is null or scrubbed_at < %(now)s - make_interval(secs => %(again_s)s)
+        where scrubbed_at is null or scrubbed_at <= %(now)s - make_interval(secs => %(again_s)s)
         order by scrubbed_at nulls first, path limit %(limit)s for update skip locked)
     select d.path, d.size_bytes, s.seal_id, s.package_id, s.version, s.profile, s.scope, s.epoch, s.index_path,
            s.index_digest, sp.number, v.state

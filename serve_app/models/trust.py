@@ -15,6 +15,9 @@ Reason = Annotated[
 ]
 
 
+ListVersion = Annotated[tuple[int, ...], Field(min_length=2, max_length=2, description="[trust version, n] of a list.")]
+
+
 class NewRevocation(Question):
     """What is to be taken back. A version is named by its package and number."""
 
@@ -33,7 +36,7 @@ class Revocation(Answer):
     reason: str
     revoked_at: Moment
     until: Moment | None = Field(description="When no licence can need the entry any more; null: it stays.")
-    listed: tuple[int, int] | None = Field(examples=[(1, 4)])
+    listed: ListVersion | None = Field(examples=[(1, 4)])
 
 
 class NewRotation(Question):
@@ -60,7 +63,7 @@ class Rotation(Answer):
     replaced: str | None = Field(description="The key that was revoked, or that is followed.")
     begins: Moment
     trust_version: int
-    revocations: tuple[int, int] | None = Field(examples=[(2, 1)])
+    revocations: ListVersion | None = Field(examples=[(2, 1)])
     job_id: str | None
 
 
