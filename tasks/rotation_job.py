@@ -7,6 +7,7 @@ successor looks for what is left. Also here: the queue entry that drains renewed
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import structlog
 from pgqueuer.errors import RetryRequested
 
-from cluster import database, queue
+from cluster import database, failpoints, queue
 from cluster.connections import Connections
 from cluster.database import Transaction
 from cluster.queue import Work
@@ -68,6 +69,7 @@ async def _sign(connections: Connections, tenant: str, job: dict[str, Any]) -> N
     after: str | None = ""
     while after is not None:
         signed, after = await resigning.of_key(connections, tenant, kid, after)
+        await asyncio.to_thread(failpoints.hit, "rotation.after_batch", connections.settings)
         done["licences"] += signed
         done["signatures"] += bool(signed)
         if await _told(connections, tenant, job["job_id"], done["licences"], total):

@@ -153,3 +153,22 @@ def test_a_rendering_process_killed_on_its_own(tenant: Tenant) -> None:
     assert (job["state"], job["attempt"]) == ("succeeded", 2)
     assert tenant.running.replicas(BUILDER) == before
     assert_settled(tenant)
+
+
+def test_bundler_killed_while_licences_are_signed_again(tenant: Tenant) -> None:
+    """Behind the commit of a batch: its successor finds nothing of it left to do, and goes on to the manifests."""
+    course = tenant.course().text()
+    tenant.publish(course)
+    devices = [tenant.device(LEARNER) for _ in range(3)]
+    tenant.enrol(course, LEARNER)
+    tenant.ready(course, 3)
+    with killed_at(tenant, BUNDLER, "rotation.after_batch"):
+        done = tenant.api.rotate_keys(tenant.name, "emergency", "a test")
+    job = tenant.api.wait(str(done["job_id"]), deadline_s=120)
+    assert job["result"] is not None
+    assert (job["result"]["licences"], job["result"]["manifests"]) == (0, 1)
+    for device in devices:
+        (offer,) = device.offers()
+        assert offer["issue"] == 2
+        device.open(offer)
+    tenant.manifest(course)
