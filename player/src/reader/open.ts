@@ -13,6 +13,7 @@ import { LICENCE, readLicence, type Licence } from "./licence.ts";
 import { compare, digestOf, type Bytes } from "./notation.ts";
 import { Refused } from "./refused.ts";
 import { compareWithMemory, readRevocations, REVOCATIONS, type RevocationList } from "./revocations.ts";
+import { ASK, expired, keyRevoked, notYet, stale } from "./sentences.ts";
 import { DOCUMENT_BYTES, verifyDocument } from "./signature.ts";
 import { clock, raiseFloor, rememberLicence, rememberRevoked, type ReaderState } from "./state.ts";
 import { revokedKids, type TrustList } from "./trust.ts";
@@ -109,9 +110,11 @@ function checkHolder(licence: Licence, device: Device): void {
 
 /** Step 7; `notAfter` itself still counts. */
 function checkTime(licence: Licence, trust: TrustList, clockS: number): void {
-  if (clockS < licence.notBefore) throw new Refused("licence-not-yet-valid", "The licence is not valid yet.");
-  if (clockS > licence.notAfter) throw new Refused("licence-expired", "The licence has ended.");
-  if (clockS > trust.expires + licence.graceS) throw new Refused("trust-expired", "The trust list is too old.");
+  if (clockS < licence.notBefore) throw new Refused("licence-not-yet-valid", notYet(licence.notBefore, clockS));
+  if (clockS > licence.notAfter) throw new Refused("licence-expired", expired(licence.notAfter, clockS));
+  if (clockS > trust.expires + licence.graceS) {
+    throw new Refused("trust-expired", stale(trust.expires, licence.graceS));
+  }
 }
 
 /** Step 8. */
@@ -132,24 +135,30 @@ function checkFreshness(licence: Licence, revocations: RevocationList, clockS: n
     throw new Refused("revocations-too-old", "The licence asks for a later revocation list.");
   }
   if (clockS > revocations.expires + licence.graceS) {
-    throw new Refused("revocations-stale", "The revocation list is too old.");
+    throw new Refused("revocations-stale", stale(revocations.expires, licence.graceS));
   }
 }
 
 /** Step 10. A licence that was accepted before outlives its signer by its grace time. */
 function checkRevoked(licence: Licence, kid: string, list: RevocationList, state: ReaderState, clockS: number): void {
   const { bundles, devices, packages, versions } = list.entries;
-  if (bundles.includes(licence.bundleId)) throw new Refused("bundle-revoked", "The bundle is revoked.");
-  if (devices.includes(licence.deviceId)) throw new Refused("device-revoked", "The device is revoked.");
-  if (packages.includes(licence.packageId)) throw new Refused("package-revoked", "The package is revoked.");
+  if (bundles.includes(licence.bundleId)) {
+    throw new Refused("bundle-revoked", `This course was taken back from this device. ${ASK}`);
+  }
+  if (devices.includes(licence.deviceId)) {
+    throw new Refused("device-revoked", `This device was taken out of use. ${ASK}`);
+  }
+  if (packages.includes(licence.packageId)) {
+    throw new Refused("package-revoked", `This course was taken back by the school. ${ASK}`);
+  }
   if (versions.includes(`${licence.packageId}/${licence.version}`)) {
-    throw new Refused("version-revoked", "The version is revoked.");
+    throw new Refused("version-revoked", "This edition of the course was taken back. Go online for a newer one.");
   }
   const since = state.revokedSince.get(kid);
   if (since === undefined) return;
   const acceptedBefore = state.packages.get(licence.packageId)?.licence === licence.digest;
   if (!acceptedBefore || clockS > since + licence.graceS) {
-    throw new Refused("kid-revoked", "The licence is signed by a revoked key.");
+    throw new Refused("kid-revoked", keyRevoked(licence.graceS));
   }
 }
 
