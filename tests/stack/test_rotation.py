@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 DAY = timedelta(days=1)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def with_connections(running: Running, work: Any) -> Any:
@@ -287,3 +289,21 @@ def test_an_emergency_without_the_key_service_changes_nothing(running: Running) 
         with_connections(running, without_keys)
     assert tenant.api.trust_lists(tenant.name) == before
     assert [row["status"] for row in keys(tenant)] == ["active"]
+
+
+def test_the_migration_reads_who_signed_out_of_a_signature(tenant: Tenant) -> None:
+    """Licences of releases before have no kid of their own: the migration takes it out of the tree head's header."""
+    one_bundle(tenant)
+    function = next(
+        part
+        for part in (ROOT / "cluster/migrations/0009_trust.sql").read_text().split(";\n")
+        if "create function pg_temp.kid_of" in part
+    )
+    with tenant.running.superuser() as connection:
+        connection.execute(function[function.index("create function") :].encode())
+        row = connection.execute(
+            b"select count(*) as n, count(*) filter (where pg_temp.kid_of(signature) = kid) as same from licences where tenant = %s",
+            [tenant.name],
+        ).fetchone()
+    assert row is not None
+    assert (row["n"], row["same"]) == (1, 1)

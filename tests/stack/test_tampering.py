@@ -154,3 +154,11 @@ def test_a_share_is_what_has_waited_longest(tenant: Tenant, phone: Phone) -> Non
     assert first[0]["scrubbed_at"] is not None
     lately = with_connections(tenant.running, lambda connections: scrub.tenant(connections, tenant.name, 100))
     assert lately.parts == 0
+
+
+def test_the_daily_share_reaches_every_tenant(tenant: Tenant, phone: Phone) -> None:
+    installed(tenant, phone)
+    found = with_connections(tenant.running, scrub.share)
+    assert found.parts >= 1
+    (row,) = tenant.running.rows("select scrubbed_at from parts where tenant = %s", tenant.name)
+    assert row["scrubbed_at"] is not None
