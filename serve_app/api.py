@@ -40,6 +40,7 @@ from serve_app.routes import (
     me,
     packages,
     queues,
+    rebundles,
     revocations,
     schemas,
     tamper,
@@ -63,8 +64,8 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, keys, audit, packages, manifests, drafts, devices, enrolments, bundles, licences, revocations, tamper,
-        jobs, queues, webhooks, schemas, pages, static,
+        health, me, tenants, keys, audit, packages, manifests, drafts, devices, enrolments, bundles, rebundles, licences, revocations,
+        tamper, jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip
 
