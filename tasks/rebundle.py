@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cluster import database, queue
+from cluster import queue
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
 from cluster.settings import Settings
@@ -104,7 +104,7 @@ class Estimate:
 
 async def estimate(tx: Transaction, selection: Selection, settings: Settings) -> Estimate:
     """Looks, and changes nothing."""
-    now = await database.now(tx)
+    now = await _now(tx)
     groups = await fetch_all(tx, GROUPS, selection.parameters(now))
     rate = await fetch_one(tx, RATE, {"idle": IDLE_S}) or {}
     bundles = sum(row["bundles"] for row in groups)
@@ -121,7 +121,7 @@ async def estimate(tx: Transaction, selection: Selection, settings: Settings) ->
 
 async def start(tx: Transaction, tenant: str, selection: Selection, reason: str) -> str:
     """Queue the job, in the lane bulk; its id. Every call is a job of its own."""
-    now = await database.now(tx)
+    now = await _now(tx)
     job = jobs.job_id(tenant, KIND, str(uuid.uuid4()))
     subject: dict[str, Any] = {"selection": selection.as_subject(now), "reason": reason}
     if selection.package_id is not None:
@@ -129,3 +129,10 @@ async def start(tx: Transaction, tenant: str, selection: Selection, reason: str)
     await jobs.create(tx, tenant, job, KIND, subject)
     await queue.enqueue(tx, KIND, [Work(tenant, job)], lane="bulk")
     return job
+
+
+async def _now(tx: Transaction) -> datetime:
+    """To the microsecond: what was made within this second belongs to the job, what comes after does not."""
+    row = await fetch_one(tx, "select now() as at")
+    assert row is not None
+    return row["at"]
