@@ -23,23 +23,20 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
 from cluster.outbox import Outgoing, emit
 from cluster.queue import Work
-from cluster.settings import MIB, Settings
 from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
 from content.canonical import rfc3339
 from content.errors import ContentError
 from content.signatures import head_kid
 from tasks import claims, jobs, planning, seals
+from tasks.batches import batch_limit
 from tasks.contents import Contents, read_contents
 from tasks.licences import issue
 from tasks.planning import Group
-from tasks.sealing import batch_memory
 from tasks.seals import Made, Seal
 from tasks.signing import require_current
 from tasks.tracing import traced_batch
 
-MEMORY = 192 * MIB
-"""What the buffers of one batch may hold; with a large package this, not 64, is what limits a batch."""
 LINGERS = 6
 log = structlog.get_logger()
 
@@ -50,14 +47,6 @@ class Seals:
 
     all: Mapping[str, Seal]
     made: Mapping[str, Made]
-
-
-def batch_limit(settings: Settings, policy: str, size: int) -> int:
-    """How many bundles of so many bytes are served at once."""
-    if policy == "shared":
-        return settings.bundle_batch
-    by_bytes = max(1, settings.bundle_batch_bytes // max(1, size))  # a payload for each
-    return min(settings.bundle_batch, by_bytes, max(1, MEMORY // batch_memory(size)))
 
 
 async def drain(connections: Connections, work: Work, entry: int) -> None:

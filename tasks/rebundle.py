@@ -19,7 +19,7 @@ from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
 from cluster.settings import Settings
 from tasks import jobs
-from tasks.bundle import batch_limit
+from tasks.batches import batch_limit
 from tasks.resigning import LIVE
 
 KIND = queue.REBUNDLE

@@ -29,6 +29,7 @@ from content.bundles.licence import Licence
 from content.errors import ContentError
 from content.signatures import head_kid
 from tasks import bundle, claims, jobs, seals, steering
+from tasks.batches import batch_limit
 from tasks.contents import read_contents
 from tasks.licences import issue
 from tasks.planning import Group
@@ -152,7 +153,7 @@ async def _batch(
         return Served(None)
     group = _group(found[0], job["job_id"])
     contents = await read_contents(connections, tenant, group)
-    limit = bundle.batch_limit(settings, group.policy, contents.size)
+    limit = batch_limit(settings, group.policy, contents.size)
     rows = [row for row in found if _group(row, job["job_id"]) == group][:limit]
     position = [rows[-1][name.removeprefix("b.")] for name in KEY.split(", ")]
     rows = list({row["device_id"]: row for row in reversed(rows)}.values())  # a device's second bundle comes later
