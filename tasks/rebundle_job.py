@@ -62,22 +62,20 @@ PARTS = b"delete from parts p where p.path = any(%s) and not exists (select 1 fr
 SEALS = b"delete from seals s where s.seal_id = any(%s) and not exists (select 1 from bundles b where b.seal_id = s.seal_id)"
 TURN = b"""
     update jobs set state = 'queued', starts = 0, attempt = attempt - 1, updated_at = now(), position = %(position)s,
-                    result = %(result)s, message = %(message)s, progress = least(1, greatest(progress, %(share)s))
+                    message = %(message)s, progress = least(1, greatest(progress, %(share)s))
     where job_id = %(job)s and state = 'running'
 """
+COUNTED = b"update jobs set result = %s, updated_at = now() where job_id = %s and state in ('running', 'cancelling')"
 NOTHING = {"total": 0, "bundles": 0, "payloads": 0, "bytes": 0, "signature_calls": 0}
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Served:
-    """What one batch did; `position` is the key of its last row, None at the end."""
+    """Where a batch ended: the key of its last row, None if there was none; and what the job has done so far."""
 
     position: list[Any] | None
-    bundles: int = 0
-    payloads: int = 0
-    bytes: int = 0
-    signature_calls: int = 0
+    counts: dict[str, int]
 
 
 async def run(connections: Connections, work: Work, entry: int) -> None:
@@ -118,11 +116,12 @@ async def _turn(connections: Connections, tenant: str, job: dict[str, Any], kept
     if not counts:
         async with connections.db.tenant(tenant) as tx:
             row = await fetch_one(tx, COUNT, _parameters(selection))
-        counts = {**NOTHING, "total": row["n"] if row else 0}
+            counts = {**NOTHING, "total": row["n"] if row else 0}
+            await tx.execute(COUNTED, [Jsonb(counts), job["job_id"]])
     after = kept.get("position")
-    served = await _batch(connections, tenant, job, selection, after)
+    served = await _batch(connections, tenant, job, selection, after, counts)
     await asyncio.to_thread(failpoints.hit, "rebundle.after_commit", connections.settings)
-    counts = {name: value + getattr(served, name, 0) for name, value in counts.items()}
+    counts = served.counts
     async with connections.db.tenant(tenant) as tx:
         if await steering.end_cancelled(tx, job["job_id"]):
             return
@@ -134,7 +133,6 @@ async def _turn(connections: Connections, tenant: str, job: dict[str, Any], kept
             {
                 "job": job["job_id"],
                 "position": Jsonb(served.position) if served.position else None,
-                "result": Jsonb(counts),
                 "message": f"{counts['bundles']} of {counts['total']} bundles",
                 "share": counts["bundles"] / max(1, counts["total"]),
             },
@@ -144,13 +142,18 @@ async def _turn(connections: Connections, tenant: str, job: dict[str, Any], kept
 
 
 async def _batch(
-    connections: Connections, tenant: str, job: dict[str, Any], selection: Selection, after: list[Any] | None
+    connections: Connections,
+    tenant: str,
+    job: dict[str, Any],
+    selection: Selection,
+    after: list[Any] | None,
+    counts: dict[str, int],
 ) -> Served:
     settings, attempt = connections.settings, secrets.token_hex(8)
     async with connections.db.tenant(tenant) as tx:
         found = await fetch_all(tx, NEXT, {**_parameters(selection), **_after(after), "limit": settings.bundle_batch})
     if not found:
-        return Served(None)
+        return Served(None, counts)
     group = _group(found[0], job["job_id"])
     contents = await read_contents(connections, tenant, group)
     limit = batch_limit(settings, group.policy, contents.size)
@@ -161,7 +164,7 @@ async def _batch(
         sequences = await claims.allocate(tx, group, [row["device_id"] for row in rows])
     rows = [{**row, "traceparent": job["traceparent"]} for row in rows if row["device_id"] in sequences]
     if not rows:
-        return Served(position)
+        return Served(position, counts)
     async with bundle.renewed(connections, tenant, attempt):
         await asyncio.to_thread(failpoints.hit, "rebundle.before_seal", settings)
         async with connections.db.tenant(tenant) as tx:
@@ -172,12 +175,24 @@ async def _batch(
         keys |= {scope: each.keys for scope, each in sealed.made.items()}
         licences = await issue(connections, tenant, group, contents, rows, sequences, sealed.all, keys)
         await asyncio.to_thread(failpoints.hit, "rebundle.before_commit", settings)
-        done, fresh = await _commit(connections, tenant, group, attempt, rows, sequences, sealed, licences, selection)
-    # A shared seal is committed by whoever made it, the seals of devices with their bundles.
-    fresh |= {scope for scope in sealed.all if scope not in known and scope not in sealed.made}
-    written = sum(sealed.all[scope].total_bytes for scope in fresh)
-    log.info("bundles made anew", bundles=done, package=group.package_id, version=group.version, attempt=attempt)
-    return Served(position, done, len(fresh), written, 1)
+        # A shared seal is committed by whoever made it, the seals of devices with their bundles.
+        shared = {scope for scope in sealed.all if scope not in known and scope not in sealed.made}
+        counts = await _commit(
+            connections,
+            tenant,
+            group,
+            attempt,
+            rows,
+            sequences,
+            sealed,
+            licences,
+            selection,
+            job["job_id"],
+            counts,
+            shared,
+        )
+    log.info("batch made anew", job=job["job_id"], package=group.package_id, attempt=attempt, **counts)
+    return Served(position, counts)
 
 
 async def _commit(
@@ -190,9 +205,12 @@ async def _commit(
     sealed: bundle.Seals,
     licences: Sequence[tuple[Licence, dict[str, Any]]],
     selection: Selection,
-) -> tuple[int, set[str]]:
-    """Seals, licences and events in one transaction: how many bundles, and the scopes whose seals came with it. What changed
-    meanwhile (taken back, licence renewed, overtaken) is left as it is; the next look finds what is still wanted."""
+    job: str,
+    counts: dict[str, int],
+    fresh: set[str],
+) -> dict[str, int]:
+    """Seals, licences, events and the job's counts in one transaction; the new counts. `fresh` are scopes whose seal is
+    committed already and not counted yet. What changed meanwhile (taken back, licence renewed, overtaken) is left as it is; the next look finds what is still wanted."""
     async with connections.db.tenant(tenant) as tx:
         for kid in {head_kid(signature) for _, signature in licences}:
             await require_current(tx, str(kid))
@@ -216,9 +234,18 @@ async def _commit(
         by_id = {row["bundle_id"]: row for row in mine.values()}
         await emit(tx, tenant, [bundle.event(tenant, group, by_id[each["bundle_id"]], each) for each in results])
         await _remove_unused(tx, sorted({mine[device]["seal_id"] for device in done}))
+        fresh = fresh | kept
+        more = {
+            "bundles": len(results),
+            "payloads": len(fresh),
+            "bytes": sum(sealed.all[scope].total_bytes for scope in fresh),
+            "signature_calls": 1,
+        }
+        counts = {name: value + more.get(name, 0) for name, value in counts.items()}
+        await tx.execute(COUNTED, [Jsonb(counts), job])
     BUNDLES.add(len(results), result="anew")
     SEALED.add(sum(sealed.made[scope].seal.total_bytes for scope in kept))
-    return len(results), set(kept)
+    return counts
 
 
 async def _remove_unused(tx: Transaction, old: list[str]) -> None:
