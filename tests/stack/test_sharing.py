@@ -86,7 +86,7 @@ def test_who_left_shares_no_key_of_the_next_version(tenant: Tenant) -> None:
     stays.open(offer(stays, 1))
     known = set(json.loads(offer(left, 1)["licence"])["keys"])
     publishing.cancel(tenant.home, tenant.name, enrollment_id=enrolment, reason="left")
-    until("the enrolment ended", lambda: not left.offers(), 30)
+    until("the enrolment ended", lambda: not list(left.api.bundles(state="ready")), 30)
 
     course = course.changed("p1", seed=secrets.randbelow(1 << 30))
     tenant.publish(course)
@@ -139,7 +139,7 @@ def test_an_enrolment_that_comes_again_costs_a_licence(tenant: Tenant) -> None:
     tenant.publish(course)
     tenant.ready(course, 1)
     publishing.cancel(tenant.home, tenant.name, enrollment_id=enrolment, reason="left")
-    until("the enrolment ended", lambda: not device.offers(), 30)
+    until("the enrolment ended", lambda: not list(device.api.bundles(state="ready")), 30)
     tenant.enrol(course, device.learner)
     tenant.ready(course, 2)
     assert len(seals(tenant)) == 1
