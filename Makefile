@@ -61,7 +61,7 @@ bench: install ## measure; ONLY=seal runs one
 	@$(BIN)/python -m bench $(ONLY)
 
 lock: ## resolve requirements.lock anew
-	@$(BIN)/uv pip compile pyproject.toml --extra local --group dev --universal --generate-hashes \
+	@$(BIN)/uv pip compile pyproject.toml --extra local --group dev --group notebooks --universal --generate-hashes \
 	  --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 vectors: install ## write the test vectors of the bundle format anew

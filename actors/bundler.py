@@ -13,10 +13,10 @@ from pgqueuer.models import Job
 from actors.pool import pause
 from actors.queue_pool import QueueReplica
 from cluster import queue
-from cluster.queue import LICENCE, ROTATION, Work
+from cluster.queue import LICENCE, REBUNDLE, ROTATION, Work
 from cluster.telemetry import describe
 from content.errors import ContentError
-from tasks import bundle, claims, lists, planning, revocations, rotation_job, scrub
+from tasks import bundle, claims, lists, planning, rebundle_job, revocations, rotation_job, scrub
 from tasks.courier import Courier, sweep
 
 RENEW_S, WEBHOOKS_S, REVOCATIONS_S = 3600.0, 1.0, 0.5
@@ -27,7 +27,7 @@ class Bundler(QueueReplica):
     """The rows say what is to be done; the queue entry only calls a worker to them."""
 
     queue = queue.BUNDLE
-    beside = (ROTATION, LICENCE)
+    beside = (ROTATION, LICENCE, REBUNDLE)
 
     async def start(self) -> None:
         await super().start()
@@ -41,7 +41,8 @@ class Bundler(QueueReplica):
             try:
                 await planning.call_forgotten(self.connections)
                 async with self.connections.db.connection() as connection:
-                    await queue.hurry(connection, queue.BUNDLE, self.settings.bulk_patience_s)
+                    for name in (queue.BUNDLE, REBUNDLE):
+                        await queue.hurry(connection, name, self.settings.bulk_patience_s)
                 if time.monotonic() - renewed > RENEW_S or not renewed:
                     await lists.renew_all(self.connections)
                     renewed = time.monotonic()
@@ -97,6 +98,10 @@ class Bundler(QueueReplica):
             return
         if job.entrypoint == LICENCE:
             await rotation_job.renew(self.connections, work, job.id)
+            return
+        if job.entrypoint == REBUNDLE:
+            async with self._room.enter(alone=True):
+                await rebundle_job.run(self.connections, work, job.id)
             return
         # One batch at a time: what a batch does to its worker is then blamed on its own rows alone.
         async with self._room.enter(alone=True):

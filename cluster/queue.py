@@ -22,7 +22,7 @@ from cluster import telemetry
 from cluster.database import Transaction, fetch_all, fetch_one
 
 PRIORITY = {"interactive": 10, "bulk": 0}
-BUILD, BUNDLE, WEBHOOK, ROTATION, LICENCE = "build", "bundle", "webhook", "rotation", "licence"
+BUILD, BUNDLE, WEBHOOK, ROTATION, LICENCE, REBUNDLE = "build", "bundle", "webhook", "rotation", "licence", "rebundle"
 """The names of the queues; webhooks wait as rows (`tasks/webhooks.py`), and are paused by this name all the same."""
 PAUSED = "select 1 as x from queues where name = {} and paused_at is not null"
 PAUSE_S = 1.0
@@ -124,13 +124,17 @@ class PausableQueries(Queries):
         global_concurrency_limit: int | None,
         heartbeat_timeout: timedelta,
     ) -> list[Job]:
-        for name in list(entrypoints):
-            if await self.driver.fetch(PAUSED.format("$1"), name):
-                await asyncio.sleep(PAUSE_S)  # the loop would ask again at once, since something may wait
-                return []
-        return await super().dequeue(
-            batch_size, entrypoints, queue_manager_id, global_concurrency_limit, heartbeat_timeout
-        )
+        open_ones = {
+            name: each for name, each in entrypoints.items() if not await self.driver.fetch(PAUSED.format("$1"), name)
+        }
+        taken: list[Job] = []
+        if open_ones:
+            taken = await super().dequeue(
+                batch_size, open_ones, queue_manager_id, global_concurrency_limit, heartbeat_timeout
+            )
+        if not taken and len(open_ones) < len(entrypoints):
+            await asyncio.sleep(PAUSE_S)  # the loop would ask again at once, since something may wait
+        return taken
 
 
 async def overdue(connection: Transaction, queue: str) -> bool:

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     postgres_relay: SecretStr = Field(
         SecretStr(""), description="URL of the login of intake and relay: inbox, outbox and queue"
     )
+    postgres_analyst: SecretStr = Field(
+        SecretStr(""), description="URL of the login that notebooks read with; the service itself does not use it"
+    )
     postgres_ops: SecretStr = Field(
         SecretStr(""), description="URL of the login that counts: garbage collection, depths, metrics"
     )

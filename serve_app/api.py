@@ -42,6 +42,7 @@ from serve_app.routes import (
     packages,
     plans,
     queues,
+    rebundles,
     revocations,
     schemas,
     tamper,
@@ -66,7 +67,7 @@ ROUTERS = tuple(
     module.router
     for module in (
         health, me, tenants, keys, audit, packages, manifests, plans, drafts, devices, enrolments, bundles, bundle_requests,
-        licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
+        rebundles, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip
 

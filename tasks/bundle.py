@@ -23,29 +23,26 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
 from cluster.outbox import Outgoing, emit
 from cluster.queue import Work
-from cluster.settings import MIB
 from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
 from content.canonical import rfc3339
 from content.errors import ContentError
 from content.signatures import head_kid
 from tasks import claims, jobs, planning, seals
+from tasks.batches import batch_limit
 from tasks.contents import Contents, read_contents
 from tasks.licences import issue
 from tasks.planning import Group
-from tasks.sealing import batch_memory
 from tasks.seals import Made, Seal
 from tasks.signing import require_current
 from tasks.tracing import traced_batch
 
-MEMORY = 192 * MIB
-"""What the buffers of one batch may hold; with a large package this, not 64, is what limits a batch."""
 LINGERS = 6
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class _Seals:
+class Seals:
     """By scope: all that a batch's licences open, and those of them that are not committed yet."""
 
     all: Mapping[str, Seal]
@@ -79,13 +76,7 @@ async def drain(connections: Connections, work: Work, entry: int) -> None:
 async def _batch(connections: Connections, tenant: str, group: Group, contents: Contents, entry: str) -> None:
     settings = connections.settings
     attempt, began_ns = secrets.token_hex(8), time.time_ns()
-    limit = settings.bundle_batch
-    if group.policy == "device":  # a payload for each
-        limit = min(
-            limit,
-            max(1, settings.bundle_batch_bytes // max(1, contents.size)),
-            max(1, MEMORY // batch_memory(contents.size)),
-        )
+    limit = batch_limit(settings, group.policy, contents.size)
     try:
         rows = await _gather(connections, tenant, group, entry=entry, attempt=attempt, limit=limit)
         async with connections.db.tenant(tenant) as tx:
@@ -96,11 +87,11 @@ async def _batch(connections: Connections, tenant: str, group: Group, contents: 
         wanted = [row for row in wanted if row["device_id"] in sequences]
         if not wanted:
             return
-        async with _renewed(connections, tenant, attempt):
+        async with renewed(connections, tenant, attempt):
             with traced_batch(tenant, attempt, wanted, began_ns) as traced:
                 await asyncio.to_thread(failpoints.hit, "bundle.before_seal", settings)
                 with telemetry.span("seal"):
-                    sealed = await _sealed(connections, tenant, group, contents, wanted, attempt)
+                    sealed = await sealed_for(connections, tenant, group, contents, wanted, attempt)
                 await asyncio.to_thread(failpoints.hit, "bundle.after_upload", settings)
                 with telemetry.span("sign"):
                     there = {scope: seal for scope, seal in sealed.all.items() if scope not in sealed.made}
@@ -174,25 +165,25 @@ async def _sort_out(tx: Transaction, attempt: str, rows: list[dict[str, Any]]) -
     return [row for row in rows if row["bundle_id"] not in {*gone, *deadly}]
 
 
-async def _sealed(
+async def sealed_for(
     connections: Connections,
     tenant: str,
     group: Group,
     contents: Contents,
     rows: Sequence[dict[str, Any]],
     attempt: str,
-) -> _Seals:
+) -> Seals:
     """What the licences of these rows open: made now, or there already."""
     if group.policy == "shared":
         seal, written = await seals.shared(connections, tenant, group, contents, attempt)
         SEALED.add(written)
-        return _Seals({seals.scope_of(group, ""): seal}, {})
+        return Seals({seals.scope_of(group, ""): seal}, {})
     scopes = [seals.scope_of(group, row["device_id"]) for row in rows]
     async with connections.db.tenant(tenant) as tx:
         there = await seals.ready(tx, group, scopes)
     missing = [scope for scope in scopes if scope not in there]
     made = await seals.make(connections, tenant, group, contents, missing, attempt) if missing else {}
-    return _Seals({**there, **{scope: each.seal for scope, each in made.items()}}, made)
+    return Seals({**there, **{scope: each.seal for scope, each in made.items()}}, made)
 
 
 async def _commit(
@@ -202,7 +193,7 @@ async def _commit(
     attempt: str,
     rows: Sequence[dict[str, Any]],
     sequences: dict[str, tuple[int, int, int]],
-    sealed: _Seals,
+    sealed: Seals,
     licences: Sequence[tuple[Licence, dict[str, Any]]],
 ) -> None:
     """Results and events in one transaction; what this attempt no longer holds, or what was overtaken, is left out."""
@@ -229,12 +220,12 @@ async def _commit(
         for row, (licence, signature) in zip(rows, licences, strict=True):
             if row["bundle_id"] in mine and row["device_id"] in done and row["device_id"] not in beaten:
                 seal = sealed.all[seals.scope_of(group, row["device_id"])]
-                results.append(_result(tenant, seal, licence, signature))
+                results.append(outcome(tenant, seal, licence, signature))
         async with tx.cursor() as cursor:
             await cursor.executemany(READY, results)
             await cursor.executemany(LICENCE, results)
         by_id = {row["bundle_id"]: row for row in rows}
-        await emit(tx, tenant, [_event(tenant, group, by_id[result["bundle_id"]], result) for result in results])
+        await emit(tx, tenant, [event(tenant, group, by_id[result["bundle_id"]], result) for result in results])
     BUNDLES.add(len(results), result="ready")
     written = [sealed.made[scope] for scope in kept]
     SEALED.add(sum(each.seal.index.size + (each.new_part.size if each.new_part else 0) for each in written))
@@ -252,7 +243,7 @@ LICENCE = b"""
 """
 
 
-def _result(tenant: str, seal: Seal, licence: Licence, signature: dict[str, Any]) -> dict[str, Any]:
+def outcome(tenant: str, seal: Seal, licence: Licence, signature: dict[str, Any]) -> dict[str, Any]:
     return {
         "tenant": tenant,
         "bundle_id": licence.bundle_id,
@@ -269,7 +260,7 @@ def _result(tenant: str, seal: Seal, licence: Licence, signature: dict[str, Any]
     }
 
 
-def _event(tenant: str, group: Group, row: dict[str, Any], result: dict[str, Any]) -> Outgoing:
+def event(tenant: str, group: Group, row: dict[str, Any], result: dict[str, Any]) -> Outgoing:
     return Outgoing(
         "content.play_package.bundle.published.v1",
         row["device_id"],
@@ -303,7 +294,7 @@ async def _fail_group(tx: Transaction, group: Group, problem: dict[str, Any]) ->
 
 
 @asynccontextmanager
-async def _renewed(connections: Connections, tenant: str, attempt: str) -> AsyncIterator[None]:
+async def renewed(connections: Connections, tenant: str, attempt: str) -> AsyncIterator[None]:
     """Keep the lease of an attempt while it works."""
     lease_s = connections.settings.lease_s
 

@@ -49,7 +49,7 @@ async def issue(
         licences.append(
             Licence(
                 bundle_id=row["bundle_id"],
-                issue=1,
+                issue=row.get("issue", 1),  # bundles that are made anew go on counting, and keep their end
                 tenant=tenant,
                 package_id=group.package_id,
                 version=group.version,
@@ -58,7 +58,7 @@ async def issue(
                 sequence=LicenceSequence(*sequences[row["device_id"]]),
                 issued_at=now,
                 not_before=begins,
-                not_after=max(begins, ends),
+                not_after=max(begins, row.get("not_after") or ends),
                 offline_grace_s=settings.offline_grace_s,
                 min_revocations=(newest["trust_version"], newest["n"]),
                 profile=group.profile,

@@ -81,6 +81,7 @@ class Group:
     profile: str
     lane: str
     policy: str = "device"
+    making: str = ""  # the job that has them made anew (`tasks/rebundle_job.py`)
 
     def subject(self, slot: int) -> str:
         return f"{self.package_id}/{self.version}/{self.profile}/{self.lane}/{self.policy}/{slot}"
@@ -217,7 +218,9 @@ async def call_forgotten(connections: Connections) -> int:
             {"older": older},
         )
         builds = await fetch_all(
-            ops, "select tenant, job_id from jobs where kind = 'build' and state in ('queued', 'running', 'cancelling')"
+            ops,
+            """select tenant, job_id, kind from jobs
+               where kind in ('build', 'rebundle') and state in ('queued', 'running', 'cancelling')""",
         )
     for row in groups:
         group = Group(row["package_id"], row["version"], row["profile"], row["lane"], row["policy"])
@@ -227,7 +230,8 @@ async def call_forgotten(connections: Connections) -> int:
         async with connections.db.tenant(row["tenant"]) as tx:
             job = await fetch_one(tx, "select traceparent from jobs where job_id = %s", [row["job_id"]])
             parent = job["traceparent"] if job else None
-            await queue.enqueue(tx, queue.BUILD, [Work(row["tenant"], row["job_id"], parent)])
+            lane = "bulk" if row["kind"] == queue.REBUNDLE else "interactive"
+            await queue.enqueue(tx, row["kind"], [Work(row["tenant"], row["job_id"], parent)], lane=lane)
     return len(groups) + len(builds)
 
 

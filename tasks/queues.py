@@ -39,6 +39,13 @@ COUNTS = {
                min(created_at) filter (where state = 'queued') as oldest
         from jobs where kind = 'rotation'
     """,
+    queue.REBUNDLE: """
+        select count(*) filter (where state = 'queued') as waiting,
+               count(*) filter (where state in ('running', 'cancelling')) as running,
+               count(*) filter (where state = 'failed') as failed,
+               min(created_at) filter (where state = 'queued') as oldest
+        from jobs where kind = 'rebundle'
+    """,
     queue.LICENCE: "select count(*) as waiting, 0 as running, 0 as failed, min(requested_at) as oldest from renewals",
 }
 HELD = "select count(*) as n from pgqueuer where entrypoint = %s and status = 'failed'"

@@ -25,8 +25,8 @@ from content.bundles.part import PartSealer
 from content.bundles.stream import block_sizes, sealed_size
 from content.canonical import DIGEST_PREFIX, digest
 from content.errors import ContentError
+from tasks.batches import SEGMENT
 
-SEGMENT = 1 << 20
 UPLOADERS = 4
 
 
@@ -57,11 +57,6 @@ class Sealed:
     parts: tuple[IndexPart, ...]
     new_part: IndexPart | None
     kids: tuple[str, ...]
-
-
-def batch_memory(total: int) -> int:
-    """Bytes that one device of a batch holds in memory, for a bundle of `total` plaintext bytes."""
-    return min(total, PIECE) + 2 * SEGMENT
 
 
 def seal_batch(

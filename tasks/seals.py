@@ -32,11 +32,13 @@ from tasks.sealing import Sealed, Target, seal_batch
 WAIT_S = 0.25
 log = structlog.get_logger()
 
-SELECT = """select s.scope, s.seal_id, s.epoch, s.index_path, s.index_size, s.index_digest, s.kids, s.total_bytes,
+SELECT = """select distinct on (s.scope) s.scope, s.seal_id, s.epoch, s.index_path, s.index_size, s.index_digest, s.kids, s.total_bytes,
                    (select json_agg(json_build_array(p.path, p.size_bytes, p.digest) order by sp.number)
                     from seal_parts sp join parts p on p.path = sp.path where sp.seal_id = s.seal_id) as parts
             from seals s where s.package_id = %(package)s and s.profile = %(profile)s and s.version = %(version)s
-                           and s.scope = any(%(scopes)s) and s.state = 'ready'"""
+                           and s.scope = any(%(scopes)s) and s.state = 'ready'
+                           and %(making)s in ('', s.making)
+            order by s.scope, s.ready_at desc, s.seal_id"""
 # Of any profile of the scope: a device that changes over to a plan, or back, goes on using what it has. Under `shared` the
 # scope is the profile.
 NEWEST_BEFORE = """select distinct on (scope) scope, index_path, index_digest from seals
@@ -46,8 +48,8 @@ NEWEST_BEFORE = """select distinct on (scope) scope, index_path, index_digest fr
                                      and v.version = seals.version and v.state = 'withdrawn')
                    order by scope, version desc, ready_at desc"""
 CLAIM = """
-    insert into seals (tenant, seal_id, package_id, version, profile, scope, epoch, attempt, claimed_until)
-    values (%(tenant)s, %(seal_id)s, %(package)s, %(version)s, %(profile)s, %(scope)s, %(epoch)s, %(attempt)s,
+    insert into seals (tenant, seal_id, package_id, version, profile, scope, making, epoch, attempt, claimed_until)
+    values (%(tenant)s, %(seal_id)s, %(package)s, %(version)s, %(profile)s, %(scope)s, %(making)s, %(epoch)s, %(attempt)s,
             now() + make_interval(secs => %(lease)s))
     on conflict (tenant, seal_id) do update
         set attempt = excluded.attempt, epoch = excluded.epoch, claimed_until = excluded.claimed_until
@@ -55,9 +57,9 @@ CLAIM = """
     returning seal_id
 """
 READY = b"""
-    insert into seals (tenant, seal_id, package_id, version, profile, scope, epoch, state, attempt, index_path, index_size,
-                       index_digest, kids, total_bytes, new_bytes, ready_at)
-    values (%(tenant)s, %(seal_id)s, %(package)s, %(version)s, %(profile)s, %(scope)s, %(epoch)s, 'ready', %(attempt)s,
+    insert into seals (tenant, seal_id, package_id, version, profile, scope, making, epoch, state, attempt, index_path,
+                       index_size, index_digest, kids, total_bytes, new_bytes, ready_at)
+    values (%(tenant)s, %(seal_id)s, %(package)s, %(version)s, %(profile)s, %(scope)s, %(making)s, %(epoch)s, 'ready', %(attempt)s,
             %(index_path)s, %(index_size)s, %(index_digest)s, %(kids)s, %(total_bytes)s, %(new_bytes)s, now())
     on conflict (tenant, seal_id) do update
         set state = 'ready', epoch = excluded.epoch, index_path = excluded.index_path, index_size = excluded.index_size,
@@ -97,11 +99,12 @@ def scope_of(group: Group, device_id: str) -> str:
 
 
 def seal_id(tenant: str, group: Group, scope: str) -> str:
-    return derive_id("sea", tenant, group.package_id, group.version, group.profile, scope)
+    anew = [group.making] if group.making else []
+    return derive_id("sea", tenant, group.package_id, group.version, group.profile, scope, *anew)
 
 
 async def ready(tx: Transaction, group: Group, scopes: Iterable[str]) -> dict[str, Seal]:
-    """The seals of the group's version that are there, by scope."""
+    """The newest seals of the group's version that are there, by scope; of one that is made anew, only new ones."""
     return {row["scope"]: _seal(row) for row in await fetch_all(tx, SELECT, _values(group, scopes))}
 
 
@@ -111,7 +114,8 @@ async def make(
     """Encrypt the version for each scope; blobs lie under the attempt's own keys, and no row names them yet."""
     async with connections.db.tenant(tenant) as tx:
         epochs = await epochs_of(tx, group.package_id, scopes)
-        before = await fetch_all(tx, NEWEST_BEFORE, _values(group, scopes))
+        # Made anew is packed anew, so that nothing goes on that may be damaged or known to somebody.
+        before = [] if group.making else await fetch_all(tx, NEWEST_BEFORE, _values(group, scopes))
     keys = await content_keys(connections, tenant, group.package_id, epochs)
     bases = await asyncio.to_thread(_read_indexes, connections, tenant, before)
     wanted = [(source.digest, source.size) for source in contents.sources]
@@ -267,5 +271,6 @@ def _values(group: Group, scopes: Iterable[str]) -> dict[str, Any]:
         "package": group.package_id,
         "version": group.version,
         "profile": group.profile,
+        "making": group.making,
         "scopes": list(scopes),
     }

@@ -67,7 +67,9 @@ async def retry(tx: Transaction, tenant: str, job: str) -> bool:
             "job-not-retryable", "What the job was to make is not wanted any more.", "Publish the draft again."
         )
     await jobs.create(tx, tenant, job, row["kind"], row["subject"])
-    await queue.enqueue(tx, row["kind"], [Work(tenant, job)])
+    await queue.enqueue(
+        tx, row["kind"], [Work(tenant, job)], lane="bulk" if row["kind"] == queue.REBUNDLE else "interactive"
+    )
     return True
 
 

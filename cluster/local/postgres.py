@@ -21,7 +21,7 @@ from cluster.local.errors import LocalStackError, part_failed
 from cluster.local.home import write_secret
 from cluster.local.part import Part, Plan, Site, ask_version, environment
 
-LOGINS = ("content_owner", "content_api", "content_worker", "content_relay", "content_ops")
+LOGINS = ("content_owner", "content_api", "content_worker", "content_relay", "content_ops", "content_analyst")
 DATABASE = "content"
 SMALL_SHM_BYTES = 128 << 20
 

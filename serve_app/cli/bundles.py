@@ -63,6 +63,55 @@ def retry(call: Caller, bundle_id: BundleId) -> None:
 
 
 @bundles_app.command(
+    epilog=examples(
+        "bundles rebundle --package pkg_… --dry-run", "bundles rebundle --outdated-keys --reason 'key leaked'"
+    )
+)
+@asks("content:write", "content:read", lists="packages list")
+def rebundle(
+    call: Caller,
+    package: Annotated[str | None, typer.Option(help="Only of this package, pkg_…")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Only of this version.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Only of this profile.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Only of this policy: device or shared.")] = None,
+    device: Annotated[list[str] | None, typer.Option(help="Only for this device; may be given again.")] = None,
+    made_before: Annotated[str | None, typer.Option(help="Only those made before, 2026-01-31T12:00:00Z.")] = None,
+    outdated_keys: Annotated[
+        bool, typer.Option("--outdated-keys", help="Only those under an older content key.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="For the audit log.")] = "made anew",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end.")] = True,
+    timeout: Annotated[float, typer.Option(help="Seconds to follow it; then exit code 5.")] = 3600.0,
+) -> None:
+    """Make ready bundles anew: packed anew, under current content keys, with the next issue of each licence.
+
+    Devices get what they got before until a bundle's own turn has come. Cancelled (`jobs cancel`) it leaves the rest as it
+    was; `jobs retry` goes on.
+    """
+    from serve_app.cli.watching import follow
+
+    selection = {
+        "package_id": package, "version": version, "profile": profile, "policy": policy, "device_ids": device or None,
+        "made_before": made_before, "outdated_keys": outdated_keys,
+    }  # fmt: skip
+    if dry_run:
+        cost = call.api.estimate_rebundle(reason, **selection)
+        minutes = "an unknown time" if cost["minutes"] is None else f"about {cost['minutes']:g} minutes"
+        told = (
+            f"{cost['bundles']} bundles of {cost['payloads']} payloads: {cost['bytes_written']:,} bytes to write, "
+            f"{cost['signature_calls']} signature calls, {minutes}. Nothing was changed."
+        )
+        call.show(cost, lambda: say(told))
+        return
+    job = call.api.rebundle(reason, **selection)
+    if wait:
+        job = follow(call.api, job["job_id"], timeout, quiet=call.as_json)
+    done = (job["result"] or {}).get("bundles", 0)
+    call.show(job, lambda: say(f"{job['job_id']} {job['state']}: {done} bundles made anew." if wait else job["job_id"]))
+
+
+@bundles_app.command(
     epilog=examples("bundles export --package pkg_… -o class.cbundle", "bundles export --package pkg_… --learner ada")
 )
 @asks("content:read", lists="packages list")

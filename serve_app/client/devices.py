@@ -6,7 +6,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from serve_app.client.connection import Connection, Query
-from serve_app.client.rows import BundleOffer, BundleRow, BundlesRequested, Challenge, DeviceRow, Enrolment, Registered
+from serve_app.client.rows import (
+    BundleOffer,
+    BundleRow,
+    BundlesRequested,
+    Challenge,
+    DeviceRow,
+    Enrolment,
+    Job,
+    RebundleEstimate,
+    Registered,
+)
 
 
 class DeviceCalls(Connection):
@@ -57,3 +67,12 @@ class DeviceCalls(Connection):
     def retry_bundle(self, bundle_id: str) -> BundleRow:
         """Have a failed bundle made again."""
         return self.post(f"/v1/bundles/{bundle_id}/retry")
+
+    def estimate_rebundle(self, reason: str = "dry run", **selection: Any) -> RebundleEstimate:
+        """What `rebundle` would cost; changes nothing."""
+        return self.post("/v1/rebundles", {**selection, "reason": reason, "dry_run": True})
+
+    def rebundle(self, reason: str, **selection: Any) -> Job:
+        """Have ready bundles made anew: `package_id`, `version`, `profile`, `policy`, `device_ids`, `made_before`,
+        `outdated_keys`; what is left out does not matter. The job that does it."""
+        return self.post("/v1/rebundles", {**selection, "reason": reason})

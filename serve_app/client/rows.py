@@ -322,6 +322,16 @@ class Job(TypedDict):
     trace_id: str | None
 
 
+class RebundleEstimate(TypedDict):
+    """What making bundles anew would cost; `minutes` is None where nothing tells the rate."""
+
+    bundles: int
+    payloads: int
+    bytes_written: int
+    signature_calls: int
+    minutes: float | None
+
+
 class Queue(TypedDict):
     """A work queue, counted over all tenants; `held` entries failed in a way nobody expected."""
 

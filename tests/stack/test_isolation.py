@@ -15,7 +15,7 @@ from tests.support.tenants import Tenant
 NOBODYS = ("pgqueuer", "migrations", "queues", "event_streams")
 """Tables without a tenant: the queue's own, the record of migrations, the queues' names with who paused them, and what the
 relay knows of NATS."""
-SERVICE_ROLES = ("content_api", "content_worker", "content_relay", "content_ops")
+SERVICE_ROLES = ("content_api", "content_worker", "content_relay", "content_ops", "content_analyst")
 
 
 def tables(running: Running) -> list[str]:
@@ -101,7 +101,13 @@ def test_a_row_cannot_be_written_for_another_tenant(running: Running) -> None:
 
 @pytest.mark.parametrize(
     ("role", "table"),
-    [("postgres_relay", "bundles"), ("postgres_relay", "content_keys"), ("postgres_ops", "content_keys")],
+    [
+        ("postgres_relay", "bundles"),
+        ("postgres_relay", "content_keys"),
+        ("postgres_ops", "content_keys"),
+        ("postgres_analyst", "content_keys"),
+        ("postgres_analyst", "enrolments"),
+    ],
 )
 def test_relay_and_ops_cannot_read_what_is_not_theirs(running: Running, role: str, table: str) -> None:
     with psycopg.connect(getattr(running.settings, role).get_secret_value()) as connection:
