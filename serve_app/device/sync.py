@@ -50,7 +50,8 @@ def sync(
     reports = evidence.send(folder, api, watch.note)
     taken: list[Taken] = []
     refused: list[Refused] = []
-    for offer in newest(api):
+    known = accepted.revocations.version
+    for offer in newest(api, f"{known[0]}.{known[1]}"):
         try:
             longer = renewal.renewed(api, offer, clock(), watch)
             taken.append(Taking(folder, api, edge, longer, clock, watch).take())
@@ -64,8 +65,9 @@ def sync(
     return SyncReport(accepted.trust.version, version, tuple(taken), tuple(refused), tuple(removed), reports)
 
 
-def newest(api: Client) -> Iterator[BundleOffer]:
-    """The offer with the highest sequence of each package among the device's ready bundles."""
+def newest(api: Client, lists_since: str | None = None) -> Iterator[BundleOffer]:
+    """The offer with the highest sequence of each package among the device's ready bundles; with lists, if there are newer
+    ones than `lists_since` by now (a licence may ask for them)."""
     by_package: dict[str, list[BundleRow]] = {}
     for row in api.bundles(state="ready"):
         by_package.setdefault(row["package_id"], []).append(row)
@@ -75,7 +77,7 @@ def newest(api: Client) -> Iterator[BundleOffer]:
         for row in rows:
             if row["version"] == highest:
                 with _unless_superseded():
-                    offers.append(api.bundle(row["bundle_id"]))
+                    offers.append(api.bundle(row["bundle_id"], lists_since))
         if offers:
             yield max(offers, key=order_of)
 
