@@ -18,8 +18,9 @@ from content.errors import ContentError
 from tasks import revocations, rotation_job
 from tasks.epochs import leave_bundle
 
-SLACK = timedelta(minutes=5)
-"""A renewal that would win less than this is none."""
+SLACK, PLENTY, LITTLE = timedelta(minutes=5), timedelta(days=1), timedelta(hours=12)
+"""A renewal that would win less than SLACK is none, nor one that would win LITTLE while there is PLENTY left: else a device
+could have a licence written every few minutes."""
 LIFE = """
     select b.bundle_id, b.device_id, b.learner_id, b.package_id, b.version, b.state, b.registered_at, b.returned_at,
            b.enrollment_id, e.state as enrolment_state, e.ends_at, l.issue, l.not_after, l.issued_at, n.not_after as asked,
@@ -104,7 +105,10 @@ async def renew(
             "renewal-end", "The licence cannot be made to end then.", "See `renewable_until` of its status."
         )
     wanted = end or until
-    if wanted is None or wanted - max(found.row["not_after"], found.row["asked"] or wanted - 2 * SLACK) <= SLACK:
+    if wanted is None:
+        return False
+    ends = max(found.row["not_after"], found.row["asked"] or found.row["not_after"])
+    if wanted - ends <= (LITTLE if ends - now > PLENTY else SLACK):
         return False
     await tx.execute(RENEW, [tenant, found.row["bundle_id"], wanted])
     if not found.renewing:
