@@ -170,6 +170,8 @@ async def publish_waiting(connections: Connections) -> int:
                 issued += await publish(tx, connections, row["tenant"], await database.now(tx)) is not None
         except ContentError as error:
             log.warning("revocations not listed yet", tenant=row["tenant"], **describe(error))
+        except Exception as error:
+            log.exception("revocations not listed", tenant=row["tenant"], **describe(error))
     return issued
 
 

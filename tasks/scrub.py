@@ -22,6 +22,7 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.objects import Objects
 from cluster.settings import Settings
+from cluster.telemetry import describe
 from content.bundles.index import Index, IndexFile
 from content.bundles.stream import segment_range
 from content.canonical import DIGEST_PREFIX, derive_id, digest
@@ -86,13 +87,18 @@ def pause_s(settings: Settings) -> float:
 
 
 async def share(connections: Connections) -> Scrubbed:
-    """Read the next share of every tenant's parts."""
+    """Read the next share of every tenant's parts. One tenant's trouble is not another's."""
     async with connections.ops.connection() as ops:
         counts = await fetch_all(ops, "select tenant, count(*) as n from parts group by tenant order by tenant")
     found = Scrubbed()
     for row in counts:
         limit = math.ceil(row["n"] / (connections.settings.scrub_days * SHARES_PER_DAY))
-        found += await tenant(connections, row["tenant"], limit)
+        try:
+            found += await tenant(connections, row["tenant"], limit)
+        except ContentError as error:
+            log.warning("scrubbing put off", tenant=row["tenant"], **describe(error))
+        except Exception as error:
+            log.exception("scrubbing failed", tenant=row["tenant"], **describe(error))
     if found.damaged:
         log.error("stored parts were damaged", damaged=found.damaged, healed=found.healed)
     return found
