@@ -113,9 +113,15 @@ async def tenant(connections: Connections, name: str, limit: int, *, again_s: fl
         # Marked before they are read: a part that kills its reader must not stop the rest.
         await tx.execute(b"update parts set scrubbed_at = %s where path = any(%s)", [now, [r["path"] for r in rows]])
     found = Scrubbed()
-    for row in rows:
-        if row["state"] == "published":
-            found += await _part(connections, name, row, now)
+    for number, row in enumerate(rows):
+        try:
+            if row["state"] == "published":
+                found += await _part(connections, name, row, now)
+        except ContentError:  # the store is away: what was not read counts as not read
+            async with connections.db.tenant(name) as tx:
+                left = [each["path"] for each in rows[number:]]
+                await tx.execute(b"update parts set scrubbed_at = null where path = any(%s)", [left])
+            raise
     return found
 
 
