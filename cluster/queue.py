@@ -24,6 +24,8 @@ from cluster.database import Transaction, fetch_all, fetch_one
 PRIORITY = {"interactive": 10, "bulk": 0}
 BUILD, BUNDLE, WEBHOOK, ROTATION, LICENCE, REBUNDLE = "build", "bundle", "webhook", "rotation", "licence", "rebundle"
 """The names of the queues; webhooks wait as rows (`tasks/webhooks.py`), and are paused by this name all the same."""
+RENEWALS = "renewals"
+"""The one subject of the queue `licence`: whatever waits of a tenant."""
 PAUSED = "select 1 as x from queues where name = {} and paused_at is not null"
 PAUSE_S = 1.0
 

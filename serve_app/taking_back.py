@@ -27,14 +27,18 @@ async def withdraw_version(
     Raises ContentError `not-found`, `version-not-published`, `storage-unavailable`.
     """
     tenant = caller.tenant
+    if revoke:  # first and by itself: it must not wait for the store, which may be away
+        async with platform.db.tenant(tenant) as tx:
+            await withdrawal.require_published(tx, package_id, version)
+            await revocations.version(tx, tenant, package_id, version, reason=reason)
+            await record(tx, request, caller, "version.revoked", package_id=package_id, version=version, reason=reason)
+        await list_now(platform, tenant)
     await withdrawal.prepare(platform, tenant, package_id, version)
     async with platform.db.tenant(tenant) as tx:
-        changed = await withdrawal.withdraw(tx, tenant, package_id, version, reason, datetime.now(UTC))
-        if revoke:
-            await revocations.version(tx, tenant, package_id, version, reason=reason)
-        if changed or revoke:
-            action = "version.revoked" if revoke else "version.withdrawn"
-            await record(tx, request, caller, action, package_id=package_id, version=version, reason=reason)
+        if await withdrawal.withdraw(tx, tenant, package_id, version, reason, datetime.now(UTC)):
+            await record(
+                tx, request, caller, "version.withdrawn", package_id=package_id, version=version, reason=reason
+            )
     word = Changed(tenant, package_id, version, withdrawn=True)
     request.app.state.manifests.forget(word)
     await request.app.state.invalidations.tell(word)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from psycopg.errors import ForeignKeyViolation
 from psycopg.types.json import Jsonb
 
 from cluster import failpoints, telemetry
@@ -115,7 +116,11 @@ async def _handled(connections: Connections, tenant: str, attempt: str, error: B
     What can be tried again is given back without blame. Anything else leaves its mark: the rows go one at a time from
     now on, and the one that fails alone has failed; its neighbours have not.
     """
-    helpable = isinstance(error, asyncio.CancelledError) or (isinstance(error, ContentError) and error.retryable)
+    # A seal or part that a rebundle removed just now is made again.
+    gone = isinstance(error, ForeignKeyViolation)
+    helpable = (
+        gone or isinstance(error, asyncio.CancelledError) or (isinstance(error, ContentError) and error.retryable)
+    )
     async with connections.db.tenant(tenant) as tx:
         if helpable or not isinstance(error, ContentError):
             await claims.give_back(tx, attempt, blamed=not helpable)

@@ -24,11 +24,12 @@ def heal(
     objects: Objects,
     prefix: str,
     path: str,
+    size: int,
     files: Sequence[IndexFile],
     sources: Sequence[Source],
     keys: Mapping[str, ContentKey],
 ) -> None:
-    """Write the part `path` anew; `files` are its files in order, `keys` the content keys by kid. Blocks.
+    """Write the part `path` of `size` bytes anew; `files` are all its files in order, `keys` the content keys by kid. Blocks.
 
     Raises ContentError `part-not-healed` where the assets do not lead to the bytes that were signed, or what the store
     raises; the stored part is then as it was.
@@ -37,8 +38,12 @@ def heal(
     upload = objects.begin(prefix + path)
     try:
         pieces: list[dict[str, Any]] = []
+        written = 0
         for body in _pieces(_segments(objects, path, files, by_id, keys)):
             pieces.append(objects.piece(prefix + path, upload, len(pieces) + 1, body))
+            written += len(body)
+        if written != size:
+            raise ContentError("part-not-healed", f"The files known of {path} are not all of it.")
         objects.finish(prefix + path, upload, pieces)
     except BaseException:
         objects.abort(prefix + path, upload)

@@ -34,6 +34,11 @@ LIFE = """
     left join renewals n on n.bundle_id = b.bundle_id
     where b.bundle_id = %s and b.state = 'ready'
 """
+OTHERS = """
+    select bundle_id from bundles
+    where enrollment_id = %(enrollment_id)s and device_id = %(device_id)s and package_id = %(package_id)s and state = 'ready'
+    order by bundle_id for no key update
+"""
 EVENTS = "select type, at, device_id from licence_events where bundle_id = %s order by n"
 RENEW = b"""
     insert into renewals (tenant, bundle_id, not_after) values (%s, %s, %s)
@@ -122,16 +127,20 @@ async def give_back(tx: Transaction, tenant: str, found: LicenceLife, device_id:
     if found.row["returned_at"] is not None:
         return
     _require_alive(found)
-    bundle_id = found.row["bundle_id"]
-    await tx.execute(b"update bundles set returned_at = now() where bundle_id = %s", [bundle_id])
-    await tx.execute(b"delete from renewals where bundle_id = %s", [bundle_id])
+    # With it whatever else of this enrolment the device holds: what it had before it asked for less space, older versions.
+    rows = await fetch_all(tx, OTHERS, found.row)
+    ids = [row["bundle_id"] for row in rows]
+    await tx.execute(b"update bundles set returned_at = now() where bundle_id = any(%s)", [ids])
+    await tx.execute(b"delete from renewals where bundle_id = any(%s)", [ids])
     await tx.execute(
         b"""update bundles set state = 'cancelled', claimed_by = null, claimed_until = null
-            where device_id = %s and enrollment_id = %s and package_id = %s and state in ('planned', 'claimed')""",
+            where device_id = %s and enrollment_id = %s and package_id = %s
+                  and state in ('planned', 'claimed', 'failed')""",
         [found.row["device_id"], found.row["enrollment_id"], found.row["package_id"]],
     )
-    await revocations.bundle(tx, tenant, bundle_id, cause="returned", device_id=device_id)
-    await leave_bundle(tx, bundle_id)
+    for bundle_id in ids:
+        await revocations.bundle(tx, tenant, bundle_id, cause="returned", device_id=device_id)
+        await leave_bundle(tx, bundle_id)
 
 
 def _require_alive(found: LicenceLife) -> None:

@@ -51,6 +51,9 @@ WANTED = """
                       and b.package_id = p.package_id and b.version = v.version and b.profile = w.profile
                       and b.plan_round = w.plan_round and b.state not in ('failed', 'cancelled'))
       and p.revoked_at is null
+      and not exists (select 1 from bundles t join revocations k on k.kind = 'bundle' and k.subject = t.bundle_id
+                      where t.enrollment_id = e.enrollment_id and t.device_id = d.device_id
+                        and t.package_id = p.package_id and t.version = v.version)
       and not exists (select 1 from bundles r where r.enrollment_id = e.enrollment_id and r.device_id = d.device_id
                       and r.package_id = p.package_id and r.returned_at is not null)
 """
@@ -204,7 +207,7 @@ async def _is_sealed(tx: Transaction, group: Group) -> bool:
 async def call_forgotten(connections: Connections) -> int:
     """Call workers to what waits without anybody being called: the net below every lost queue entry.
 
-    Groups with rows that wait for longer than a lease, and builds whose job is not at an end; what has its entry
+    Groups with rows that wait for longer than a lease, jobs that are not at an end, and licences to be renewed; what has its entry
     already is not put twice. Returns how many entries there ought to be.
     """
     older = connections.settings.lease_s
@@ -220,8 +223,12 @@ async def call_forgotten(connections: Connections) -> int:
         builds = await fetch_all(
             ops,
             """select tenant, job_id, kind from jobs
-               where kind in ('build', 'rebundle') and state in ('queued', 'running', 'cancelling')""",
+               where kind in ('build', 'rebundle', 'rotation') and state in ('queued', 'running', 'cancelling')""",
         )
+        renewals = await fetch_all(ops, "select distinct tenant from renewals")
+    for row in renewals:
+        async with connections.db.tenant(row["tenant"]) as tx:
+            await queue.enqueue(tx, queue.LICENCE, [Work(row["tenant"], queue.RENEWALS)])
     for row in groups:
         group = Group(row["package_id"], row["version"], row["profile"], row["lane"], row["policy"])
         async with connections.db.tenant(row["tenant"]) as tx:
@@ -232,7 +239,7 @@ async def call_forgotten(connections: Connections) -> int:
             parent = job["traceparent"] if job else None
             lane = "bulk" if row["kind"] == queue.REBUNDLE else "interactive"
             await queue.enqueue(tx, row["kind"], [Work(row["tenant"], row["job_id"], parent)], lane=lane)
-    return len(groups) + len(builds)
+    return len(groups) + len(builds) + len(renewals)
 
 
 async def hang_up(tx: Transaction, tenant: str, group: Group, entry: int, patience_s: float) -> None:

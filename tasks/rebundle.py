@@ -43,8 +43,12 @@ MATCHING = f"""
            (select o.epoch from scope_epochs o where o.package_id = s.package_id and o.scope = s.scope), 1))
       and not exists (select 1 from device_sequences q where q.device_id = b.device_id and q.package_id = b.package_id
                       and q.allocated_version > b.version)
+      and not exists (select 1 from bundles n where n.enrollment_id = b.enrollment_id and n.device_id = b.device_id
+                      and n.package_id = b.package_id and n.version = b.version and n.plan_round > b.plan_round
+                      and n.state = 'ready')
 """
-"""Of bundles b: chosen, and open to somebody. One whose device has a newer version cannot have a sequence any more."""
+"""Of bundles b: chosen, and open to somebody. One whose device has a newer version cannot have a sequence any more, and one
+that its device left for another plan must not become the newest again."""
 GROUPS = f"""
     select package_id, version, profile, policy, count(*) as bundles, count(*) filter (where first) as payloads,
            coalesce(sum(total_bytes) filter (where first), 0)::bigint as bytes

@@ -41,18 +41,25 @@ NEXT = f"""
            or ({KEY}) > (%(after)s, %(after_version)s, %(after_profile)s, %(after_policy)s, %(after_bundle)s))
     order by {KEY} limit %(limit)s
 """
+# Locked first and read in another statement: what a renewal committed while the lock was waited for must be seen.
+LOCK_BUNDLES = b"select bundle_id from bundles where bundle_id = any(%s) order by bundle_id for no key update"
 HELD = f"""
     select b.bundle_id, (select max(issue) from licences n where n.bundle_id = b.bundle_id) as issue
     from bundles b where b.bundle_id = any(%(ids)s) and b.ready_at < %(before)s and {LIVE}
-    order by b.bundle_id for no key update of b
 """
 LOCK_SEALS = b"select seal_id from seals where seal_id = any(%s) order by seal_id for update"
+# A seal whose own part another one goes on using stays: its index alone vouches for every byte of that part.
 UNUSED = """
     delete from seal_parts sp where sp.seal_id = any(%s) and not exists (select 1 from bundles b where b.seal_id = sp.seal_id)
+      and not exists (select 1 from seal_parts own join seal_parts o on o.path = own.path and o.seal_id <> own.seal_id
+                      where own.seal_id = sp.seal_id and split_part(own.path, '/', 1) = own.seal_id)
     returning sp.path
 """
 PARTS = b"delete from parts p where p.path = any(%s) and not exists (select 1 from seal_parts o where o.path = p.path)"
-SEALS = b"delete from seals s where s.seal_id = any(%s) and not exists (select 1 from bundles b where b.seal_id = s.seal_id)"
+SEALS = b"""
+    delete from seals s where s.seal_id = any(%s) and not exists (select 1 from bundles b where b.seal_id = s.seal_id)
+      and not exists (select 1 from seal_parts sp where sp.seal_id = s.seal_id)
+"""
 COUNTED = b"update jobs set result = %s, updated_at = now() where job_id = %s and state in ('running', 'cancelling')"
 log = structlog.get_logger()
 
@@ -141,6 +148,7 @@ async def _commit(
         for kid in {head_kid(signature) for _, signature in licences}:
             await require_current(tx, str(kid))
         ids = [row["bundle_id"] for row in rows]
+        await tx.execute(LOCK_BUNDLES, [ids])
         held = await fetch_all(tx, HELD, {"ids": ids, "before": selection.before})
         issues = {row["bundle_id"]: row["issue"] + 1 for row in held}
         mine = {row["device_id"]: row for row in rows if issues.get(row["bundle_id"]) == row["issue"]}

@@ -34,13 +34,15 @@ LIVE = """
         (('bundle', b.bundle_id), ('package', b.package_id), ('version', b.package_id || '/' || b.version)))
 """
 """Of bundles b: somebody may still open it."""
+# Locked first and read in another statement, so that what others committed while the lock was waited for is seen.
+LOCK = b"select bundle_id from bundles where bundle_id = any(%s) order by bundle_id for no key update"
 FACTS = f"""
     select b.bundle_id, b.enrollment_id, b.learner_id, b.device_id, b.policy, b.seal_id, {LIVE} as live,
            l.issue, l.document, l.not_after
     from bundles b
     join lateral (select issue, document, not_after from licences l where l.bundle_id = b.bundle_id
                   order by issue desc limit 1) l on true
-    where b.bundle_id = any(%s) order by b.bundle_id for no key update of b
+    where b.bundle_id = any(%s) order by b.bundle_id
 """
 SIGNED_BY = f"""
     select b.bundle_id from bundles b
@@ -54,7 +56,8 @@ COUNT = f"""
     where l.kid = %(kid)s and l.not_after > %(now)s and {LIVE}
       and not exists (select 1 from licences m where m.bundle_id = l.bundle_id and m.issue > l.issue)
 """
-RENEWALS = "select bundle_id, not_after from renewals order by requested_at, bundle_id limit %s for update skip locked"
+RENEWALS = "select bundle_id from renewals order by requested_at, bundle_id limit %s"
+STILL_WANTED = "select bundle_id, not_after from renewals where bundle_id = any(%s)"
 LICENCE = b"""
     insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at, kid)
     values (%(tenant)s, %(bundle_id)s, %(issue)s, %(document)s, %(signature)s, %(not_after)s, %(issued_at)s, %(kid)s)
@@ -100,16 +103,20 @@ async def renewals(connections: Connections, tenant: str) -> int:
     """Issue the next batch of renewed licences; returns how many were asked for (0: nothing waits)."""
     async with connections.db.tenant(tenant) as tx:
         now = await database.now(tx)
-        rows = await fetch_all(tx, RENEWALS, [connections.settings.licence_batch])
+        found = [row["bundle_id"] for row in await fetch_all(tx, RENEWALS, [connections.settings.licence_batch])]
+        # Bundles are locked before their renewals, as everywhere; another worker may have served them meanwhile.
+        await tx.execute(LOCK, [sorted(found)])
+        rows = await fetch_all(tx, STILL_WANTED, [found])
         await _issue(connections, tx, tenant, {row["bundle_id"]: row["not_after"] for row in rows}, now)
         await tx.execute(b"delete from renewals where bundle_id = any(%s)", [[row["bundle_id"] for row in rows]])
-    return len(rows)
+    return len(found)
 
 
 async def _issue(
     connections: Connections, tx: Transaction, tenant: str, ends: dict[str, datetime | None], now: datetime
 ) -> int:
     """Write and sign the next issue of each bundle's licence; what nobody may open any more is left out."""
+    await tx.execute(LOCK, [sorted(ends)])
     rows = [row for row in await fetch_all(tx, FACTS, [sorted(ends)]) if row["live"]]
     if not rows:
         return 0

@@ -24,7 +24,7 @@ from cluster.telemetry import describe
 from content.canonical import rfc3339
 from content.errors import ContentError
 from content.signatures import sign_documents
-from content.trust.revocations import RevocationList, Version
+from content.trust.revocations import MAX_ENTRIES, RevocationList, Version
 from tasks import trust
 from tasks.signing import current_signer
 
@@ -37,10 +37,16 @@ ADD = b"""
     insert into revocations (tenant, kind, subject, cause, reason, until) values (%s, %s, %s, %s, %s, %s)
     on conflict (tenant, kind, subject) do nothing
 """
+# What was listed before comes first, so that a full list takes nothing back that it had named.
 ENTRIES = """
-    select kind, subject from revocations
+    select kind, subject, listed is null as fresh from revocations
     where (until is null or until > %(now)s)
       and (kind <> 'kid' or subject in (select kid from signing_keys where dropped_at is null))
+    order by listed is null, revoked_at, kind, subject
+"""
+LISTED = b"""
+    update revocations r set listed = %s from unnest(%s::text[], %s::text[]) as f (kind, subject)
+    where r.kind = f.kind and r.subject = f.subject and r.listed is null
 """
 LIVE_UNTIL = """select max(l.not_after) as until from licences l join bundles b on b.bundle_id = l.bundle_id
                 where {chosen} and l.not_after > now()"""
@@ -84,6 +90,8 @@ async def bundle(
     tx: Transaction, tenant: str, bundle_id: str, *, cause: str, reason: str = "", device_id: str | None = None
 ) -> None:
     """One bundle of one device, which has a licence."""
+    if await fetch_one(tx, "select 1 as x from revocations where kind = 'bundle' and subject = %s", [bundle_id]):
+        return
     until = await _until(tx, "b.bundle_id = %s", bundle_id) or await database.now(tx)
     await add(tx, tenant, "bundle", [(bundle_id, until)], cause=cause, reason=reason)
     await told(tx, tenant, bundle_id, "return" if cause == "returned" else "revoke", device_id)
@@ -124,7 +132,7 @@ async def publish(
 ) -> Version | None:
     """Sign the list that names what no list names yet; None if there is nothing (unless `anyway`).
 
-    Raises ContentError `keys-unavailable`, `no-signing-key`, or `revocations-too-many`.
+    Raises ContentError `keys-unavailable` or `no-signing-key`.
     """
     await trust.lock(tx, tenant)
     fresh = await fetch_all(
@@ -136,8 +144,19 @@ async def publish(
     trusted, before = await trust.newest(tx), await fetch_one(tx, NEWEST)
     n = before["n"] + 1 if before and before["trust_version"] == trusted.version else 1
     lists: dict[str, list[str]] = {member: [] for member in MEMBERS.values()}
+    left_out: set[tuple[str, str]] = set()
     for row in await fetch_all(tx, ENTRIES, {"now": now}):
-        lists[MEMBERS[row["kind"]]].append(row["subject"])
+        entries = lists[MEMBERS[row["kind"]]]
+        if len(entries) < MAX_ENTRIES:
+            entries.append(row["subject"])
+        else:
+            left_out.add((row["kind"], row["subject"]))
+    if left_out:
+        log.error("revocation list full", tenant=tenant, left_out=len(left_out))
+    # Rows that came in since are the next list's; what found no place waits on.
+    fresh = [row for row in fresh if (row["kind"], row["subject"]) not in left_out]
+    if not fresh and not anyway:
+        return None
     found = RevocationList(
         tenant,
         (trusted.version, n),
@@ -154,7 +173,8 @@ async def publish(
         [tenant, *found.version, body.decode(), Jsonb(signature), found.expires],
     )
     if fresh:
-        await tx.execute(b"update revocations set listed = %s where listed is null", [list(found.version)])
+        kinds, subjects = [row["kind"] for row in fresh], [row["subject"] for row in fresh]
+        await tx.execute(LISTED, [list(found.version), kinds, subjects])
         await emit(tx, tenant, [Outgoing(ISSUED, tenant, _event(found, fresh))])
     return found.version
 

@@ -187,8 +187,11 @@ async def _drop(tx: Transaction, connections: Connections, tenant: str, now: dat
 async def _set(tx: Transaction, kids: list[str], status: str, now: datetime) -> None:
     """Retired: its use ends now, so the trust list vouches for nothing it would sign later."""
     if kids:
+        # Whoever commits with such a key holds its row: after the lock, everything signed with it is signed by now.
+        await tx.execute(b"select kid from signing_keys where kid = any(%s) order by kid for update", [kids])
         await tx.execute(
-            b"""update signing_keys set status = %s, not_after = greatest(not_before, least(not_after, %s))
+            b"""update signing_keys set status = %s, not_after = greatest(not_before, least(not_after, greatest(%s,
+                       date_trunc('second', clock_timestamp()) + interval '1 second')))
                 where kid = any(%s)""",
             [status, now, kids],
         )

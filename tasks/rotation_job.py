@@ -102,7 +102,7 @@ async def _told(connections: Connections, tenant: str, job: str, done: int, tota
 
 async def ask_for_renewals(tx: Transaction, tenant: str) -> None:
     """Call a worker to the renewals that wait; one entry serves all that come before it begins."""
-    await queue.enqueue(tx, queue.LICENCE, [Work(tenant, "renewals")])
+    await queue.enqueue(tx, queue.LICENCE, [Work(tenant, queue.RENEWALS)])
 
 
 async def renew(connections: Connections, work: Work, entry: int) -> None:

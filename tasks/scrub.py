@@ -24,7 +24,7 @@ from cluster.objects import Objects
 from cluster.settings import Settings
 from cluster.telemetry import describe
 from content.bundles.index import Index, IndexFile
-from content.bundles.stream import segment_range
+from content.bundles.stream import SEGMENT_BYTES, segment_range
 from content.canonical import DIGEST_PREFIX, derive_id, digest
 from content.errors import ContentError
 from tasks import tampering
@@ -37,20 +37,23 @@ DAY_S = 86_400
 SHARES_PER_DAY = 144
 log = structlog.get_logger()
 
-# The seal that made a part is the earliest that names it; its index vouches for every byte. Withdrawn versions are not
-# read from any more, so nothing of theirs needs to be whole.
+# A part's path begins with the seal that made it, whose index vouches for every byte; if that seal is gone, any other that
+# names the part vouches for what it uses. What only withdrawn versions use is not read from any more and need not be whole.
 DUE = """
     with due as (
         select path, size_bytes from parts
         where scrubbed_at is null or scrubbed_at <= %(now)s - make_interval(secs => %(again_s)s)
         order by scrubbed_at nulls first, path limit %(limit)s for update skip locked)
     select d.path, d.size_bytes, s.seal_id, s.package_id, s.version, s.profile, s.scope, s.epoch, s.index_path,
-           s.index_digest, sp.number, v.state
+           s.index_digest, sp.number,
+           exists (select 1 from seal_parts a join seals u on u.seal_id = a.seal_id
+                   join package_versions v on v.package_id = u.package_id and v.version = u.version
+                   where a.path = d.path and v.state = 'published') as used
     from due d
     join lateral (select m.seal_id, m.number from seal_parts m join seals o on o.seal_id = m.seal_id
-                  where m.path = d.path order by o.version limit 1) sp on true
+                  where m.path = d.path
+                  order by (m.seal_id = split_part(m.path, '/', 1)) desc, o.version, m.seal_id limit 1) sp on true
     join seals s on s.seal_id = sp.seal_id
-    join package_versions v on v.package_id = s.package_id and v.version = s.version
 """
 
 
@@ -115,7 +118,7 @@ async def tenant(connections: Connections, name: str, limit: int, *, again_s: fl
     found = Scrubbed()
     for number, row in enumerate(rows):
         try:
-            if row["state"] == "published":
+            if row["used"]:
                 found += await _part(connections, name, row, now)
         except ContentError:  # the store is away: what was not read counts as not read
             async with connections.db.tenant(name) as tx:
@@ -138,7 +141,8 @@ async def _part(connections: Connections, name: str, row: dict[str, Any], now: d
     code, damage = await asyncio.to_thread(_look, connections.objects, prefix + row["path"], files)
     if code is None:
         return Scrubbed(1, row["size_bytes"])
-    healed = await _heal(connections, name, row, files)
+    # What the index does not cover (dead bytes of a later seal's view) could not be written again.
+    healed = _covers(files, row["size_bytes"]) and await _heal(connections, name, row, files)
     await _report(connections, name, row, row["path"], code, damage, now, healed=healed)
     return Scrubbed(1, row["size_bytes"], 1, int(healed))
 
@@ -150,21 +154,34 @@ def _index(objects: Objects, prefix: str, row: dict[str, Any]) -> Index:
     return Index.parse(data)
 
 
+def _covers(files: Sequence[IndexFile], size: int) -> bool:
+    """Whether the files lie one after the other over the whole part."""
+    end = 0
+    for file in files:
+        if file.offset != end:
+            return False
+        end += file.sealed_size
+    return end == size
+
+
 def _look(objects: Objects, key: str, files: Sequence[IndexFile]) -> tuple[str | None, list[Damage]]:
     """(None, []) if every segment is what the index says; else a code and the first ranges that are not."""
-    ranges = [
-        (file.offset + offset, length, file.segments[32 * i : 32 * i + 32])
-        for file in files
-        for i in range(len(file.segments) // 32)
-        for offset, length in [segment_range(file.size, i)]
-    ]
+    ranges: list[tuple[int, int, bytes | None]] = []
+    end = 0
+    for file in files:
+        if file.offset > end:
+            ranges += _gap(end, file.offset)
+        for i in range(len(file.segments) // 32):
+            offset, length = segment_range(file.size, i)
+            ranges.append((file.offset + offset, length, file.segments[32 * i : 32 * i + 32]))
+        end = file.offset + file.sealed_size
     damage: list[Damage] = []
     try:
         for (offset, length, wanted), segment in zip(
             ranges, objects.read(key, (length for _, length, _ in ranges)), strict=True
         ):
             found = hashlib.sha256(segment).digest()
-            if found != wanted:
+            if wanted is not None and found != wanted:
                 damage.append(Damage(offset, length, DIGEST_PREFIX + found.hex()))
     except ContentError as error:
         if error.code == "object-missing":
@@ -175,6 +192,11 @@ def _look(objects: Objects, key: str, files: Sequence[IndexFile]) -> tuple[str |
     return ("segment-digest", damage[:8]) if damage else (None, [])
 
 
+def _gap(start: int, end: int) -> list[tuple[int, int, bytes | None]]:
+    """Bytes that belong to no file are read over, a segment at a time."""
+    return [(at, min(SEGMENT_BYTES, end - at), None) for at in range(start, end, SEGMENT_BYTES)]
+
+
 async def _heal(connections: Connections, name: str, row: dict[str, Any], files: Sequence[IndexFile]) -> bool:
     group = Group(row["package_id"], row["version"], row["profile"], "bulk")
     try:
@@ -182,10 +204,17 @@ async def _heal(connections: Connections, name: str, row: dict[str, Any], files:
         known = await content_keys(connections, name, row["package_id"], {row["scope"]: row["epoch"]})
         keys = {key.kid: key for key in known[row["scope"]]}
         await asyncio.to_thread(
-            heal, connections.objects, places.bundles(name), row["path"], files, contents.sources, keys
+            heal,
+            connections.objects,
+            places.bundles(name),
+            row["path"],
+            row["size_bytes"],
+            files,
+            contents.sources,
+            keys,
         )
     except ContentError as error:
-        if error.retryable:
+        if error.retryable and error.code != "object-truncated":  # that is an asset which is damaged, too
             raise
         log.error("part not healed", tenant=name, path=row["path"], code=error.code)
         return False

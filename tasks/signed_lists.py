@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 from cluster.database import Transaction, fetch_all, fetch_one
@@ -55,5 +56,9 @@ async def _delta(tx: Transaction, base: Version, newest: str) -> str | None:
     )
     if row is None:
         return None
-    old, new = RevocationList.parse(row["document"].encode()), RevocationList.parse(newest.encode())
-    return RevocationDelta.between(old, new).to_bytes().decode()
+    return await asyncio.to_thread(_between, row["document"], newest)  # long lists take a while
+
+
+def _between(old: str, new: str) -> str:
+    lists = RevocationList.parse(old.encode()), RevocationList.parse(new.encode())
+    return RevocationDelta.between(*lists).to_bytes().decode()

@@ -95,8 +95,26 @@ async def finish(connections: Connections, tenant: str, package_id: str, version
         await plans.settle(connections, tenant, package_id)
 
 
+async def require_published(tx: Transaction, package_id: str, version: int) -> None:
+    """Raises ContentError `not-found` or `version-not-published` for what was never published."""
+    row = await fetch_one(
+        tx, "select state from package_versions where package_id = %s and version = %s", [package_id, version]
+    )
+    if row is None:
+        raise _missing()
+    if row["state"] not in ("published", "withdrawn"):
+        raise ContentError(
+            "version-not-published", f"Version {version} is {row['state']}.", "Withdraw a published one."
+        )
+
+
 def _copy(connections: Connections, tenant: str, package_id: str, version: int, digest: str) -> None:
-    body = connections.objects.get(places.manifest(tenant, package_id, version, digest))
+    try:
+        body = connections.objects.get(places.manifest(tenant, package_id, version, digest))
+    except ContentError as error:
+        if error.code != "object-missing":
+            raise
+        return  # lost already: there is nothing to keep, and what is wrong must still be taken back
     connections.objects.put(places.withdrawn(tenant, package_id, version, digest), body, "application/json")
 
 

@@ -48,17 +48,28 @@ def choose(api: Client, wanted: Wanted) -> list[BundleOffer]:
             learner_id=wanted.learner_id,
             device_id=wanted.device_id,
         )
-        if row["version"] == version and wanted.profile in (None, row["profile"])
+        if row["version"] == version
     ]
-    rows = _still_there(api, rows)
+    rows = _still_there(api, _without_revoked(api, rows))
     if not rows:
         message = f"There is no ready bundle of version {version} of {wanted.package_id} for such devices."
         raise ContentError("bundle-missing", message, "`content-service bundles list` shows which there are.")
-    _require_one_index(rows)
     if len(rows) > MAX_LICENCES:
         message = f"There are {len(rows):,} such bundles; a file holds {MAX_LICENCES:,} licences."
         raise ContentError("class-too-large", message, "Write several files, one for each --enrolment or --learner.")
-    return _newest_of_each_device([api.bundle(row["bundle_id"]) for row in rows])
+    # A device may have left one profile for another: what it would take now is what counts.
+    newest = _newest_of_each_device([api.bundle(row["bundle_id"]) for row in rows])
+    chosen = [offer for offer in newest if wanted.profile in (None, offer["profile"])]
+    if not chosen:
+        message = f"No such device has its newest bundle of version {version} for the profile {wanted.profile}."
+        raise ContentError("bundle-missing", message, "Leave --profile out to see which there are.")
+    _require_one_index(chosen)
+    return chosen
+
+
+def _without_revoked(api: Client, rows: list[BundleRow]) -> list[BundleRow]:
+    revoked = {row["subject"] for row in api.revocations(kind="bundle")}
+    return [row for row in rows if row["bundle_id"] not in revoked]
 
 
 def _still_there(api: Client, rows: list[BundleRow]) -> list[BundleRow]:
@@ -82,6 +93,13 @@ def _require_one_index(rows: Sequence[BundleRow]) -> None:
             "Choose one with --device, or have the next version shared: content-service packages set … --policy shared.",
         )
     profiles = ", ".join(sorted({row["profile"] for row in rows}))
+    if len({row["profile"] for row in rows}) == 1:
+        raise ContentError(
+            "bundle-ambiguous",
+            f"These {len(rows)} bundles are being made anew, and some have gone over already.",
+            "Wait for the end of the rebundle: content-service jobs list --kind rebundle.",
+            True,
+        )
     raise ContentError(
         "bundle-ambiguous", f"There are bundles of several profiles ({profiles}).", "Choose one with --profile."
     )

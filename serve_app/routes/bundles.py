@@ -27,8 +27,10 @@ COLUMNS = """bundle_id, package_id, version, enrollment_id, learner_id, device_i
 ENROLLED = (
     """exists (select 1 from enrolments e where e.enrollment_id = bundles.enrollment_id and e.state = 'active')"""
 )
-OFFERED = """exists (select 1 from package_versions v where v.package_id = bundles.package_id
-                     and v.version = bundles.version and v.state <> 'withdrawn')"""
+OFFERED = """(bundles.registered_at is not null or exists (
+                     select 1 from package_versions v where v.package_id = bundles.package_id
+                     and v.version = bundles.version and v.state <> 'withdrawn'))"""
+"""What was withdrawn goes on opening where it is installed, and so goes on getting its licences."""
 TAKEN_BACK = """exists (select 1 from revocations r where (r.kind, r.subject) in (('bundle', bundles.bundle_id),
                      ('package', bundles.package_id), ('version', bundles.package_id || '/' || bundles.version)))"""
 BUNDLES = Listing(

@@ -15,6 +15,8 @@ from content.bundles.errors import BundleRefused
 from content.trust.revocation_delta import RevocationDelta
 from content.trust.revocations import RevocationList
 from serve_app.client import ApiError
+from tasks import revocations
+from tests.stack.test_rotation import with_connections
 from tests.support.courses import Course
 from tests.support.devices import Device
 from tests.support.tenants import Tenant, bearer
@@ -190,3 +192,43 @@ def test_a_leaked_content_key_is_left_behind_by_the_next_version(tenant: Tenant)
     tenant.ready(course, 1, 2)
     rows = tenant.running.rows("select version, epoch from seals where tenant = %s order by version", tenant.name)
     assert [(row["version"], row["epoch"]) for row in rows] == [(1, 1), (2, 2)]
+
+
+def test_what_is_revoked_while_a_list_is_signed_is_in_the_next(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between reading the rows and noting which list names them, another one comes in: it must not count as named."""
+    ids = [f"bnd_{secrets.token_hex(13)}" for _ in range(2)]
+
+    def add(subject: str) -> None:
+        with tenant.running.superuser() as connection:
+            connection.execute(
+                b"insert into revocations (tenant, kind, subject, cause) values (%s, 'bundle', %s, 'operator')",
+                [tenant.name, subject],
+            )
+
+    signed = revocations.sign_documents
+
+    def meanwhile(*given: Any, **named: Any) -> Any:
+        if ids[1:] and not tenant.running.rows("select 1 from revocations where subject = %s", ids[1]):
+            add(ids[1])
+        return signed(*given, **named)
+
+    monkeypatch.setattr(revocations, "sign_documents", meanwhile)
+
+    async def publish(connections: Any) -> None:
+        async with connections.db.tenant(tenant.name) as tx:
+            await revocations.publish(tx, connections, tenant.name, datetime.now(UTC), anyway=True)
+
+    add(ids[0])
+    with_connections(tenant.running, publish)
+
+    def all_listed() -> list[dict[str, Any]] | None:
+        rows = tenant.running.rows("select subject, listed from revocations where tenant = %s", tenant.name)
+        return rows if len(rows) == 2 and all(row["listed"] for row in rows) else None
+
+    for row in until("both are listed", all_listed):
+        documents = tenant.running.rows(
+            "select document from revocation_lists where tenant = %s and trust_version = %s and n = %s",
+            tenant.name,
+            *row["listed"],
+        )
+        assert row["subject"] in documents[0]["document"]
