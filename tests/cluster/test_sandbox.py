@@ -153,7 +153,7 @@ def test_who_was_left_waiting_by_a_dead_owner_is_ended(tmp_path: Path) -> None:
         assert left.poll() is None
         os.close(own._lock)  # pyright: ignore[reportPrivateUsage]  # as its death would
         assert slots.reap(tmp_path) == 1
-        assert left.wait(10) == -signal.SIGKILL
+        assert left.wait(30) == -signal.SIGKILL
     assert not slot.exists()
 
 

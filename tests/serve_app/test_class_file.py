@@ -44,6 +44,7 @@ class School(Shop):
         super().__init__(bundles, **more)
         self.rows: dict[str, dict[str, Any]] = {}
         self.left: set[str] = set()
+        self.taken_back: set[str] = set()
 
     def teacher(self) -> Client:
         transport = httpx.MockTransport(self._teacher)
@@ -67,6 +68,9 @@ class School(Shop):
             known = ("device_id", "learner_id", "enrollment_id")
             rows = [row for row in rows if all(asked.get(each, row[each]) == row[each] for each in known)]
             return httpx.Response(200, json={"items": rows, "next": None})
+        if kind == "revocations":
+            assert request.url.params["kind"] == "bundle"
+            return httpx.Response(200, json={"items": [{"subject": each} for each in self.taken_back], "next": None})
         if kind == "packages":
             return problem(404, "not-found")
         request.headers["content-tenant"], request.headers["dpop"] = w.TENANT, "not asked for"
