@@ -225,7 +225,11 @@ async def call_forgotten(connections: Connections) -> int:
             """select tenant, job_id, kind from jobs
                where kind in ('build', 'rebundle', 'rotation') and state in ('queued', 'running', 'cancelling')""",
         )
-        renewals = await fetch_all(ops, "select distinct tenant from renewals")
+        renewals = await fetch_all(
+            ops,
+            "select distinct tenant from renewals where requested_at < now() - make_interval(secs => %s)",
+            [older],
+        )
     for row in renewals:
         async with connections.db.tenant(row["tenant"]) as tx:
             await queue.enqueue(tx, queue.LICENCE, [Work(row["tenant"], queue.RENEWALS)])
