@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import structlog
 from psycopg.types.json import Jsonb
 
 from cluster import database, places
@@ -76,6 +77,7 @@ SIGNED = b"""
     update package_versions set signature = coalesce(%s, signature), signed_by = %s
     where package_id = %s and version = %s and manifest_digest = %s
 """
+log = structlog.get_logger()
 PUBLISHED = "content.play_package.bundle.published.v1"
 MANIFEST_BATCH = 50
 
@@ -117,7 +119,7 @@ async def _issue(
 ) -> int:
     """Write and sign the next issue of each bundle's licence; what nobody may open any more is left out."""
     await tx.execute(LOCK, [sorted(ends)])
-    rows = [row for row in await fetch_all(tx, FACTS, [sorted(ends)]) if row["live"]]
+    rows = [row for row in await fetch_all(tx, FACTS, [sorted(ends)]) if row["live"] and _readable(tenant, row)]
     if not rows:
         return 0
     now = now.replace(microsecond=0)
@@ -152,6 +154,16 @@ async def _issue(
         )
     await _tell(tx, tenant, rows, licences)
     return len(rows)
+
+
+def _readable(tenant: str, row: dict[str, Any]) -> bool:
+    """One stored licence that cannot be read must not stop the others of its batch."""
+    try:
+        Licence.parse(row["document"].encode())
+    except ContentError as error:
+        log.error("stored licence cannot be read", tenant=tenant, bundle=row["bundle_id"], code=error.code)
+        return False
+    return True
 
 
 def _next(
