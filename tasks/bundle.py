@@ -26,16 +26,14 @@ from cluster.outbox import Outgoing, emit
 from cluster.queue import Work
 from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
-from content.canonical import rfc3339
 from content.errors import ContentError
-from content.signatures import head_kid
-from tasks import claims, jobs, planning, seals
+from tasks import claims, issued, jobs, planning, seals
 from tasks.batches import batch_limit
 from tasks.contents import Contents, read_contents
 from tasks.licences import issue
 from tasks.planning import Group
 from tasks.seals import Made, Seal
-from tasks.signing import require_current
+from tasks.signing import require_signers
 from tasks.tracing import traced_batch
 
 LINGERS = 6
@@ -203,8 +201,7 @@ async def _commit(
 ) -> None:
     """Results and events in one transaction; what this attempt no longer holds, or what was overtaken, is left out."""
     async with connections.db.tenant(tenant) as tx:
-        for kid in {head_kid(signature) for _, signature in licences}:
-            await require_current(tx, str(kid))
+        await require_signers(tx, [signature for _, signature in licences])
         mine = await claims.still_mine(tx, attempt, [row["bundle_id"] for row in rows])
         ns = {row["device_id"]: sequences[row["device_id"]][2] for row in rows if row["bundle_id"] in mine}
         done, overtaken = await claims.commit_sequences(tx, group, ns)
@@ -221,17 +218,13 @@ async def _commit(
         ]
         if again:
             await claims.give_back(tx, attempt, again)
-        results: list[dict[str, Any]] = []
-        for row, (licence, signature) in zip(rows, licences, strict=True):
-            if row["bundle_id"] in mine and row["device_id"] in done and row["device_id"] not in beaten:
-                seal = sealed.all[seals.scope_of(group, row["device_id"])]
-                results.append(outcome(tenant, seal, licence, signature))
-        async with tx.cursor() as cursor:
-            await cursor.executemany(READY, results)
-            await cursor.executemany(LICENCE, results)
-        by_id = {row["bundle_id"]: row for row in rows}
-        await emit(tx, tenant, [event(tenant, group, by_id[result["bundle_id"]], result) for result in results])
-    BUNDLES.add(len(results), result="ready")
+        made_now = [
+            (row, licence, signature)
+            for row, (licence, signature) in zip(rows, licences, strict=True)
+            if row["bundle_id"] in mine and row["device_id"] in done and row["device_id"] not in beaten
+        ]
+        await deliver(tx, tenant, group, sealed, made_now)
+    BUNDLES.add(len(made_now), result="ready")
     written = [sealed.made[scope] for scope in kept]
     SEALED.add(sum(each.seal.index.size + (each.new_part.size if each.new_part else 0) for each in written))
 
@@ -241,52 +234,28 @@ READY = b"""
                        ready_at = now(), claimed_by = null, claimed_until = null
     where bundle_id = %(bundle_id)s
 """
-LICENCE = b"""
-    insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at, kid)
-    values (%(tenant)s, %(bundle_id)s, %(issue)s, %(document)s, %(signature)s, %(not_after)s, %(issued_at)s, %(kid)s)
-    on conflict do nothing
-"""
 
 
-def outcome(tenant: str, seal: Seal, licence: Licence, signature: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "tenant": tenant,
-        "bundle_id": licence.bundle_id,
-        "issue": licence.issue,
-        "document": licence.to_bytes().decode(),
-        "signature": Jsonb(signature),
-        "kid": head_kid(signature),
-        "not_after": licence.not_after,
-        "issued_at": licence.issued_at,
-        "sequence": licence.sequence,
-        "total_bytes": seal.total_bytes,
-        "seal_id": seal.seal_id,
-        "seal": seal,
-    }
-
-
-def event(tenant: str, group: Group, row: dict[str, Any], result: dict[str, Any]) -> Outgoing:
-    return Outgoing(
-        "content.play_package.bundle.published.v1",
-        row["device_id"],
-        {
-            "tenant_id": tenant,
-            "bundle_id": result["bundle_id"],
-            "issue": result["issue"],
-            "package_id": group.package_id,
-            "version": group.version,
-            "enrollment_id": row["enrollment_id"],
-            "learner_id": row["learner_id"],
-            "device_id": row["device_id"],
-            "sequence": list(result["sequence"]),
-            "policy": row["policy"],
-            "profile": group.profile,
-            "index": vars(result["seal"].index),
-            "parts": [vars(part) for part in result["seal"].parts],
-            "not_after": rfc3339(result["not_after"]),
-        },
-        row["traceparent"],
-    )
+async def deliver(
+    tx: Transaction,
+    tenant: str,
+    group: Group,
+    sealed: Seals,
+    made: Sequence[tuple[dict[str, Any], Licence, dict[str, Any]]],
+) -> None:
+    """Have bundles name their seal and licence, and tell of them: (row, licence, signature) each."""
+    ready: list[dict[str, Any]] = []
+    kept: list[dict[str, Any]] = []
+    events: list[Outgoing] = []
+    for row, licence, signature in made:
+        seal = sealed.all[seals.scope_of(group, row["device_id"])]
+        ready.append({"bundle_id": licence.bundle_id, "seal_id": seal.seal_id, "total_bytes": seal.total_bytes})
+        kept.append(issued.row(licence, licence.to_bytes(), signature))
+        events.append(issued.event(licence, row, vars(seal.index), [vars(part) for part in seal.parts]))
+    async with tx.cursor() as cursor:
+        await cursor.executemany(READY, ready)
+        await cursor.executemany(issued.INSERT_ONCE, kept)
+    await emit(tx, tenant, events)
 
 
 async def _fail_group(tx: Transaction, group: Group, problem: dict[str, Any]) -> None:

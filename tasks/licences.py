@@ -10,7 +10,6 @@ from typing import Any
 
 from cluster import database
 from cluster.connections import Connections
-from cluster.database import fetch_one
 from content.bundles.keys import ContentKey, wrap_for_device
 from content.bundles.licence import Device, Licence
 from content.bundles.licence import Sequence as LicenceSequence
@@ -19,6 +18,7 @@ from content.signatures import sign_documents
 from tasks.contents import Contents
 from tasks.planning import Group
 from tasks.seals import Seal, scope_of
+from tasks.signed_lists import newest_version
 from tasks.signing import current_signer
 
 
@@ -37,10 +37,7 @@ async def issue(
     async with connections.db.tenant(tenant) as tx:
         now = await database.now(tx)
         signer = await current_signer(tx, connections.keys, now)
-        newest = await fetch_one(
-            tx, "select trust_version, n from revocation_lists order by trust_version desc, n desc limit 1"
-        )
-    assert newest is not None
+        least = await newest_version(tx)
     licences: list[Licence] = []
     for row in rows:
         scope = scope_of(group, row["device_id"])
@@ -60,7 +57,7 @@ async def issue(
                 not_before=begins,
                 not_after=max(begins, row.get("not_after") or ends),
                 offline_grace_s=settings.offline_grace_s,
-                min_revocations=(newest["trust_version"], newest["n"]),
+                min_revocations=least,
                 profile=group.profile,
                 keys={key.kid: wrap_for_device(key, row["encryption_jwk"], os.urandom) for key in keys[scope]},
                 index=seals[scope].index,

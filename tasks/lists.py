@@ -52,9 +52,7 @@ async def _renew_trust(tx: Transaction, connections: Connections, tenant: str, n
 
 async def _renew_revocations(tx: Transaction, connections: Connections, tenant: str, now: datetime) -> int:
     life = timedelta(seconds=connections.settings.list_ttl_s)
-    row = await fetch_one(
-        tx, "select document, expires from revocation_lists order by trust_version desc, n desc limit 1"
-    )
+    row = await fetch_one(tx, "select expires from revocation_lists order by trust_version desc, n desc limit 1")
     if row is None or row["expires"] - now > life / 2:
         return 0
     await revocations.publish(tx, connections, tenant, now, anyway=True)

@@ -18,10 +18,8 @@ from psycopg.types.json import Jsonb
 from cluster import failpoints
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
-from cluster.outbox import emit
 from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
-from content.signatures import head_kid
 from tasks import bundle, claims, seals
 from tasks.batches import batch_limit
 from tasks.contents import read_contents
@@ -29,7 +27,7 @@ from tasks.licences import issue
 from tasks.planning import Group
 from tasks.rebundle import MATCHING, Selection
 from tasks.resigning import LIVE
-from tasks.signing import require_current
+from tasks.signing import require_signers
 
 KEY = "b.package_id, b.version, b.profile, b.policy, b.bundle_id"
 NEXT = f"""
@@ -145,8 +143,7 @@ async def _commit(
     """Seals, licences, events and the job's counts in one transaction; the new counts. `fresh` are scopes whose seal is
     committed already and not counted yet. What changed meanwhile (taken back, licence renewed, overtaken) is left as it is; the next look finds what is still wanted."""
     async with connections.db.tenant(tenant) as tx:
-        for kid in {head_kid(signature) for _, signature in licences}:
-            await require_current(tx, str(kid))
+        await require_signers(tx, [signature for _, signature in licences])
         ids = [row["bundle_id"] for row in rows]
         await tx.execute(LOCK_BUNDLES, [ids])
         held = await fetch_all(tx, HELD, {"ids": ids, "before": selection.before})
@@ -157,27 +154,23 @@ async def _commit(
             tx, tenant, group, {scope: sealed.made[scope] for scope in sealed.made if scope in done}, attempt
         )
         done -= {device for device in done if device in sealed.made and device not in kept}
-        results = [
-            bundle.outcome(tenant, sealed.all[seals.scope_of(group, row["device_id"])], licence, signature)
+        moved = [
+            (row, licence, signature)
             for row, (licence, signature) in zip(rows, licences, strict=True)
             if row["device_id"] in done
         ]
-        async with tx.cursor() as cursor:
-            await cursor.executemany(bundle.READY, results)
-            await cursor.executemany(bundle.LICENCE, results)
-        by_id = {row["bundle_id"]: row for row in mine.values()}
-        await emit(tx, tenant, [bundle.event(tenant, group, by_id[each["bundle_id"]], each) for each in results])
+        await bundle.deliver(tx, tenant, group, sealed, moved)
         await _remove_unused(tx, sorted({mine[device]["seal_id"] for device in done}))
         fresh = fresh | kept
         more = {
-            "bundles": len(results),
+            "bundles": len(moved),
             "payloads": len(fresh),
             "bytes": sum(sealed.all[scope].total_bytes for scope in fresh),
             "signature_calls": 1,
         }
         counts = {name: value + more.get(name, 0) for name, value in counts.items()}
         await tx.execute(COUNTED, [Jsonb(counts), job])
-    BUNDLES.add(len(results), result="anew")
+    BUNDLES.add(len(moved), result="anew")
     SEALED.add(sum(sealed.made[scope].seal.total_bytes for scope in kept))
     return counts
 

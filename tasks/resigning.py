@@ -19,12 +19,13 @@ from psycopg.types.json import Jsonb
 from cluster import database, places
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.outbox import Outgoing, emit
+from cluster.outbox import emit
 from content.bundles.licence import Licence
-from content.canonical import digest, rfc3339
+from content.canonical import digest
 from content.errors import ContentError
 from content.signatures import sign_documents
-from tasks.revocations import NEWEST
+from tasks import issued
+from tasks.signed_lists import newest_version
 from tasks.signing import current_signer, require_current
 
 LIVE = """
@@ -59,10 +60,6 @@ COUNT = f"""
 """
 RENEWALS = "select bundle_id from renewals order by requested_at, bundle_id limit %s"
 STILL_WANTED = "select bundle_id, not_after from renewals where bundle_id = any(%s)"
-LICENCE = b"""
-    insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at, kid)
-    values (%(tenant)s, %(bundle_id)s, %(issue)s, %(document)s, %(signature)s, %(not_after)s, %(issued_at)s, %(kid)s)
-"""
 BLOBS = """
     select s.seal_id, json_build_object('path', s.index_path, 'size', s.index_size, 'digest', s.index_digest) as index,
            (select json_agg(json_build_object('path', p.path, 'size', p.size_bytes, 'digest', p.digest) order by sp.number)
@@ -78,7 +75,6 @@ SIGNED = b"""
     where package_id = %s and version = %s and manifest_digest = %s
 """
 log = structlog.get_logger()
-PUBLISHED = "content.play_package.bundle.published.v1"
 MANIFEST_BATCH = 50
 
 
@@ -119,93 +115,55 @@ async def _issue(
 ) -> int:
     """Write and sign the next issue of each bundle's licence; what nobody may open any more is left out."""
     await tx.execute(LOCK, [sorted(ends)])
-    rows = [row for row in await fetch_all(tx, FACTS, [sorted(ends)]) if row["live"] and _readable(tenant, row)]
-    if not rows:
+    facts = await fetch_all(tx, FACTS, [sorted(ends)])
+    held = [(row, old) for row in facts if row["live"] and (old := _readable(tenant, row)) is not None]
+    if not held:
         return 0
     now = now.replace(microsecond=0)
-    newest = await fetch_one(tx, NEWEST)
-    least = (newest["trust_version"], newest["n"]) if newest else (0, 0)
+    least = await newest_version(tx)
     signer = await current_signer(tx, connections.keys, now)
     grace_s = connections.settings.offline_grace_s
 
-    def sign() -> tuple[list[Licence], list[bytes], list[dict[str, Any]]]:
-        licences = [_next(row, ends[row["bundle_id"]], now, least, grace_s) for row in rows]
+    def sign() -> tuple[list[Licence], list[dict[str, Any]]]:
+        licences = [
+            replace(
+                old,
+                issue=row["issue"] + 1,
+                issued_at=now,
+                not_after=max(old.not_before, ends[old.bundle_id] or old.not_after),
+                offline_grace_s=grace_s,
+                min_revocations=least,
+            )
+            for row, old in held
+        ]
         documents = [licence.to_bytes() for licence in licences]
-        return licences, documents, sign_documents(documents, signer, iss=tenant, iat=now)
+        signatures = sign_documents(documents, signer, iss=tenant, iat=now)
+        return licences, [issued.row(*each) for each in zip(licences, documents, signatures, strict=True)]
 
-    licences, documents, signatures = await asyncio.to_thread(sign)
+    licences, kept = await asyncio.to_thread(sign)
     await require_current(tx, signer.kid)
     async with tx.cursor() as cursor:
-        await cursor.executemany(
-            LICENCE,
-            [
-                {
-                    "tenant": tenant,
-                    "bundle_id": licence.bundle_id,
-                    "issue": licence.issue,
-                    "document": document.decode(),
-                    "signature": Jsonb(signature),
-                    "not_after": licence.not_after,
-                    "issued_at": now,
-                    "kid": signer.kid,
-                }
-                for licence, document, signature in zip(licences, documents, signatures, strict=True)
-            ],
-        )
-    await _tell(tx, tenant, rows, licences)
+        await cursor.executemany(issued.INSERT, kept)
+    rows = [row for row, _ in held]
+    blobs = {row["seal_id"]: row for row in await fetch_all(tx, BLOBS, [sorted({row["seal_id"] for row in rows})])}
+    await emit(
+        tx,
+        tenant,
+        [
+            issued.event(licence, row, blobs[row["seal_id"]]["index"], blobs[row["seal_id"]]["parts"])
+            for row, licence in zip(rows, licences, strict=True)
+        ],
+    )
     return len(rows)
 
 
-def _readable(tenant: str, row: dict[str, Any]) -> bool:
+def _readable(tenant: str, row: dict[str, Any]) -> Licence | None:
     """One stored licence that cannot be read must not stop the others of its batch."""
     try:
-        Licence.parse(row["document"].encode())
+        return Licence.parse(row["document"].encode())
     except ContentError as error:
         log.error("stored licence cannot be read", tenant=tenant, bundle=row["bundle_id"], code=error.code)
-        return False
-    return True
-
-
-def _next(
-    row: dict[str, Any], not_after: datetime | None, now: datetime, least: tuple[int, int], grace_s: int
-) -> Licence:
-    old = Licence.parse(row["document"].encode())
-    return replace(
-        old,
-        issue=row["issue"] + 1,
-        issued_at=now,
-        not_after=max(old.not_before, not_after or old.not_after),
-        offline_grace_s=grace_s,
-        min_revocations=least,
-    )
-
-
-async def _tell(tx: Transaction, tenant: str, rows: Sequence[dict[str, Any]], licences: Sequence[Licence]) -> None:
-    seals = {row["seal_id"]: row for row in await fetch_all(tx, BLOBS, [sorted({row["seal_id"] for row in rows})])}
-    events = [
-        Outgoing(
-            PUBLISHED,
-            row["device_id"],
-            {
-                "tenant_id": tenant,
-                "bundle_id": licence.bundle_id,
-                "issue": licence.issue,
-                "package_id": licence.package_id,
-                "version": licence.version,
-                "enrollment_id": row["enrollment_id"],
-                "learner_id": row["learner_id"],
-                "device_id": row["device_id"],
-                "sequence": list(licence.sequence),
-                "policy": row["policy"],
-                "profile": licence.profile,
-                "index": seals[row["seal_id"]]["index"],
-                "parts": seals[row["seal_id"]]["parts"],
-                "not_after": rfc3339(licence.not_after),
-            },
-        )
-        for row, licence in zip(rows, licences, strict=True)
-    ]
-    await emit(tx, tenant, events)
+        return None
 
 
 async def manifests(connections: Connections, tenant: str, kids: Sequence[str]) -> int:

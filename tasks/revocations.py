@@ -26,6 +26,7 @@ from content.errors import ContentError
 from content.signatures import sign_documents
 from content.trust.revocations import MAX_ENTRIES, RevocationList, Version
 from tasks import trust
+from tasks.signed_lists import newest_version
 from tasks.signing import current_signer
 
 ISSUED = "content.revocation.issued.v1"
@@ -61,7 +62,6 @@ EVENT = b"""
     select %(tenant)s, %(bundle_id)s, coalesce(max(n), 0) + 1, %(type)s, %(device_id)s
     from licence_events where bundle_id = %(bundle_id)s
 """
-NEWEST = "select trust_version, n from revocation_lists order by trust_version desc, n desc limit 1"
 log = structlog.get_logger()
 
 
@@ -141,8 +141,8 @@ async def publish(
     if not fresh and not anyway:
         return None
     now = now.replace(microsecond=0)
-    trusted, before = await trust.newest(tx), await fetch_one(tx, NEWEST)
-    n = before["n"] + 1 if before and before["trust_version"] == trusted.version else 1
+    trusted, before = await trust.newest(tx), await newest_version(tx)
+    n = before[1] + 1 if before[0] == trusted.version else 1
     lists: dict[str, list[str]] = {member: [] for member in MEMBERS.values()}
     left_out: set[tuple[str, str]] = set()
     for row in await fetch_all(tx, ENTRIES, {"now": now}):

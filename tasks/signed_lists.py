@@ -10,8 +10,23 @@ from content.trust.revocation_delta import RevocationDelta
 from content.trust.revocations import RevocationList, Version
 
 LIST_VERSION: Final = r"^[0-9]{1,9}\.[0-9]{1,9}$"
-NEWEST = """select trust_version, n, document, signature from revocation_lists
-            order by trust_version desc, n desc limit 1"""
+NEWEST = "select document, signature from revocation_lists order by trust_version desc, n desc limit 1"
+
+
+async def newest_version(tx: Transaction) -> Version:
+    """Of the tenant's newest revocation list; [0, 0] before there is one."""
+    row = await fetch_one(
+        tx, "select trust_version, n from revocation_lists order by trust_version desc, n desc limit 1"
+    )
+    return (row["trust_version"], row["n"]) if row else (0, 0)
+
+
+async def chain(tx: Transaction, since: int = 0) -> list[dict[str, Any]]:
+    """The trust lists behind a version, in ascending order."""
+    rows = await fetch_all(
+        tx, "select document from trust_lists where version > %s order by version limit 1024", [since]
+    )
+    return [row["document"] for row in rows]
 
 
 def version(text: str | None) -> Version | None:
@@ -27,9 +42,6 @@ async def read(tx: Transaction, *, since: int = 0, delta_from: Version | None = 
 
     With `delta_from` the list comes as a delta, if that version is still known.
     """
-    chain = await fetch_all(
-        tx, "select document from trust_lists where version > %s order by version limit 1024", [since]
-    )
     newest = await fetch_one(tx, NEWEST)
     if newest is None:
         return None
@@ -39,13 +51,12 @@ async def read(tx: Transaction, *, since: int = 0, delta_from: Version | None = 
         "delta": delta,
         "signature": newest["signature"],
     }
-    return {"chain": [row["document"] for row in chain], "revocations": revocations}
+    return {"chain": await chain(tx, since), "revocations": revocations}
 
 
 async def newer(tx: Transaction, known: Version) -> dict[str, Any] | None:
     """Both lists, from the trust version that is known on, if there is a revocation list newer than `known`."""
-    row = await fetch_one(tx, NEWEST)
-    if row is None or (row["trust_version"], row["n"]) <= known:
+    if await newest_version(tx) <= known:
         return None
     return await read(tx, since=max(0, known[0] - 1))
 

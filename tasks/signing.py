@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from cluster.database import Transaction, fetch_one
 from cluster.keys import KeyService, ServiceSigner
 from content.errors import ContentError
+from content.signatures import head_kid
 
 
 async def current_signer(tx: Transaction, keys: KeyService, now: datetime) -> ServiceSigner:
@@ -32,3 +35,9 @@ async def require_current(tx: Transaction, kid: str) -> None:
     row = await fetch_one(tx, "select status from signing_keys where kid = %s for share", [kid])
     if row is None or row["status"] != "active":
         raise ContentError("key-rotated", "The signing key was rotated meanwhile.", "It is signed again.", True)
+
+
+async def require_signers(tx: Transaction, signatures: Iterable[Mapping[str, Any]]) -> None:
+    """The same for whoever made these signatures."""
+    for kid in sorted({str(head_kid(signature)) for signature in signatures}):
+        await require_current(tx, kid)

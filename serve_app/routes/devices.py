@@ -14,7 +14,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from psycopg.types.json import Jsonb
 
-from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.database import Transaction, fetch_one
 from content.devices.registration import make_challenge, verify_registration
 from content.errors import ContentError
 from content.jwk import b64, thumbprint, unb64
@@ -27,7 +27,7 @@ from serve_app.models.bundles import Challenge, ChallengeRequest, Device, NewDev
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from serve_app.taking_back import list_now
-from tasks import deactivation, planning
+from tasks import deactivation, planning, signed_lists
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 REFUSED = (
@@ -152,8 +152,7 @@ async def _register(tx: Transaction, body: NewDevice, caller: Caller, known: dic
     if row is None:
         raise ContentError("device-taken", "This device is registered otherwise.", "Make new keys.")
     planned = await planning.for_device(tx, caller.tenant, found.device_id, caller.subject)
-    trust = await fetch_all(tx, "select document from trust_lists order by version limit 1024")
-    chain = [entry["document"] for entry in trust]
+    chain = await signed_lists.chain(tx)
     return Registered.model_validate({**row, "bundles_planned": planned, "trust_chain": chain})
 
 
