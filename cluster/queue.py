@@ -24,6 +24,8 @@ from cluster.database import Transaction, fetch_all, fetch_one
 PRIORITY = {"interactive": 10, "bulk": 0}
 BUILD, BUNDLE, WEBHOOK, ROTATION, LICENCE, REBUNDLE = "build", "bundle", "webhook", "rotation", "licence", "rebundle"
 """The names of the queues; webhooks wait as rows (`tasks/webhooks.py`), and are paused by this name all the same."""
+LANES = {REBUNDLE: "bulk"}
+"""Queues of which nobody waits for a single entry; all others are `interactive`, but for groups of bundles, which say."""
 RENEWALS = "renewals"
 """The one subject of the queue `licence`: whatever waits of a tenant."""
 PAUSED = "select 1 as x from queues where name = {} and paused_at is not null"
@@ -50,7 +52,7 @@ class Work:
 
 
 async def enqueue(
-    tx: Transaction, queue: str, work: Sequence[Work], *, lane: str = "interactive", delay: timedelta | None = None
+    tx: Transaction, queue: str, work: Sequence[Work], *, lane: str | None = None, delay: timedelta | None = None
 ) -> None:
     """Put work into a queue as part of `tx`; what already waits under the same key is not put twice."""
     if not work:
@@ -61,7 +63,12 @@ async def enqueue(
     delays: list[timedelta | None] = [delay] * count
     keys: list[str | None] = [_key(queue, item) for item in work]
     await Queries.from_psycopg_connection(cast("Any", tx)).enqueue(
-        [queue] * count, payloads, [PRIORITY[lane]] * count, delays, dedupe_key=keys, on_conflict="skip"
+        [queue] * count,
+        payloads,
+        [PRIORITY[lane or LANES.get(queue, "interactive")]] * count,
+        delays,
+        dedupe_key=keys,
+        on_conflict="skip",
     )
 
 

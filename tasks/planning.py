@@ -241,8 +241,7 @@ async def call_forgotten(connections: Connections) -> int:
         async with connections.db.tenant(row["tenant"]) as tx:
             job = await fetch_one(tx, "select traceparent from jobs where job_id = %s", [row["job_id"]])
             parent = job["traceparent"] if job else None
-            lane = "bulk" if row["kind"] == queue.REBUNDLE else "interactive"
-            await queue.enqueue(tx, row["kind"], [Work(row["tenant"], row["job_id"], parent)], lane=lane)
+            await queue.enqueue(tx, row["kind"], [Work(row["tenant"], row["job_id"], parent)])
     return len(groups) + len(builds) + len(renewals)
 
 

@@ -11,14 +11,15 @@ from typing import Any
 from cluster import queue
 from cluster.database import Transaction, fetch_all, fetch_one
 
+JOBS = """
+    select count(*) filter (where state = 'queued') as waiting,
+           count(*) filter (where state in ('running', 'cancelling')) as running,
+           count(*) filter (where state = 'failed') as failed,
+           min(created_at) filter (where state = 'queued') as oldest
+    from jobs where kind = '{}'
+"""
 COUNTS = {
-    queue.BUILD: """
-        select count(*) filter (where state = 'queued') as waiting,
-               count(*) filter (where state in ('running', 'cancelling')) as running,
-               count(*) filter (where state = 'failed') as failed,
-               min(created_at) filter (where state = 'queued') as oldest
-        from jobs where kind = 'build'
-    """,
+    queue.BUILD: JOBS.format(queue.BUILD),
     queue.BUNDLE: """
         select count(*) filter (where state = 'planned') as waiting, count(*) filter (where state = 'claimed') as running,
                count(*) filter (where state = 'failed') as failed,
@@ -32,20 +33,8 @@ COUNTS = {
                min(created_at) filter (where state = 'pending' and next_attempt_at < 'infinity') as oldest
         from webhook_deliveries
     """,
-    queue.ROTATION: """
-        select count(*) filter (where state = 'queued') as waiting,
-               count(*) filter (where state in ('running', 'cancelling')) as running,
-               count(*) filter (where state = 'failed') as failed,
-               min(created_at) filter (where state = 'queued') as oldest
-        from jobs where kind = 'rotation'
-    """,
-    queue.REBUNDLE: """
-        select count(*) filter (where state = 'queued') as waiting,
-               count(*) filter (where state in ('running', 'cancelling')) as running,
-               count(*) filter (where state = 'failed') as failed,
-               min(created_at) filter (where state = 'queued') as oldest
-        from jobs where kind = 'rebundle'
-    """,
+    queue.ROTATION: JOBS.format(queue.ROTATION),
+    queue.REBUNDLE: JOBS.format(queue.REBUNDLE),
     queue.LICENCE: "select count(*) as waiting, 0 as running, 0 as failed, min(requested_at) as oldest from renewals",
 }
 HELD = "select count(*) as n from pgqueuer where entrypoint = %s and status = 'failed'"

@@ -131,7 +131,7 @@ async def start(tx: Transaction, tenant: str, selection: Selection, reason: str)
     if selection.package_id is not None:
         subject["package_id"] = selection.package_id
     await jobs.create(tx, tenant, job, KIND, subject)
-    await queue.enqueue(tx, KIND, [Work(tenant, job)], lane="bulk")
+    await queue.enqueue(tx, KIND, [Work(tenant, job)])
     return job
 
 

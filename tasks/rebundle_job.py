@@ -7,11 +7,8 @@ on. What is left is told by the rows (`tasks/rebundle.py`): the successor of a k
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
-import structlog
-from pgqueuer.errors import RetryRequested
 from psycopg.types.json import Jsonb
 
 from cluster import failpoints, queue
@@ -30,7 +27,6 @@ TURN = b"""
     where job_id = %(job)s and state = 'running'
 """
 NOTHING = {"total": 0, "bundles": 0, "payloads": 0, "bytes": 0, "signature_calls": 0}
-log = structlog.get_logger()
 
 
 async def run(connections: Connections, work: Work, entry: int) -> None:
@@ -52,16 +48,7 @@ async def run(connections: Connections, work: Work, entry: int) -> None:
             await jobs.put_back(tx, job, begun["attempt"], "the worker left", tried=False)
         raise
     except ContentError as error:
-        decision = jobs.decide(error, begun["attempt"], connections.settings.job_max_attempts)
-        async with connections.db.tenant(tenant) as tx:
-            if await steering.end_cancelled(tx, job):
-                return
-            if isinstance(decision, jobs.GiveUp):
-                log.error("rebundle failed", code=error.code, job=job)
-                await jobs.fail(tx, job, begun["attempt"], decision.problem)
-                return
-            await jobs.put_back(tx, job, begun["attempt"], decision.reason)
-        raise RetryRequested(timedelta(seconds=decision.delay_s), decision.reason) from error
+        await steering.after_failure(connections, begun, error)
 
 
 async def _turn(connections: Connections, tenant: str, job: dict[str, Any], kept: dict[str, Any], entry: int) -> None:
@@ -93,4 +80,4 @@ async def _turn(connections: Connections, tenant: str, job: dict[str, Any], kept
             },
         )
         await queue.release(tx, entry)
-        await queue.enqueue(tx, KIND, [Work(tenant, job["job_id"])], lane="bulk")
+        await queue.enqueue(tx, KIND, [Work(tenant, job["job_id"])])

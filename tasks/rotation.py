@@ -103,7 +103,7 @@ async def roots(tx: Transaction, connections: Connections, tenant: str, now: dat
     """A new root key; the oldest one leaves when there are more than the settings say. Old and new roots sign the list."""
     await trust.lock(tx, tenant)
     now = now.replace(microsecond=0)
-    kid = await trust.new_key(tx, connections, tenant, "root", now, timedelta(days=3650))
+    kid = await trust.new_key(tx, connections, tenant, "root", now, trust.ROOT_VALID)
     rows = await fetch_all(
         tx,
         """select kid from signing_keys where purpose = 'root' and status = 'active'

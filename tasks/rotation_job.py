@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
 from typing import Any
 
 import structlog
-from pgqueuer.errors import RetryRequested
 
 from cluster import database, failpoints, queue
 from cluster.connections import Connections
@@ -50,15 +48,7 @@ async def run(connections: Connections, work: Work) -> None:
     try:
         await _sign(connections, tenant, begun)
     except ContentError as error:
-        decision = jobs.decide(error, begun["attempt"], connections.settings.job_max_attempts)
-        async with connections.db.tenant(tenant) as tx:
-            if await steering.end_cancelled(tx, job):
-                return
-            if isinstance(decision, jobs.GiveUp):
-                await jobs.fail(tx, job, begun["attempt"], decision.problem)
-                return
-            await jobs.put_back(tx, job, begun["attempt"], decision.reason)
-        raise RetryRequested(timedelta(seconds=decision.delay_s), decision.reason) from error
+        await steering.after_failure(connections, begun, error)
 
 
 async def _sign(connections: Connections, tenant: str, job: dict[str, Any]) -> None:

@@ -8,14 +8,21 @@ if that worker dies, the one that takes its queue entry over ends the job.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import structlog
+from pgqueuer.errors import RetryRequested
+
 from cluster import queue
+from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
 from cluster.queue import Work
 from content.errors import ContentError
 from tasks import jobs, versions
 from tasks.job_states import ENDED, State
+
+log = structlog.get_logger()
 
 
 async def cancel(tx: Transaction, tenant: str, job: str) -> State | None:
@@ -67,10 +74,24 @@ async def retry(tx: Transaction, tenant: str, job: str) -> bool:
             "job-not-retryable", "What the job was to make is not wanted any more.", "Publish the draft again."
         )
     await jobs.create(tx, tenant, job, row["kind"], row["subject"])
-    await queue.enqueue(
-        tx, row["kind"], [Work(tenant, job)], lane="bulk" if row["kind"] == queue.REBUNDLE else "interactive"
-    )
+    await queue.enqueue(tx, row["kind"], [Work(tenant, job)])
     return True
+
+
+async def after_failure(connections: Connections, begun: dict[str, Any], error: ContentError) -> None:
+    """Decide what becomes of a job whose attempt failed, and write it down: ended as it was asked, failed for good, or tried
+    again. `begun` is what `jobs.begin` gave. Raises RetryRequested for the last."""
+    tenant, job, attempt = begun["tenant"], begun["job_id"], begun["attempt"]
+    decision = jobs.decide(error, attempt, connections.settings.job_max_attempts)
+    async with connections.db.tenant(tenant) as tx:
+        if await end_cancelled(tx, job):
+            return
+        if isinstance(decision, jobs.GiveUp):
+            log.error("job failed", kind=begun["kind"], code=error.code, job=job)
+            await jobs.fail(tx, job, attempt, decision.problem)
+            return
+        await jobs.put_back(tx, job, attempt, decision.reason)
+    raise RetryRequested(timedelta(seconds=decision.delay_s), decision.reason) from error
 
 
 async def _held(tx: Transaction, job: str) -> dict[str, Any] | None:

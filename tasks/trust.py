@@ -21,6 +21,7 @@ from content.jwk import thumbprint, unb64
 from content.trust.keys import KeyStatus, TrustedKey
 from content.trust.lists import TrustList, make_trust_list
 
+ROOT_VALID = timedelta(days=3650)
 INSERT_KEY = b"""
     insert into signing_keys (tenant, kid, purpose, key_name, jwk, not_before, not_after)
     values (%s, %s, %s, %s, %s, %s, %s)
@@ -43,22 +44,23 @@ async def newest(tx: Transaction) -> TrustList:
 async def publish(
     tx: Transaction, connections: Connections, tenant: str, now: datetime, *, new_roots: bool = False
 ) -> TrustList:
-    """Sign and store the next list. `new_roots`: the threshold is taken from the settings anew.
+    """Sign and store the next list, or a tenant's first. `new_roots`: the threshold is taken from the settings anew.
 
     Raises ContentError `keys-unavailable` or `key-refused`; nothing is stored then.
     """
     now = now.replace(microsecond=0)
-    settings, old = connections.settings, await newest(tx)
+    settings = connections.settings
+    old = await newest(tx) if await fetch_one(tx, "select 1 as x from trust_lists limit 1") else None
     rows = await fetch_all(
         tx,
         """select kid, purpose, key_name, jwk, status, not_before, not_after from signing_keys
            where dropped_at is null order by kid""",
     )
     roots = [row for row in rows if row["purpose"] == "root" and row["status"] == "active"]
-    threshold = settings.trust_threshold if new_roots else old.threshold
+    threshold = settings.trust_threshold if new_roots or old is None else old.threshold
     new = TrustList(
         iss=tenant,
-        version=old.version + 1,
+        version=old.version + 1 if old else 1,
         issued_at=now,
         expires=now + timedelta(seconds=settings.trust_ttl_s),
         threshold=min(threshold, len(roots)),
@@ -69,7 +71,7 @@ async def publish(
             if row["purpose"] == "signing"
         ),
     )
-    judges = old.root_ids | new.root_ids
+    judges = new.root_ids | (old.root_ids if old else frozenset())
     signers = [ServiceSigner(connections.keys, row["key_name"], row["kid"]) for row in rows if row["kid"] in judges]
     document: dict[str, Any] = await asyncio.to_thread(make_trust_list, new, signers)
     await tx.execute(
