@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from content.bundles.dates import day, days
 from content.bundles.errors import BundleRefused
 from content.bundles.index import Index, IndexFile
 from content.bundles.keys import ContentKey, associated_data, file_id, unwrap
@@ -27,6 +28,7 @@ from content.devices.identity import DeviceIdentity
 from content.documents import DocumentRefused, parse_document
 from content.signatures import VerifiedDocument, verify_signature
 from content.trust.keys import TrustRefused
+from content.trust.revocations import RevocationList
 
 MAX_MANIFEST_BYTES: Final = 64 << 20
 AHEAD: Final = 4
@@ -177,13 +179,13 @@ def _require_time(licence: Licence, lists: AcceptedLists, clock: datetime) -> No
     if clock < licence.not_before:
         raise BundleRefused(
             "licence-not-yet-valid",
-            f"This course begins on {_day(licence.not_before)}, in {_days(licence.not_before - clock)}.",
+            f"This course begins on {day(licence.not_before)}, in {days(licence.not_before - clock)}.",
             "Wait until then; if the date is wrong, set the clock and go online once.",
         )
     if clock > licence.not_after:
         raise BundleRefused(
             "licence-expired",
-            f"This course could be opened until {_day(licence.not_after)}; that was {_days(clock - licence.not_after)} ago.",
+            f"This course could be opened until {day(licence.not_after)}; that was {days(clock - licence.not_after)} ago.",
             "Go online once to renew it. Nothing that was learnt is lost.",
         )
     lists.trust.require_fresh(clock, licence.offline_grace_s)
@@ -201,13 +203,8 @@ def _require_sequence(licence: Licence, licence_digest: str, state: ReaderState)
         raise BundleRefused("licence-fork", "Two different licences have the same sequence and issue.", "Report this.")
 
 
-def _require_not_revoked(
-    licence: Licence, signed: VerifiedDocument, lists: AcceptedLists, clock: datetime, *, accepted_before: bool
-) -> None:
-    revoked = lists.revocations
-    if revoked.version < licence.min_revocations:
-        raise TrustRefused("revocations-too-old", "The licence asks for a later revocation list.", "Fetch the lists.")
-    revoked.require_fresh(clock, licence.offline_grace_s)
+def require_not_taken_back(licence: Licence, revoked: RevocationList) -> None:
+    """Raises BundleRefused `bundle-revoked`, `device-revoked`, `package-revoked` or `version-revoked`."""
     if licence.bundle_id in revoked.bundles:
         raise BundleRefused("bundle-revoked", "This course was taken back from this device.", ASK)
     if licence.device.id in revoked.devices:
@@ -218,6 +215,16 @@ def _require_not_revoked(
         raise BundleRefused(
             "version-revoked", "This edition of the course was taken back.", "Go online for a newer one."
         )
+
+
+def _require_not_revoked(
+    licence: Licence, signed: VerifiedDocument, lists: AcceptedLists, clock: datetime, *, accepted_before: bool
+) -> None:
+    revoked = lists.revocations
+    if revoked.version < licence.min_revocations:
+        raise TrustRefused("revocations-too-old", "The licence asks for a later revocation list.", "Fetch the lists.")
+    revoked.require_fresh(clock, licence.offline_grace_s)
+    require_not_taken_back(licence, revoked)
     if lists.keys.is_revoked(signed.kid):
         since = lists.state.revoked_since.get(signed.kid, clock)
         if not accepted_before or clock - timedelta(seconds=licence.offline_grace_s) > since:
@@ -235,13 +242,3 @@ def _open_index(licence: Licence, data: bytes) -> Index:
     if not index.kids <= set(licence.keys):
         raise BundleRefused("index-key-missing", "The index needs a content key that the licence does not hold.")
     return index
-
-
-def _day(moment: datetime) -> str:
-    """For people: 3 May 2026."""
-    return f"{moment.day} {moment:%B %Y}"
-
-
-def _days(span: timedelta) -> str:
-    days = max(0, span.days)
-    return "less than a day" if days == 0 else "1 day" if days == 1 else f"{days} days"

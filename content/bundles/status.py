@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from content.bundles.dates import day, days
+
 
 class Status(StrEnum):
     READY = "ready"
@@ -46,24 +48,19 @@ class Life:
 
 def sentence(status: Status, not_after: datetime, now: datetime) -> str:
     """The status in one sentence that a teacher understands."""
-    day = f"{not_after:%d %B %Y}".lstrip("0")
-    left = (not_after - now).days
+    end, left = day(not_after), not_after - now
     match status:
-        case Status.READY | Status.ACTIVE if left < 1:
-            return f"This course can be opened until today, {day}."
+        case Status.READY | Status.ACTIVE if left.days < 1:
+            return f"This course can be opened until today, {end}."
         case Status.READY:
-            return f"This course waits for its device; it can be opened until {day} ({_days(left)} left)."
+            return f"This course waits for its device; it can be opened until {end} ({days(left)} left)."
         case Status.ACTIVE:
-            return f"This course can be opened until {day} ({_days(left)} left)."
+            return f"This course can be opened until {end} ({days(left)} left)."
         case Status.EXPIRED:
-            return f"This course could be opened until {day}; renew it to go on. What was learnt is kept."
+            return f"This course could be opened until {end}; renew it to go on. What was learnt is kept."
         case Status.RETURNED:
             return "This course was given back. What was learnt is kept."
         case Status.REVOKED:
             return "This course was taken back by the school. What was learnt is kept."
         case Status.CANCELLED:
             return "This course was taken back before it reached its device."
-
-
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"

@@ -19,7 +19,7 @@ from serve_app.cli import device_licences, sticks
 from serve_app.cli.exits import FAILED
 from serve_app.cli.groups import Commands
 from serve_app.cli.options import DEFAULT_HOME, AsJson, Folder, Home, Which, examples, settings_for
-from serve_app.cli.output import as_document, console, errors, print_json, tell
+from serve_app.cli.output import answer, as_document, console, errors, print_json, say, tell
 
 if TYPE_CHECKING:
     from serve_app.device.foresight import Foresight
@@ -51,7 +51,7 @@ def new(
         raise ContentError("tenant-malformed", f"{tenant!r} is no tenant.", "Use letters, digits and hyphens.")
     identity = DeviceFolder.create(folder, tenant).identity
     facts = {"device_id": identity.id, "tenant": tenant, "encryption_key": identity.encryption_thumbprint}
-    _print(facts, as_json, f"Device {identity.id}\nin {folder}, tenant {tenant}.")
+    answer(facts, as_json, f"Device {identity.id}\nin {folder}, tenant {tenant}.")
 
 
 @device_app.command("register", epilog=examples("device register ./phone --learner ada --profile phone"))
@@ -89,7 +89,7 @@ def register_device(
         "trust_version": trust.version if trust else 0,
     }
     told = f"Registered for {row['learner_id']} as a {profile}; {facts['bundles_planned']} bundles are being made."
-    _print(facts, as_json, told)
+    answer(facts, as_json, told)
 
 
 @device_app.command(epilog=examples("device sync ./phone", "device sync ./phone --dry-run"))
@@ -139,7 +139,7 @@ def sync(
         lines.append(f"{report.reports} reports of changed bytes were sent.")
     if not report.taken and not report.refused:
         lines.append("There are no bundles for this device yet.")
-    _print(facts, as_json, "\n".join(lines))
+    answer(facts, as_json, "\n".join(lines))
     if report.refused:
         if not as_json:
             for each in report.refused:
@@ -175,7 +175,7 @@ def plan(
         return
     show_plan(found)
     if made is not None:
-        _print({}, False, f"It is there as {made['profile']}. Fetch it: content-service device sync {folder}")
+        say(f"It is there as {made['profile']}. Fetch it: content-service device sync {folder}")
 
 
 @device_app.command("open", epilog=examples("device open ./phone -o ./course"))
@@ -208,7 +208,7 @@ def open_bundle(
     }
     less = f"\nNot in this bundle: the files of {', '.join(opened.left_out)}." if opened.left_out else ""
     told = f"{opened.assets} assets, {opened.bytes:,} bytes, languages {', '.join(opened.languages)}.{less}\nLook at {opened.page}"
-    _print(facts, as_json, told)
+    answer(facts, as_json, told)
 
 
 @device_app.command(epilog=examples("device verify ./phone"))
@@ -236,7 +236,7 @@ def verify(folder: Folder, which: Which = None, as_json: AsJson = False) -> None
         f"  {each.files} files, {each.segments} segments, {each.bytes:,} bytes: all as signed"
         for each in found
     ]
-    _print(facts, as_json, "\n".join(lines))
+    answer(facts, as_json, "\n".join(lines))
 
 
 @device_app.command("list", epilog=examples("device list ./phone --json"))
@@ -287,7 +287,7 @@ def _print_foresight(found: Foresight, as_json: bool) -> None:
         f"{found.after:,} afterwards."
     )
     lines += [f"will be deleted: {path}" for path in found.deletes]
-    _print(facts, as_json, "\n".join(lines))
+    answer(facts, as_json, "\n".join(lines))
 
 
 @contextmanager
@@ -297,10 +297,3 @@ def _counting(what: str, total: int) -> Generator[Callable[[int], None]]:
     with bytes_progress(errors) as progress:
         task = progress.add_task(what, total=total)
         yield lambda count: progress.advance(task, count)
-
-
-def _print(facts: dict[str, Any], as_json: bool, text: str) -> None:
-    if as_json:
-        print_json(facts)
-    else:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)

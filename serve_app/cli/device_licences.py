@@ -6,12 +6,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from serve_app.cli.options import AsJson, Folder, Which, examples
-from serve_app.cli.output import console, errors, print_json
+from serve_app.cli.output import answer, errors
 
 if TYPE_CHECKING:
     from serve_app.client import Client
@@ -29,7 +29,7 @@ def status(folder: Folder, which: Which = None, as_json: AsJson = False) -> None
     """The state of a licence as the service sees it: ready, active, expired, returned, revoked or cancelled."""
     with _online(folder, which) as (_, api, installed):
         found = api.licence(installed.bundle_id)
-    _print(
+    answer(
         dict(found), as_json, f"{installed.bundle_id}  {found['status']}, issue {found['issue']}\n{found['message']}"
     )
 
@@ -47,7 +47,7 @@ def renew(folder: Folder, which: Which = None, as_json: AsJson = False) -> None:
         taken = Taking(device, api, edge, offer, lambda: datetime.now(UTC), watch).take()
         found = api.licence(installed.bundle_id)
     facts = {**found, "fetched": taken.fetched}
-    _print(facts, as_json, f"{found['message']}\n{taken.fetched:,} bytes fetched beside the licence.")
+    answer(facts, as_json, f"{found['message']}\n{taken.fetched:,} bytes fetched beside the licence.")
 
 
 def give_back(folder: Folder, which: Which = None, as_json: AsJson = False) -> None:
@@ -56,7 +56,7 @@ def give_back(folder: Folder, which: Which = None, as_json: AsJson = False) -> N
         found = api.return_licence(installed.bundle_id)
         device.shelf.remove(installed.bundle_id)
         device.shelf.tidy()
-    _print(dict(found), as_json, f"{installed.bundle_id} is given back.")
+    answer(dict(found), as_json, f"{installed.bundle_id} is given back.")
 
 
 @contextmanager
@@ -67,10 +67,3 @@ def _online(folder: Path, which: str | None) -> Generator[tuple[DeviceFolder, Cl
     device = DeviceFolder(folder)
     with device.locked(), Client(device.registered.api_url, device=device.identity) as api:
         yield device, api, device.shelf.find(which)
-
-
-def _print(facts: dict[str, Any], as_json: bool, text: str) -> None:
-    if as_json:
-        print_json(facts)
-    else:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -93,3 +93,11 @@ def print_json(value: Any) -> None:
 def say(text: str) -> None:
     """One line for a person, as it is: nothing in it is markup, and no id is broken."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def answer(facts: Any, as_json: bool, text: str) -> None:
+    """The facts for a program, or the text for a person."""
+    if as_json:
+        print_json(facts)
+    else:
+        say(text)

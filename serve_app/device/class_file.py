@@ -15,10 +15,12 @@ from pathlib import Path
 import httpx
 
 from content.bundles.container_write import Course
+from content.bundles.errors import BundleRefused
 from content.bundles.index import MAX_BYTES as MAX_INDEX_BYTES
 from content.bundles.index import Index
 from content.bundles.licence import MAX_BYTES, TYPE, Licence
 from content.bundles.lists import AcceptedLists, accept_lists
+from content.bundles.open import require_not_taken_back
 from content.bundles.part import check_part
 from content.bundles.state import ReaderState
 from content.canonical import digest
@@ -27,6 +29,7 @@ from content.signatures import verify_signature
 from serve_app.client import BundleOffer, Client
 from serve_app.device.download import Watch, fetch
 from serve_app.device.exporting import Exported
+from serve_app.device.offered import OfferedUrls
 from serve_app.device.stick import carried, require_room, write_file
 
 
@@ -56,7 +59,7 @@ def gather(
     if not kept:
         raise ContentError("bundle-revoked", "Every such bundle is revoked.", "Enrol the learners again.")
     offer, licence = kept[0]
-    places = _Places(api, offer)
+    places = OfferedUrls(api, offer, "Export again.")
     size = offer["index"]["size"] + sum(part["size"] for part in offer["parts"])
     require_room(folder, size, "The download")
     index_file = folder / "index.json"
@@ -87,13 +90,11 @@ def _verified(offer: BundleOffer, lists: AcceptedLists, tenant: str) -> Licence:
 
 
 def _revoked(licence: Licence, lists: AcceptedLists) -> bool:
-    revoked = lists.revocations
-    return (
-        licence.bundle_id in revoked.bundles
-        or licence.device.id in revoked.devices
-        or licence.package_id in revoked.packages
-        or f"{licence.package_id}/{licence.version}" in revoked.versions
-    )
+    try:
+        require_not_taken_back(licence, lists.revocations)
+    except BundleRefused:
+        return True
+    return False
 
 
 def _check(index: Index, number: int, path: Path) -> None:
@@ -102,19 +103,3 @@ def _check(index: Index, number: int, path: Path) -> None:
         check_part(index, number, lambda offset, length: os.pread(handle, length, offset))
     finally:
         os.close(handle)
-
-
-class _Places:
-    """The signed URLs of one bundle (`download.Urls`); all bundles of an index have the same files."""
-
-    def __init__(self, api: Client, offer: BundleOffer) -> None:
-        self._api, self._offer = api, offer
-
-    def of(self, path: str) -> str:
-        for place in (self._offer["index"], *self._offer["parts"]):
-            if place["path"] == path:
-                return place["url"]
-        raise ContentError("part-not-offered", f"The API offers no address for {path}.", "Export again.")
-
-    def renew(self) -> None:
-        self._offer = self._api.bundle(self._offer["bundle_id"])

@@ -83,8 +83,15 @@ def open_offline(folder: DeviceFolder, installed: Installed, now: datetime) -> G
         yield bundle
 
 
-def check(folder: DeviceFolder, bundle: OpenBundle, now: datetime, tell: Callable[[IndexFile], None]) -> Verified:
-    """As `verify`; what is found changed is written down, to be reported when the device is online."""
+def check(
+    folder: DeviceFolder,
+    bundle: OpenBundle,
+    now: datetime,
+    tell: Callable[[IndexFile], None] = lambda _: None,
+    damaged: Callable[[IndexFile], None] = lambda _: None,
+) -> Verified:
+    """As `verify`; what is found changed is written down, to be reported when the device is online, and `damaged` is told of
+    the file."""
     whole = 0
 
     def count(file: IndexFile) -> None:
@@ -96,9 +103,11 @@ def check(folder: DeviceFolder, bundle: OpenBundle, now: datetime, tell: Callabl
         return verify(bundle, count)
     except BundleRefused as error:
         if error.code in evidence.DAMAGED and whole < len(bundle.index.files):
+            file = bundle.index.files[whole]
             with folder.shelf.reader() as read:
-                found = evidence.find(bundle.index, bundle.index.files[whole], read)
+                found = evidence.find(bundle.index, file, read)
             evidence.note(folder, bundle.licence, error.code, now, found)
+            damaged(file)
         raise
 
 

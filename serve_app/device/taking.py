@@ -15,7 +15,6 @@ import httpx
 
 from content.bundles.errors import BundleRefused
 from content.bundles.index import MAX_BYTES as MAX_INDEX_BYTES
-from content.bundles.index import IndexFile
 from content.bundles.licence import Licence
 from content.bundles.open import OpenBundle, ReadRange
 from content.errors import ContentError
@@ -23,7 +22,8 @@ from serve_app.client import BundleOffer, Client
 from serve_app.device import evidence, lists
 from serve_app.device.download import Watch, fetch
 from serve_app.device.folder import DeviceFolder
-from serve_app.device.reading import open_checked, verify
+from serve_app.device.offered import OfferedUrls
+from serve_app.device.reading import check, open_checked
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Taking:
     ) -> None:
         self._folder, self._api, self._edge, self._offer = folder, api, edge, offer
         self._clock, self._watch = clock, watch
+        self._urls = OfferedUrls(api, offer, "Sync again.")
         self._shelf = folder.shelf
 
     def take(self) -> Taken:
@@ -69,11 +70,18 @@ class Taking:
             for part in bundle.index.parts:
                 fetched += self._get(part.path, part.size)
             if fetched or not (known or same_payload):
-                self._verify(bundle)
+                # A part that was damaged on the way is dropped, so that the next sync fetches it again.
+                check(
+                    self._folder,
+                    bundle,
+                    self._clock(),
+                    damaged=lambda file: self._drop(bundle.index.parts[file.part].path),
+                )
         if not known:
             self._shelf.install(licence_bytes, self._offer["signature"])
-            self._tell(licence.bundle_id)
         self._folder.save_state(bundle.state)
+        if not known:
+            self._tell(licence.bundle_id)
         size = licence.index.size + sum(part.size for part in bundle.index.parts)
         return Taken(licence.bundle_id, licence.package_id, licence.version, not known, fetched, size)
 
@@ -104,39 +112,8 @@ class Taking:
                 self._drop(licence.index.path)
             raise
 
-    def _verify(self, bundle: OpenBundle) -> None:
-        """Every segment; a part that was damaged on the way is dropped, so that the next sync fetches it again."""
-        whole = 0
-
-        def count(_: IndexFile) -> None:
-            nonlocal whole
-            whole += 1
-
-        try:
-            verify(bundle, count)
-        except BundleRefused as error:
-            if error.code in evidence.DAMAGED and whole < len(bundle.index.files):
-                file = bundle.index.files[whole]
-                with self._shelf.reader() as read:
-                    found = evidence.find(bundle.index, file, read)
-                evidence.note(self._folder, bundle.licence, error.code, self._clock(), found)
-                self._drop(bundle.index.parts[file.part].path)
-            raise
-
     def _get(self, path: str, size: int) -> int:
-        return fetch(self._edge, self, path, size, self._shelf.blob(path), self._watch)
-
-    def of(self, path: str) -> str:
-        """The signed URL of a blob (`download.Urls`)."""
-        for place in (self._offer["index"], *self._offer["parts"]):
-            if place["path"] == path:
-                return place["url"]
-        raise ContentError("part-not-offered", f"The API offers no address for {path}.", "Sync again.")
-
-    def renew(self) -> None:
-        """Fresh URLs of the same bundle (`download.Urls`)."""
-        fresh = self._api.bundle(self._offer["bundle_id"])
-        self._offer["index"], self._offer["parts"] = fresh["index"], fresh["parts"]
+        return fetch(self._edge, self._urls, path, size, self._shelf.blob(path), self._watch)
 
     def _drop(self, path: str) -> None:
         self._shelf.blob(path).unlink(missing_ok=True)
