@@ -87,14 +87,20 @@ def _enrolment(tenant: str, course: str, number: int) -> tuple[str, str, dict[st
     return "enrollment.created.v1", enrolment, data
 
 
-async def all_ready(connections: Connections, tenant: str, count: int) -> None:
+async def all_ready(connections: Connections, tenant: str, count: int, course: str | None = None) -> None:
+    """Wait until so many bundles of the tenant, or of one of its courses, are ready."""
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
         async with connections.db.tenant(tenant) as tx:
-            row = await fetch_one(tx, "select count(*) as n from bundles where state = 'ready'")
+            row = await fetch_one(
+                tx,
+                """select count(*) as n from bundles b join packages p on p.package_id = b.package_id
+                   where b.state = 'ready' and (%(course)s::text is null or p.course_id = %(course)s)""",
+                {"course": course},
+            )
         if row and row["n"] >= count:
             return
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.02 if count == 1 else 0.1)
     raise TimeoutError(f"not all bundles were ready after {DEADLINE_S:.0f} s")
 
 

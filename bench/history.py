@@ -9,16 +9,14 @@ from pathlib import Path
 
 from bench.course import build_small_course
 from bench.crowd import history
-from bench.enrolment import enrol, register
+from bench.enrolment import all_ready, enrol, register
 from bench.results import Result, at_most
 from bench.stack import new_tenant
 from cluster.connections import Connections
-from cluster.database import fetch_one
 from cluster.settings import Settings
 
 FEW, MANY = 1000, int(os.environ.get("CONTENT_BENCH_HISTORY", "1000000"))
 ENROLMENTS, ROUNDS = 300, 2
-DEADLINE_S = 600.0
 
 
 def measure(home: Path, settings: Settings) -> list[Result]:
@@ -51,15 +49,5 @@ async def _enrolment(connections: Connections, home: Path, tenant: str, course: 
     """Seconds until everybody's bundle of this course is ready."""
     began = time.perf_counter()
     await enrol(home, tenant, course, ENROLMENTS)
-    while time.perf_counter() - began < DEADLINE_S:
-        async with connections.db.tenant(tenant) as tx:
-            row = await fetch_one(
-                tx,
-                """select count(*) as n from bundles b join packages p on p.package_id = b.package_id
-                   where p.course_id = %s and b.state = 'ready'""",
-                [course],
-            )
-        if row and row["n"] >= ENROLMENTS:
-            return time.perf_counter() - began
-        await asyncio.sleep(0.1)
-    raise TimeoutError("the bundles were not ready")
+    await all_ready(connections, tenant, ENROLMENTS, course)
+    return time.perf_counter() - began

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from bench.course import build_small_course
 from bench.crowd import superuser
-from bench.enrolment import enrol, register
+from bench.enrolment import all_ready, enrol, register
 from bench.results import Result, limit
 from bench.stack import new_tenant
 from cluster.connections import Connections
@@ -81,15 +81,5 @@ async def _one(connections: Connections, home: Path, tenant: str, course: str) -
     """Seconds from an enrolment to its bundle."""
     began = time.perf_counter()
     await enrol(home, tenant, course, 1)
-    while time.perf_counter() - began < 300:
-        async with connections.db.tenant(tenant) as tx:
-            row = await fetch_one(
-                tx,
-                """select 1 as x from bundles b join packages p on p.package_id = b.package_id
-                   where p.course_id = %s and b.state = 'ready'""",
-                [course],
-            )
-        if row:
-            return time.perf_counter() - began
-        await asyncio.sleep(0.02)
-    raise TimeoutError("the bundle was not ready")
+    await all_ready(connections, tenant, 1, course)
+    return time.perf_counter() - began

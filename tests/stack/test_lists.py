@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
-from cluster.connections import Connections
 from content.bundles.lists import accept_lists
 from content.bundles.state import ReaderState
 from serve_app.client import TrustLists
 from tasks import lists
+from tests.support.connected import with_connections
 from tests.support.running import Running
 from tests.support.tenants import Tenant
 
 
 def renew(running: Running, tenant: str, now: datetime) -> int:
-    async def work() -> int:
-        connections = await Connections.open(running.settings)
-        try:
-            return await lists.renew(connections, tenant, now)
-        finally:
-            await connections.close()
-
-    return asyncio.run(work())
+    return with_connections(running, lambda connections: lists.renew(connections, tenant, now))
 
 
 def accept(state: ReaderState, served: TrustLists, tenant: str, now: datetime) -> ReaderState:

@@ -16,7 +16,7 @@ from content.trust.revocation_delta import RevocationDelta
 from content.trust.revocations import RevocationList
 from serve_app.client import ApiError
 from tasks import revocations
-from tests.stack.test_rotation import with_connections
+from tests.support.connected import with_connections
 from tests.support.courses import Course
 from tests.support.devices import Device
 from tests.support.tenants import Tenant, bearer

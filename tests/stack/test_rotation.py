@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +19,9 @@ from content.trust.keys import TrustRefused
 from content.trust.revocations import RevocationList
 from serve_app.client import TrustLists
 from tasks import lists, rotation
+from tests.support.connected import with_connections
 from tests.support.courses import Course
-from tests.support.devices import Device, _get
+from tests.support.devices import Device, fetched
 from tests.support.running import Running
 from tests.support.tenants import Tenant
 from tests.support.waiting import until
@@ -29,17 +29,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.timeout(300)
 DAY = timedelta(days=1)
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def with_connections(running: Running, work: Any) -> Any:
-    async def run() -> Any:
-        connections = await Connections.open(running.settings)
-        try:
-            return await work(connections)
-        finally:
-            await connections.close()
-
-    return asyncio.run(run())
 
 
 def renew(running: Running, tenant: str, now: datetime) -> int:
@@ -168,7 +157,7 @@ def test_lists_on_a_stick_do_not_darken_a_class_until_its_grace_ends(tenant: Ten
     _, device = one_bundle(tenant)
     (offer,) = device.offers()
     device.open(offer)
-    index, parts = _get(offer["index"]["url"]), {p["path"]: _get(p["url"]) for p in offer["parts"]}
+    index, parts = fetched(offer["index"]["url"]), {p["path"]: fetched(p["url"]) for p in offer["parts"]}
     tenant.api.rotate_keys(tenant.name, "emergency", "a laptop was stolen")
     stick = tenant.api.trust_lists(tenant.name)
 

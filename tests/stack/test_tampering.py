@@ -17,8 +17,8 @@ from content.devices.tamper import TamperReport, sign_report, verify_report
 from serve_app.client import ApiError
 from serve_app.device import reading
 from tasks import scrub
-from tests.stack.test_licence_life import Phone, published
-from tests.stack.test_rotation import with_connections
+from tests.support.connected import with_connections
+from tests.support.phones import Phone, published
 from tests.support.tenants import Tenant, bearer
 from tests.support.waiting import until
 

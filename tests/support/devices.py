@@ -41,8 +41,8 @@ class Device:
     def open(self, offer: BundleOffer) -> OpenBundle:
         """Download over the signed URLs and open; the state is kept. Raises what the reader raises."""
         lists = self.api.trust_lists(self.identity.tenant)
-        index = _get(offer["index"]["url"])
-        parts = {part["path"]: _get(part["url"]) for part in offer["parts"]}
+        index = fetched(offer["index"]["url"])
+        parts = {part["path"]: fetched(part["url"]) for part in offer["parts"]}
         for part in offer["parts"]:
             assert len(parts[part["path"]]) == part["size"]
         bundle = open_bundle(
@@ -74,5 +74,6 @@ class Device:
         return tuple(json.loads(offer["licence"])["sequence"])
 
 
-def _get(url: str) -> bytes:
+def fetched(url: str) -> bytes:
+    """What the edge has at a signed address."""
     return httpx.get(url, trust_env=False, timeout=30).raise_for_status().content

@@ -1,0 +1,25 @@
+"""Work done in the test's own process with the connections of a worker, beside the replicas of the stack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from cluster.connections import Connections
+from tests.support.running import Running
+
+T = TypeVar("T")
+
+
+def with_connections(running: Running, work: Callable[[Connections], Awaitable[T]]) -> T:
+    """What `work` gives; the connections are closed behind it."""
+
+    async def run() -> T:
+        connections = await Connections.open(running.settings)
+        try:
+            return await work(connections)
+        finally:
+            await connections.close()
+
+    return asyncio.run(run())
