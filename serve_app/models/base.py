@@ -24,6 +24,8 @@ Moment = Annotated[
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", examples=["sha256:" + "0a" * 32])]
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE)]
+"""An id in a body."""
 Id = Annotated[str, Path(min_length=1, max_length=256, pattern=PRINTABLE)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="The number of a version.", examples=[1])]
 Given = Annotated[str | None, Query(min_length=1, max_length=256, pattern=PRINTABLE)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from content.amounts import BYTES, MOST, RATE, parse_bytes, parse_rate
-from serve_app.models.base import PRINTABLE, Answer, Digest, Question
+from serve_app.models.base import Answer, Digest, Name, Question
 from serve_app.models.bundles import Bundle
 from serve_app.models.packages import PackageId
 
@@ -114,11 +114,9 @@ class Plan(Answer):
 class BundleRequest(Question):
     """What a device is to get of a package, now and of versions to come."""
 
-    package_id: Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE)]
+    package_id: Name
     space: Size | None = Field(description="null: all that its profile gets, whatever room it needs.")
-    device_id: Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE)] | None = Field(
-        None, description="A device that asks for itself may leave it out."
-    )
+    device_id: Name | None = Field(None, description="A device that asks for itself may leave it out.")
     plan_id: PlanId | None = Field(None, description="The plan that was looked at: no other one is to be carried out.")
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import AwareDatetime, Field
 
-from serve_app.models.base import PRINTABLE, Answer, Policy, Question
-
-Name = Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE)]
+from serve_app.models.base import PRINTABLE, Answer, Name, Policy, Question
 
 
 class NewRebundle(Question):

@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from serve_app.models.base import PRINTABLE, Answer, Moment, Question
+from serve_app.models.base import Answer, Moment, Name, Question
 
 RevocationKind = Literal["bundle", "device", "package", "version", "kid"]
-Name = Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE)]
 Reason = Annotated[
     str, Field(min_length=1, max_length=1000, examples=["The phone was stolen."], description="For the audit log.")
 ]
