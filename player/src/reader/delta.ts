@@ -1,6 +1,6 @@
 /** Section "Revocation delta": what leads from the list that is held to a later one. The result is checked like any list. */
 import { canonical } from "./canonical.ts";
-import { expectType, Fields, parseDocument } from "./documents.ts";
+import { parseDocument, typed, type Fields } from "./documents.ts";
 import { compare, writeTime, type Bytes } from "./notation.ts";
 import { Refused } from "./refused.ts";
 import { ENTRY_NAMES, parseRevocations, readEntries, readHead, REVOCATIONS, type Entries } from "./revocations.ts";
@@ -13,10 +13,7 @@ const BYTES = 8 << 20;
 export function applyDelta(list: Bytes, delta: Bytes): Bytes {
   const held = parseRevocations(list);
   const members = parseDocument(delta, KIND, BYTES);
-  expectType(members, KIND);
-  const fields = new Fields(members, "revocations-delta-malformed");
-  fields.take("type");
-  fields.take("shape");
+  const fields = typed(members, KIND, "revocations-delta-malformed");
   const head = readHead(fields);
   const from = fields.wholes("from", 2);
   const [add, remove] = [readAll(fields.object("add")), readAll(fields.object("remove"))];

@@ -33,6 +33,15 @@ export function expectType(members: Members, type: string): void {
   if (get(members, "shape") !== 1) throw new Refused("document-shape", `This ${type} is not of shape 1.`);
 }
 
+/** Step 4 and the beginning of step 5: the members of a document of this type that are left to take. */
+export function typed(members: Members, type: string, code: string): Fields {
+  expectType(members, type);
+  const fields = new Fields(members, code);
+  fields.take("type");
+  fields.take("shape");
+  return fields;
+}
+
 export const isMembers = (value: unknown): value is Members =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 

@@ -4,7 +4,7 @@
  * After the form: no file and no part twice, then file by file size, order and bounds, then the digest of each part whose
  * bytes all belong to files ("Part").
  */
-import { expectType, Fields, parseDocument } from "./documents.ts";
+import { Fields, parseDocument, typed } from "./documents.ts";
 import type { Json } from "./canonical.ts";
 import { concat, DIGEST, digestOf, IDENTIFIER, PATH, unb64, type Bytes } from "./notation.ts";
 import { Refused } from "./refused.ts";
@@ -44,10 +44,7 @@ export interface Index {
 
 export async function parseIndex(bytes: Bytes): Promise<Index> {
   const members = parseDocument(bytes, KIND, BYTES);
-  expectType(members, KIND);
-  const fields = new Fields(members, MALFORMED);
-  fields.take("type");
-  fields.take("shape");
+  const fields = typed(members, KIND, MALFORMED);
   const parts = fields.list("parts", 0, MOST_PARTS).map(readPart);
   const files = fields.list("files", 0, MOST_FILES).map((file) => readFile(file, parts.length));
   fields.done();

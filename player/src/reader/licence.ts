@@ -1,6 +1,6 @@
 /** Section "Licence": its form. What it says is compared with device, clock and memory in open.ts. */
 import type { Members } from "./canonical.ts";
-import { Fields } from "./documents.ts";
+import { typed, type Fields } from "./documents.ts";
 import { BUNDLE_ID, DIGEST, digestOf, IDENTIFIER, PATH, TENANT, THUMBPRINT, type Bytes } from "./notation.ts";
 import { Refused } from "./refused.ts";
 
@@ -40,9 +40,7 @@ export interface Licence {
 /** The form of a licence whose signature has been checked. Refused: `licence-too-large`, `licence-malformed`. */
 export async function readLicence(members: Members, bytes: Bytes): Promise<Licence> {
   if (bytes.length > BYTES) throw new Refused("licence-too-large", `The licence is larger than ${BYTES} bytes.`);
-  const fields = new Fields(members, "licence-malformed");
-  fields.take("type");
-  fields.take("shape");
+  const fields = typed(members, LICENCE, "licence-malformed");
   const device = fields.object("device");
   const index = fields.object("index");
   const licence: Licence = {

@@ -1,6 +1,6 @@
 /** Section "Device registration": what a device sends, and (for the vectors and a test server) how it is checked. */
 import { canonical, type Members } from "./canonical.ts";
-import { expectType, Fields, get, parseObject } from "./documents.ts";
+import { get, parseObject, typed } from "./documents.ts";
 import { openJwe } from "./jwe.ts";
 import { exportJwk, jwkMembers, parseJwk, readPublicKey, thumbprint, type PublicJwk, type PublicKey } from "./jwk.ts";
 import { compareHeader, parseCompact, sign, verify } from "./jws.ts";
@@ -60,10 +60,7 @@ export interface Challenge {
 export async function verifyRegistration(jws: unknown, challenge: Challenge): Promise<string> {
   const { payload, key } = await verifyOwn(jws, TYP, CHARACTERS);
   const members = parseObject(payload, "registration", CHARACTERS);
-  const fields = new Fields(members, MALFORMED);
-  expectType(members, TYPE);
-  fields.take("type");
-  fields.take("shape");
+  const fields = typed(members, TYPE, MALFORMED);
   const tenant = fields.text("tenant", TENANT);
   const nonce = fields.text("nonce", NONCE);
   fields.take("encryption");

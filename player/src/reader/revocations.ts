@@ -1,5 +1,5 @@
 /** Section "Revocation list": the list itself, how it is compared with what is known, and what it revokes. */
-import { expectType, Fields, parseDocument } from "./documents.ts";
+import { parseDocument, typed, type Fields } from "./documents.ts";
 import type { Members } from "./canonical.ts";
 import { compare, IDENTIFIER, TENANT, THUMBPRINT } from "./notation.ts";
 import { Refused } from "./refused.ts";
@@ -35,16 +35,13 @@ export interface RevocationList extends Head {
 /** A document that need not be signed yet: what a delta begins with or leads to. */
 export function parseRevocations(bytes: Uint8Array): RevocationList {
   const members = parseDocument(bytes, REVOCATIONS, BYTES);
-  expectType(members, REVOCATIONS);
   return readRevocations(members, bytes.length);
 }
 
 /** The form of a list whose signature has been checked. */
 export function readRevocations(members: Members, sizeBytes: number): RevocationList {
   if (sizeBytes > BYTES) throw new Refused("revocations-too-large", `The list is larger than ${BYTES} bytes.`);
-  const fields = new Fields(members, "revocations-malformed");
-  fields.take("type");
-  fields.take("shape");
+  const fields = typed(members, REVOCATIONS, "revocations-malformed");
   const list = { ...readHead(fields), entries: readEntries(fields) };
   fields.done();
   return list;

@@ -4,7 +4,7 @@
  * Its text form is that of the test vectors, so that two readers can be compared. It is this device's own, never sent.
  */
 import { canonical, canonicalText, type Members } from "./canonical.ts";
-import { expectType, Fields, parseDocument } from "./documents.ts";
+import { Fields, parseDocument, typed } from "./documents.ts";
 import type { Licence } from "./licence.ts";
 import { BUNDLE_ID, DIGEST, IDENTIFIER, THUMBPRINT, utf8, writeTime, parseTime } from "./notation.ts";
 import { parseTrustList, type TrustList } from "./trust.ts";
@@ -79,10 +79,7 @@ export function writeState(state: ReaderState): string {
 /** The reverse. Refused, if the device's memory is damaged: `reader-state-…` and codes of "Documents". */
 export async function readState(text: string): Promise<ReaderState> {
   const members = parseDocument(utf8(text), KIND, BYTES);
-  expectType(members, KIND);
-  const fields = new Fields(members, "reader-state-malformed");
-  fields.take("type");
-  fields.take("shape");
+  const fields = typed(members, KIND, "reader-state-malformed");
   const [list] = fields.list("trust", 0, 1);
   if (list !== undefined && typeof list !== "string") throw fields.refuse("trust is not text");
   const [trustVersion, n] = fields.wholes("revocations", 2);

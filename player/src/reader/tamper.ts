@@ -1,6 +1,6 @@
 /** Section "Tamper report": what a device tells the service when it found something changed. */
 import type { Json, Members } from "./canonical.ts";
-import { expectType, Fields, parseObject } from "./documents.ts";
+import { Fields, parseObject, typed } from "./documents.ts";
 import { BUNDLE_ID, DIGEST, PATH, TENANT, writeTime } from "./notation.ts";
 import { Refused } from "./refused.ts";
 import { signAs, verifyOwn } from "./registration.ts";
@@ -52,10 +52,7 @@ export async function verifyReport(jws: unknown, tenant: string, device: string)
   const { payload, key } = await verifyOwn(jws, TYP, CHARACTERS);
   if (payload.length > PAYLOAD_BYTES) throw new Refused(MALFORMED, `The report is larger than ${PAYLOAD_BYTES} bytes.`);
   const members = parseObject(payload, TYPE, PAYLOAD_BYTES);
-  expectType(members, TYPE);
-  const fields = new Fields(members, MALFORMED);
-  fields.take("type");
-  fields.take("shape");
+  const fields = typed(members, TYPE, MALFORMED);
   const report = {
     tenant: fields.text("tenant", TENANT),
     bundleId: fields.text("bundle_id", BUNDLE_ID),

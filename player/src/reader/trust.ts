@@ -1,5 +1,5 @@
 /** Sections "Trust list" (one list) and "Which key may sign what". The chain of lists is chain.ts. */
-import { expectType, Fields, parseDocument } from "./documents.ts";
+import { Fields, parseDocument, typed } from "./documents.ts";
 import { readPublicKey, type PublicKey } from "./jwk.ts";
 import { TENANT, THUMBPRINT, type Bytes } from "./notation.ts";
 import { Refused } from "./refused.ts";
@@ -30,10 +30,7 @@ export interface TrustList {
 
 export async function parseTrustList(payload: Bytes): Promise<TrustList> {
   const members = parseDocument(payload, KIND, BYTES);
-  expectType(members, KIND);
-  const fields = new Fields(members, MALFORMED);
-  fields.take("type");
-  fields.take("shape");
+  const fields = typed(members, KIND, MALFORMED);
   const list = {
     iss: fields.text("iss", TENANT),
     version: fields.whole("version", 1),
