@@ -24,17 +24,9 @@ from tests.serve_app.device_world import API, FILM, NOW, Made, Shop, bundle, pho
 from tests.serve_app.test_device_stick import another, film
 from tests.vectors import world as w
 
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
 OWNERS = (w.PHONE, w.TABLET, w.CLASSMATE)
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "FIRST_PAUSE_S", 0.0)
-
-
-@pytest.fixture(scope="module")
-def first() -> Made:
-    return bundle(1)
 
 
 class School(Shop):

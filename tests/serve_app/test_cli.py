@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,9 @@ import httpx
 import pytest
 import typer
 
-from serve_app.cli import app, exits, main
+from serve_app.cli import app, exits
 from serve_app.cli.findings import place
-from serve_app.client import Client
-from tests.support.answers import API, Answers, problem, token
+from tests.support.answers import Answers, Run, problem, token
 
 DEVICE = "Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZmdoaWo"
 PACKAGE, BUNDLE, JOB = (f"{kind}_{'0f8k2m4q6s8u0a2c4e6g8i0k2m'}" for kind in ("pkg", "bnd", "job"))
@@ -58,27 +56,6 @@ LISTS = {
     "webhooks list": ("/v1/webhooks", "disabled", (WEBHOOK, URL)),
     f"webhooks deliveries {WEBHOOK}": (f"/v1/webhooks/{WEBHOOK}/deliveries", "pending", (EVENT,)),
 }
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command against an API in memory: (exit code, standard output, standard error)."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("CONTENT_TOKEN", token())
-    monkeypatch.setenv("CONTENT_API_URL", API)
-    monkeypatch.delenv("CONTENT_TENANT", raising=False)
-
-    def called(*arguments: str, api: Answers | None = None) -> tuple[int, str, str]:
-        transport = httpx.MockTransport(api or Answers({}))
-        made = partial(Client, transport=transport, sleep=lambda _: None, patience_s=0.0)
-        monkeypatch.setattr("serve_app.client.Client", made)
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return called
 
 
 # -- lists ------------------------------------------------------------------------------------------------------------

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,10 @@ import httpx
 import pytest
 
 from content.errors import ContentError
-from serve_app.cli import main
 from serve_app.client import Client
 from serve_app.device.planned import request
 from tests.serve_app.device_world import phone
-from tests.support.answers import API, Answers, problem, token
+from tests.support.answers import API, Answers, Run, problem
 
 PACKAGE, BUNDLE = "pkg_0f8k2m4q6s8u0a2c4e6g8i0k2m", "bnd_0f8k2m4q6s8u0a2c4e6g8i0k2m"
 PLAN: dict[str, Any] = {
@@ -43,29 +40,11 @@ PLAN: dict[str, Any] = {
     ],
 }  # fmt: skip
 MADE = {"package_id": PACKAGE, "version": 3, "profile": "phone-pq3bkt7xw2a", "plan_id": "q3bkt7xw2a", "bundles": [{"bundle_id": BUNDLE}]}  # fmt: skip
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("CONTENT_TOKEN", token())
-    monkeypatch.setenv("CONTENT_API_URL", API)
-
-    def called(api: Answers, *arguments: str) -> tuple[int, str, str]:
-        made = partial(Client, transport=httpx.MockTransport(api), sleep=lambda _: None, patience_s=0.0)
-        monkeypatch.setattr("serve_app.client.Client", made)
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return called
 
 
 def test_a_plan_is_read_in_80_columns(run: Run) -> None:
     api = Answers({f"GET /v1/packages/{PACKAGE}/plan": PLAN})
-    code, out, _ = run(api, "packages", "plan", PACKAGE, "--space", "200MB", "--rate", "800kbit/s")
+    code, out, _ = run("packages", "plan", PACKAGE, "--space", "200MB", "--rate", "800kbit/s", api=api)
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80, out
     rows = [line.split() for line in out.splitlines()]
@@ -77,7 +56,7 @@ def test_a_plan_is_read_in_80_columns(run: Run) -> None:
     )
     assert "wound: image-webp-960 → image-webp-640, saves 200,222,222 bytes" in " ".join(out.split())
     assert dict(api.asked[0].url.params) == {"space": "200MB", "profile": "phone", "rate": "800kbit/s"}
-    code, out, _ = run(api, "packages", "plan", PACKAGE, "--json")
+    code, out, _ = run("packages", "plan", PACKAGE, "--json", api=api)
     assert (code, json.loads(out)) == (0, PLAN)
 
 
@@ -85,9 +64,8 @@ def test_what_does_not_fit_says_what_would(run: Run) -> None:
     refused = problem(
         409, "space-too-small", "The smallest bundle has 812,345 bytes.", "Give it 812,345 bytes or more."
     )
-    code, _, err = run(
-        Answers({f"GET /v1/packages/{PACKAGE}/plan": refused}), "packages", "plan", PACKAGE, "--space", "1kB"
-    )
+    api = Answers({f"GET /v1/packages/{PACKAGE}/plan": refused})
+    code, _, err = run("packages", "plan", PACKAGE, "--space", "1kB", api=api)
     assert code == 1
     assert "space-too-small" in err and "Give it 812,345 bytes or more." in err
 
@@ -100,14 +78,14 @@ def test_a_device_looks_then_asks_for_what_it_saw(run: Run, tmp_path: Path) -> N
         f"GET /v1/bundles/{BUNDLE}": {"bundle_id": BUNDLE},
     }
     api = Answers(routes)
-    code, out, err = run(api, "device", "plan", folder, PACKAGE, "--space", "200MB", "--dry-run")
+    code, out, err = run("device", "plan", folder, PACKAGE, "--space", "200MB", "--dry-run", api=api)
     assert (code, api.bodies("/v1/bundles")) == (0, []), err
-    code, out, _ = run(api, "device", "plan", folder, PACKAGE, "--space", "200MB")
+    code, out, _ = run("device", "plan", folder, PACKAGE, "--space", "200MB", api=api)
     assert code == 0
     assert "It is there as phone-pq3bkt7xw2a." in out
     assert api.bodies("/v1/bundles") == [{"package_id": PACKAGE, "space": "200MB", "plan_id": "q3bkt7xw2a"}]
     assert all(request.headers["dpop"] for request in api.asked)
-    code, out, _ = run(api, "device", "plan", folder, PACKAGE, "--space", "all", "--json")
+    code, out, _ = run("device", "plan", folder, PACKAGE, "--space", "all", "--json", api=api)
     assert (code, json.loads(out)) == (0, {"plan": PLAN, "requested": MADE})
     assert api.bodies("/v1/bundles")[-1] == {"package_id": PACKAGE, "space": None}
 

@@ -40,17 +40,6 @@ def refusal(code: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def first() -> Made:
-    return bundle(1)
-
-
-@pytest.fixture(scope="module")
-def second() -> Made:
-    """All of it is new."""
-    return bundle(2)
-
-
-@pytest.fixture(scope="module")
 def delta(first: Made) -> Made:
     """Shares a part with the first version."""
     return bundle(2, after=first)

@@ -19,20 +19,7 @@ from serve_app.device.sync import SyncReport, sync
 from tests.serve_app.device_world import FILM, NOW, Made, Shop, bundle, phone
 from tests.vectors import world as w
 
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "FIRST_PAUSE_S", 0.0)
-
-
-@pytest.fixture(scope="module")
-def first() -> Made:
-    return bundle(1)
-
-
-@pytest.fixture(scope="module")
-def second() -> Made:
-    return bundle(2)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 def go(device: DeviceFolder, shop: Shop) -> SyncReport:

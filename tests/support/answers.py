@@ -12,6 +12,8 @@ import httpx
 
 API = "https://api.test"
 Answer = Any | Callable[[httpx.Request], Any]
+Run = Callable[..., tuple[int, str, str]]
+"""A command's arguments and `api=`, to its exit code, standard output and standard error."""
 
 
 def token(tenant: str = "acme") -> str:
