@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from content.bundles.dates import day, days
 from content.bundles.errors import BundleRefused
@@ -33,7 +34,11 @@ from content.trust.revocations import RevocationList
 MAX_MANIFEST_BYTES: Final = 64 << 20
 AHEAD: Final = 4
 """Segments that wait in memory, opened, behind the one that is due."""
-ReadRange = Callable[[str, int, int], bytes]
+STRETCH: Final = 4
+"""Segments that are verified in one go: nobody waits for what is in them."""
+ReadRange = Callable[[str, int, int], bytes | memoryview]
+"""(path, offset, length) to these bytes. A reader with a pool calls it from several threads at once."""
+T = TypeVar("T")
 ASK: Final = "Ask the school. Nothing that was learnt is lost."
 
 
@@ -73,23 +78,32 @@ class OpenBundle:
             raise BundleRefused("plaintext-digest", "A file is not what the manifest names.", "Report this bundle.")
 
     def _blocks(self, file: IndexFile) -> Iterator[bytes]:
+        segment, count = self._segments(file)
+        yield segment(0)  # it holds the salt, which the others need
+        yield from self._in_turn(partial(segment, i) for i in range(1, count))
+
+    def _segments(self, file: IndexFile) -> tuple[Callable[[int], bytes], int]:
+        """How to read and open one segment of a file, and how many it has."""
         key = next(key for key in self._keys if key.kid == file.kid)
         opener = FileOpener(key.key, associated_data(key.kid, file.id), size=file.size, segments=file.segments)
         path = self.index.parts[file.part].path
 
-        def read(i: int) -> bytes:
+        def segment(i: int) -> bytes:
             offset, length = opener.segment_range(i)
-            return self._read_range(path, file.offset + offset, length)
+            return opener.open(i, self._read_range(path, file.offset + offset, length))
 
-        yield opener.open(0, read(0))  # it holds the salt, which the others need
+        return segment, opener.count
+
+    def _in_turn(self, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+        """What the calls return, in their order. Reading, hashing and decrypting release the GIL: with a pool a few go side
+        by side."""
         if self._pool is None:
-            yield from (opener.open(i, read(i)) for i in range(1, opener.count))
+            yield from (call() for call in calls)
             return
-        # Hashing and decrypting release the GIL: a few segments are opened side by side, and come in their order.
-        ahead: deque[Future[bytes]] = deque()
+        ahead: deque[Future[T]] = deque()
         try:
-            for i in range(1, opener.count):
-                ahead.append(self._pool.submit(opener.open, i, read(i)))
+            for call in calls:
+                ahead.append(self._pool.submit(call))
                 if len(ahead) > AHEAD:
                     yield ahead.popleft().result()
             while ahead:
@@ -97,6 +111,7 @@ class OpenBundle:
         finally:
             for future in ahead:
                 future.cancel()
+            wait(ahead)  # what it reads from may be closed next
 
     def manifest(self) -> dict[str, Any]:
         """The course manifest. Raises as `read`, and DocumentRefused `manifest-…` or `document-…`."""
@@ -108,9 +123,17 @@ class OpenBundle:
     def verify(self) -> Iterator[IndexFile]:
         """Open every segment of every file, yielding each file when it has passed. Raises as `read`."""
         for file in self.index.files:
-            for _ in self._blocks(file):
+            segment, count = self._segments(file)
+            segment(0)
+            stretches = (range(begin, min(begin + STRETCH, count)) for begin in range(1, count, STRETCH))
+            for _ in self._in_turn(partial(_each, segment, stretch) for stretch in stretches):
                 pass
             yield file
+
+
+def _each(segment: Callable[[int], bytes], stretch: range) -> None:
+    for i in stretch:
+        segment(i)
 
 
 def open_bundle(

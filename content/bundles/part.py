@@ -76,7 +76,7 @@ class PartSealer:
         return IndexPart(self.path, self.size, part_digest([file.segments for file in self._files]))
 
 
-def check_part(index: Index, number: int, read_range: Callable[[int, int], bytes]) -> None:
+def check_part(index: Index, number: int, read_range: Callable[[int, int], bytes | memoryview]) -> None:
     """Every segment in part `number` has the hash that the index names; whoever carries a part on needs no key for this.
 
     Raises BundleRefused `segment-size` or `segment-digest`.

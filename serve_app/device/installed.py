@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from content.bundles.index import Index
@@ -137,16 +138,19 @@ class Shelf:
 
     @contextlib.contextmanager
     def reader(self) -> Generator[ReadRange]:
-        """`read_range(path, offset, length)` over the blobs here; a part is opened once."""
+        """`read_range(path, offset, length)` over the blobs here, for any thread; a part is opened once."""
         handles: dict[str, int] = {}
+        opening = Lock()
 
         def read_range(path: str, offset: int, length: int) -> bytes:
-            if path not in handles:
-                try:
-                    handles[path] = os.open(self.blob(path), os.O_RDONLY)
-                except FileNotFoundError as error:
-                    raise ContentError("part-missing", f"The part {path} is not here.", AGAIN) from error
-            return os.pread(handles[path], length, offset)
+            with opening:
+                if path not in handles:
+                    try:
+                        handles[path] = os.open(self.blob(path), os.O_RDONLY)
+                    except FileNotFoundError as error:
+                        raise ContentError("part-missing", f"The part {path} is not here.", AGAIN) from error
+                handle = handles[path]
+            return os.pread(handle, length, offset)
 
         try:
             yield read_range

@@ -47,7 +47,7 @@ class Staging:
             return False
         self._watch.begin("checking", part.size, 0)
 
-        def read_range(offset: int, length: int) -> bytes:
+        def read_range(offset: int, length: int) -> bytes | memoryview:
             self._watch.advance("checking", length)
             return read(part.path, offset, length)
 
