@@ -33,6 +33,7 @@ from serve_app.routes import (
     devices,
     drafts,
     enrolments,
+    foresight,
     health,
     jobs,
     keys,
@@ -66,8 +67,8 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, keys, audit, packages, manifests, plans, drafts, devices, enrolments, bundles, bundle_requests,
-        rebundles, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
+        health, me, tenants, keys, audit, packages, manifests, plans, drafts, devices, foresight, enrolments, bundles,
+        bundle_requests, rebundles, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip
 

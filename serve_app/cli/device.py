@@ -9,20 +9,17 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from content.errors import ContentError
-from serve_app.cli import device_licences, sticks
+from serve_app.cli import device_licences, foreseen, sticks
 from serve_app.cli.exits import FAILED
 from serve_app.cli.groups import Commands
 from serve_app.cli.options import DEFAULT_HOME, AsJson, Folder, Home, Which, examples, settings_for
 from serve_app.cli.output import answer, as_document, console, errors, print_json, say, tell
-
-if TYPE_CHECKING:
-    from serve_app.device.foresight import Foresight
 
 device_app = Commands(help="Be a device: register, download, open offline.")
 
@@ -108,13 +105,15 @@ def sync(
     from serve_app.device.bars import BarWatch, bytes_progress
     from serve_app.device.download import edge_client
     from serve_app.device.folder import DeviceFolder
-    from serve_app.device.foresight import foresee
+    from serve_app.device.foresight import look_ahead
     from serve_app.device.sync import sync as run
 
     device = DeviceFolder(folder)
     if dry_run:
         with device.locked(), Client(device.registered.api_url, device=device.identity) as api:
-            _print_foresight(foresee(device, api), as_json)
+            found = look_ahead(device, api)
+        facts = {**vars(found), "bundles": [vars(each) for each in found.bundles]}
+        answer(facts, as_json, "\n".join(foreseen.lines(facts)))
         return
     with (
         device.locked(),
@@ -274,20 +273,6 @@ def list_bundles(folder: Folder, as_json: AsJson = False) -> None:
         left = str(row["days_left"])
         table.add_row(row["bundle_id"], str(row["version"]), row["profile"], row["not_after"][:10], left)
     console.print(table if every else "It holds no bundle: `content-service device sync DIR`.")
-
-
-def _print_foresight(found: Foresight, as_json: bool) -> None:
-    facts = {**vars(found), "bundles": [vars(each) for each in found.bundles]}
-    lines = [
-        f"{each.bundle_id}  version {each.version}  {f'{each.fetch:,} of {each.size:,} bytes to fetch' if each.fetch else 'up to date'}"
-        for each in found.bundles
-    ]
-    lines.append(
-        f"{found.fetch:,} bytes to fetch; the disk holds {found.now:,} now, {found.peak:,} at the fullest, "
-        f"{found.after:,} afterwards."
-    )
-    lines += [f"will be deleted: {path}" for path in found.deletes]
-    answer(facts, as_json, "\n".join(lines))
 
 
 @contextmanager

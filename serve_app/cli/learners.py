@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from serve_app.cli import foreseen
 from serve_app.cli.caller import Caller, asks
 from serve_app.cli.groups import Commands
 from serve_app.cli.options import examples
@@ -122,6 +123,29 @@ def show_device(call: Caller, device_id: DeviceId) -> None:
     call.show(
         found, lambda: say(f"{found['device_id']}  {found['state']}, a {found['profile']} of {found['learner_id']}")
     )
+
+
+@devices_app.command(epilog=examples("devices foresight DEVICE", "devices foresight DEVICE --holds BUNDLE --json"))
+@asks("content:read", lists="devices list")
+def foresight(
+    call: Caller,
+    device_id: DeviceId,
+    holds: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BUNDLE", help="A bundle on it; repeat it for each. Else the licences it has registered."),
+    ] = None,
+) -> None:
+    """What a device's next sync will fetch, how full its disk gets, and what is deleted."""
+    found = call.api.foresight(device_id, holds or ())
+
+    def told() -> None:
+        say(f"It holds {', '.join(found['holds']) or 'no bundle'}.")
+        for line in foreseen.lines(found):
+            say(line)
+        for each in found["unknown"]:
+            say(f"{each} was never made for this device: not counted.")
+
+    call.show(found, told)
 
 
 @devices_app.command(epilog=examples("devices deactivate DEVICE"))

@@ -27,7 +27,8 @@ PATIENCE_S, FIRST_WAIT_S, LONGEST_WAIT_S = 10.0, 0.1, 5.0
 CONNECT_PATIENCE_S = 1.0
 """For a server that cannot be reached at all: it restarts, or somebody forgot to start it and should hear so soon."""
 UNREACHED = httpx.ConnectError, httpx.ConnectTimeout
-Query = str | int | None
+Query = str | int | list[str] | None
+"""A list stands for a parameter that is repeated."""
 
 
 class Connection:

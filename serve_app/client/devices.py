@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from serve_app.client.connection import Connection, Query
@@ -11,6 +11,7 @@ from serve_app.client.rows import (
     BundleRow,
     BundlesRequested,
     Challenge,
+    DeviceForesight,
     DeviceRow,
     Enrolment,
     Job,
@@ -35,6 +36,11 @@ class DeviceCalls(Connection):
 
     def device(self, device_id: str) -> DeviceRow:
         return self.get(f"/v1/devices/{device_id}")
+
+    def foresight(self, device_id: str, holds: Sequence[str] = ()) -> DeviceForesight:
+        """What its next sync fetches, needs and deletes; `holds` are bundles on it, if that is known better than by the
+        licences that it has registered."""
+        return self.get(f"/v1/devices/{device_id}/foresight", holds=list(holds) or None)
 
     def deactivate_device(self, device_id: str) -> None:
         """Nothing more is made for it or handed out to it."""

@@ -255,6 +255,28 @@ class DeviceRow(TypedDict):
     revoked_at: NotRequired[str | None]
 
 
+class BundleForesight(TypedDict):
+    bundle_id: str
+    package_id: str
+    version: int
+    new: bool
+    fetch: int
+    size: int
+
+
+class DeviceForesight(TypedDict):
+    """What a device's next sync would do, in bytes, if it holds `holds`."""
+
+    bundles: list[BundleForesight]
+    fetch: int
+    now: int
+    peak: int
+    after: int
+    deletes: list[str]
+    holds: list[str]
+    unknown: list[str]
+
+
 class Registered(DeviceRow):
     """A device that has just registered, and the trust lists it begins with."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from serve_app.models.base import Answer, Digest, Failure, Moment, Question
 from serve_app.models.tenants import TrustLists
 
 BundleState = Literal["planned", "claimed", "ready", "superseded", "failed", "cancelled"]
+
+
+BundleId = Annotated[str, Field(pattern=r"^bnd_[a-z0-9]{26}$", examples=["bnd_0f8k2m4q6s8u0a2c4e6g8i0k2m"])]
 
 
 class Bundle(Answer):
@@ -47,13 +50,41 @@ class BundleOffer(Bundle):
     issue: int
     licence: str
     signature: dict[str, Any]
-    new_bytes: int = Field(description="What a device fetches that has the version before: the index and what changed.")
+    new_bytes: int = Field(
+        description="What a device fetches that has what this one goes on from: the index and what changed."
+    )
     index: Blob
     parts: tuple[Blob, ...]
     urls_expire_in_s: int
     lists: TrustLists | None = Field(
         description="Trust and revocation lists that are newer than `lists_since`, if that was asked for."
     )
+
+
+class BundleForesight(Answer):
+    """A bundle that the sync takes: `fetch` of its `size` bytes come over the network. `new`: not on the device yet."""
+
+    bundle_id: str
+    package_id: str
+    version: int
+    new: bool
+    fetch: int
+    size: int
+
+
+class DeviceForesight(Answer):
+    """What a sync would do, in bytes: to fetch, on the disk now, at the fullest and afterwards."""
+
+    bundles: tuple[BundleForesight, ...]
+    fetch: int
+    now: int
+    peak: int
+    after: int
+    deletes: tuple[str, ...] = Field(
+        description="Paths of the blobs that will go, below `bundles/{tenant}/` on the edge."
+    )
+    holds: tuple[str, ...] = Field(description="The bundles that this counts as being on the device.")
+    unknown: tuple[str, ...] = Field(description="What was named in `holds` and was never made for this device.")
 
 
 class Device(Answer):

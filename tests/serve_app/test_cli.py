@@ -128,6 +128,7 @@ def test_an_error_for_a_program_is_one_document(run: Run) -> None:
         ("jobs pause nothing", "jobs queues"),
         ("enrolments show e1", "enrolments list"),
         ("devices show d1", "devices list"),
+        ("devices foresight d1", "devices list"),
         ("tenant show t1", "tenant list"),
     ],
 )
@@ -135,6 +136,27 @@ def test_an_unknown_id_is_told_with_the_command_that_lists_them(run: Run, comman
     code, _, err = run(*command.split())
     assert code == exits.FAILED
     assert f"→ `content-service {lists}` shows which there are." in err
+
+
+def test_what_a_sync_will_do_is_read_in_80_columns(run: Run) -> None:
+    update = {"bundle_id": BUNDLE, "package_id": PACKAGE, "version": 12, "new": True, "fetch": 1_234_567, "size": 123_456_789}  # fmt: skip
+    found = {
+        "bundles": [update, {**update, "fetch": 0, "new": False}], "fetch": 1_234_567, "now": 122_000_000,
+        "peak": 123_234_567, "after": 123_000_000, "deletes": [f"sea_{'0' * 26}/0123456789abcdef/index.json"],
+        "holds": [BUNDLE], "unknown": [f"bnd_{'1' * 26}"],
+    }  # fmt: skip
+    api = Answers({f"GET /v1/devices/{DEVICE}/foresight": found})
+    code, out, err = run("devices", "foresight", DEVICE, "--holds", BUNDLE, "--holds", f"bnd_{'1' * 26}", api=api)
+    assert (code, err) == (0, "")
+    assert all(len(line) <= 80 for line in out.splitlines()), out
+    assert api.asked[0].url.params.get_list("holds") == [BUNDLE, f"bnd_{'1' * 26}"]
+    told = " ".join(out.split())
+    assert f"{BUNDLE} version 12 1,234,567 of 123,456,789 bytes to fetch" in told
+    assert f"{BUNDLE} version 12 up to date" in told
+    assert "122,000,000 now, 123,234,567 at the fullest, 123,000,000 afterwards." in told
+    assert f"bnd_{'1' * 26} was never made for this device" in told
+    code, out, _ = run("devices", "foresight", DEVICE, "--json", api=api)
+    assert (code, json.loads(out)) == (0, found)
 
 
 def test_what_may_be_tried_again_has_an_exit_code_of_its_own(run: Run) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from content.bundles.foresight import Foresight
 from content.canonical import digest
 from content.errors import ContentError
 from serve_app.device import download
 from serve_app.device.download import Silent
 from serve_app.device.folder import DeviceFolder
-from serve_app.device.foresight import Foresight, foresee
+from serve_app.device.foresight import look_ahead
 from serve_app.device.reading import open_offline, verify
 from serve_app.device.sync import SyncReport, sync
 from tests.serve_app.device_world import FILM, NOW, Made, Shop, bundle, phone
@@ -118,9 +119,9 @@ def disk(device: DeviceFolder) -> int:
     return sum(path.stat().st_size for path in device.shelf.blobs.rglob("*") if path.is_file())
 
 
-def look_ahead(device: DeviceFolder, shop: Shop) -> Foresight:
+def told_before(device: DeviceFolder, shop: Shop) -> Foresight:
     with shop.api() as api:
-        return foresee(device, api)
+        return look_ahead(device, api)
 
 
 def test_a_later_version_fetches_what_changed_and_keeps_the_parts_it_shares(tmp_path: Path, first: Made) -> None:
@@ -142,7 +143,7 @@ def test_what_a_sync_will_do_is_told_before_and_nothing_is_fetched_for_it(tmp_pa
     for offered in ([first], [first, bundle(2, after=first)], [first, bundle(3)]):
         shop.bundles[:] = offered
         shop.served.clear()
-        told = look_ahead(device, shop)
+        told = told_before(device, shop)
         assert (shop.served, told.now) == ([], disk(device))
         report = go(device, shop)
         (bundle_told,), (taken,) = told.bundles, report.taken
@@ -151,7 +152,7 @@ def test_what_a_sync_will_do_is_told_before_and_nothing_is_fetched_for_it(tmp_pa
         assert told.after == disk(device)
         assert told.peak == told.now + told.fetch
         assert not any((device.shelf.blobs / path).exists() for path in told.deletes)
-    again = look_ahead(device, shop)
+    again = told_before(device, shop)
     assert (again.fetch, again.deletes, again.now) == (0, (), again.after)
 
 
@@ -160,7 +161,7 @@ def test_an_older_version_that_is_offered_is_not_foreseen(tmp_path: Path, first:
     device, shop = phone(tmp_path / "phone"), Shop([first, second])
     go(device, shop)
     shop.bundles[:] = [first]
-    told = look_ahead(device, shop)
+    told = told_before(device, shop)
     assert (told.bundles, told.fetch, told.deletes, told.now) == ((), 0, (), told.after)
 
 
@@ -168,7 +169,7 @@ def test_what_was_begun_counts_as_there(tmp_path: Path, first: Made) -> None:
     device, shop = phone(tmp_path / "phone"), Shop([first], cut_after=[1000, *[0] * 6])
     assert go(device, shop).refused
     held = disk(device)
-    told = look_ahead(device, shop)
+    told = told_before(device, shop)
     assert told.fetch == sum(len(data) for data in first.blobs.values()) - held
     assert (told.now, told.peak, told.deletes) == (held, held + told.fetch, ())
 
