@@ -96,8 +96,16 @@ class Calls:
         media_type = response.headers.get("content-type", "application/octet-stream").split(";")[0].strip()
         return Downloaded(f"sha256:{hashed.hexdigest()}", size, media_type)
 
-    def json(self, service: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The answer's JSON. Raises NeighbourError."""
+    def json(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        within_s: float | None = None,
+    ) -> Any:
+        """The answer's JSON, within `neighbour_deadline_s` unless the caller has less patience. Raises NeighbourError."""
 
         def once() -> Any:
             with self._stream(service, method, path, body) as response:
@@ -109,7 +117,7 @@ class Calls:
             except (ValueError, RecursionError) as error:
                 raise broken(service, "its answer is not JSON") from error
 
-        return self._again(service, self._settings.neighbour_deadline_s, once)
+        return self._again(service, self._settings.neighbour_deadline_s if within_s is None else within_s, once)
 
     def _again(self, service: str, within_s: float, call: Callable[[], T]) -> T:
         """Call until it helps no more: attempts, the deadline over all of them, and the breaker set the end."""

@@ -10,7 +10,16 @@ import json
 import sys
 from pathlib import Path
 
-from cluster.neighbours import AssistantRequest, AssistantSettings, Contract, HeardEvents, Listing, OriginalFacts
+from cluster.neighbours import (
+    AssistantRequest,
+    AssistantSettings,
+    Contract,
+    HeardEvents,
+    Holdings,
+    HoldingsRequest,
+    Listing,
+    OriginalFacts,
+)
 
 CONTRACTS: dict[str, type[Contract]] = {
     "catalog.listing": Listing,
@@ -18,6 +27,8 @@ CONTRACTS: dict[str, type[Contract]] = {
     "ai-gateway.assistant-request": AssistantRequest,
     "ai-gateway.assistant-settings": AssistantSettings,
     "sync.heard-events": HeardEvents,
+    "sync.holdings-request": HoldingsRequest,
+    "sync.holdings": Holdings,
 }
 
 

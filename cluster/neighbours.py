@@ -10,7 +10,7 @@ contract is not. In words: docs/neighbours.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -93,6 +93,24 @@ class HeardEvents(Contract):
     events: tuple[HeardEvent, ...]
 
 
+class Holding(Contract):
+    """A device, and the newest bundle of the package that it holds and has verified, as it last told sync-service."""
+
+    device_id: str = Field(min_length=1, max_length=256)
+    bundle_id: str = Field(pattern=r"^bnd_[a-z0-9]{26}$")
+
+
+class HoldingsRequest(Contract):
+    package_id: str
+    device_ids: tuple[str, ...]
+
+
+class Holdings(Contract):
+    """Devices that hold nothing of the package, or are not known, are left out."""
+
+    holdings: tuple[Holding, ...]
+
+
 # Paths below each service's URL; the local stubs serve the same ones.
 def draft_path(tenant: str, draft_id: str, revision: int) -> str:
     return f"/v1/tenants/{quote(tenant, safe='')}/drafts/{quote(draft_id, safe='')}/revisions/{revision}"
@@ -108,6 +126,16 @@ def facts_path(tenant: str, asset: str) -> str:
 
 def listing_path(tenant: str, course_id: str) -> str:
     return f"/v1/tenants/{quote(tenant, safe='')}/courses/{quote(course_id, safe='')}/listing"
+
+
+def holdings_path(tenant: str) -> str:
+    return f"/v1/tenants/{quote(tenant, safe='')}/holdings"
+
+
+def holding_path(tenant: str, package_id: str, device_id: str) -> str:
+    """Of the local stub alone: how devices tell sync-service what they hold is between the two."""
+    segments = (quote(each, safe="") for each in (tenant, package_id, device_id))
+    return "/v1/tenants/{}/packages/{}/devices/{}/holding".format(*segments)
 
 
 ASSISTANT_PATH = "/v1/assistant-settings"
@@ -165,6 +193,16 @@ class Neighbours:
         if facts.size > self._settings.original_max_bytes:
             raise too_large("media", self._settings.original_max_bytes)
         return facts
+
+    def holdings(self, tenant: str, package_id: str, device_ids: Sequence[str]) -> dict[str, str]:
+        """The bundle of a package that each of these devices holds, by device, where sync-service knows of one.
+
+        Raises NeighbourError, after `holdings_deadline_s` at the latest: bundles are made without it.
+        """
+        wanted = HoldingsRequest(package_id=package_id, device_ids=tuple(device_ids)).document()
+        within_s, path = self._settings.holdings_deadline_s, holdings_path(tenant)
+        found = _parsed("sync", Holdings, self._calls.json("sync", "POST", path, wanted, within_s=within_s))
+        return {each.device_id: each.bundle_id for each in found.holdings}
 
     def heard(self, subject: str | None = None, device_id: str | None = None) -> tuple[HeardEvent, ...]:
         """What sync-service has heard from us; only the demo and tests ask."""

@@ -73,7 +73,8 @@ class Settings(BaseSettings):
     media_url: str = Field("", description="media-service: originals")
     catalog_url: str = Field("", description="catalog-service: listings")
     ai_gateway_url: str = Field("", description="ai-gateway: settings of assistants; may be away")
-    sync_url: str = Field("", description="only the demo and tests ask it what it has heard")
+    sync_url: str = Field("", description="sync-service: what devices hold; may be away, and is not asked if empty")
+    holdings_deadline_s: float = Field(2.0, description="how long a batch of bundles waits for what its devices hold")
     neighbour_timeout_s: float = Field(10.0, description="longest silence of a neighbour")
     neighbour_deadline_s: float = Field(
         60.0, description="one question with all its tries, however slowly it is answered"

@@ -23,6 +23,7 @@ from content.bundles.keys import ContentKey
 from content.bundles.licence import IndexRef
 from content.canonical import derive_id, digest
 from content.errors import ContentError
+from tasks import holdings
 from tasks.content_keys import content_keys
 from tasks.contents import Contents
 from tasks.epochs import epochs_of, leave_ended
@@ -116,6 +117,8 @@ async def make(
         epochs = await epochs_of(tx, group.package_id, scopes)
         # Made anew is packed anew, so that nothing goes on that may be damaged or known to somebody.
         before = [] if group.making else await fetch_all(tx, NEWEST_BEFORE, _values(group, scopes))
+    if before and group.policy == "device":
+        before = await _in_hand(connections, tenant, group, before)
     keys = await content_keys(connections, tenant, group.package_id, epochs)
     bases = await asyncio.to_thread(_read_indexes, connections, tenant, before)
     wanted = [(source.digest, source.size) for source in contents.sources]
@@ -220,6 +223,17 @@ async def keys_of(
     epochs = {scope: seal.epoch for scope, seal in seals.items()}
     known = await content_keys(connections, tenant, group.package_id, epochs)
     return {scope: tuple(key for key in known[scope] if key.kid in seal.kids) for scope, seal in seals.items()}
+
+
+async def _in_hand(
+    connections: Connections, tenant: str, group: Group, before: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """What a device is known to hold takes the place of the newest that was made for it: it may have slept over that."""
+    devices = [row["scope"] for row in before]
+    bundles = await holdings.told(connections, tenant, group.package_id, devices)
+    async with connections.db.tenant(tenant) as tx:
+        held = await holdings.seals_of(tx, bundles, _values(group, devices))
+    return list({row["scope"]: row for row in (*before, *held)}.values())
 
 
 def _read_indexes(connections: Connections, tenant: str, rows: Sequence[dict[str, Any]]) -> dict[str, Index]:

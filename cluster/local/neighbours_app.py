@@ -2,7 +2,7 @@
 
 `python -m cluster.local.neighbours_app CONFIGURATION`. Below `/{service}`: authoring (drafts), media (originals, with
 ranges), catalog (listings), ai-gateway (assistant settings, the same answer for the same question) and sync (records what
-we publish; `heard.py`). `PUT /control/{service}` makes one of them down, failing or slow, for tests. All is kept in files.
+we publish; `heard.py`; and what devices hold). `PUT /control/{service}` makes one of them down, failing or slow, for tests. All is kept in files.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +24,16 @@ from fastapi.responses import FileResponse
 
 from cluster.local.heard import Heard
 from cluster.local.misbehaviour import Control, Misbehaviour
-from cluster.neighbours import AssistantEntry, AssistantRequest, AssistantSettings, Listing, OriginalFacts
+from cluster.neighbours import (
+    AssistantEntry,
+    AssistantRequest,
+    AssistantSettings,
+    Holding,
+    Holdings,
+    HoldingsRequest,
+    Listing,
+    OriginalFacts,
+)
 
 SERVICES = ("authoring", "media", "catalog", "ai-gateway", "sync")
 
@@ -95,6 +104,7 @@ def application(data: Path, heard: Heard | None = None) -> FastAPI:
     _ai_gateway(app)
     if heard:
         _sync(app, heard)
+    _holdings(app, store)
     return app
 
 
@@ -171,6 +181,22 @@ def _sync(app: FastAPI, heard: Heard) -> None:
     @app.get("/sync/v1/events")
     async def events(subject: str | None = None, device_id: str | None = None) -> dict[str, Any]:  # pyright: ignore[reportUnusedFunction]
         return {"events": [entry.document() for entry in heard.entries(subject, device_id)]}
+
+
+def _holdings(app: FastAPI, store: Store) -> None:
+    """Devices tell sync-service what they hold by a protocol of its own; here a PUT stands for it."""
+
+    @app.put("/sync/v1/tenants/{tenant}/packages/{package_id}/devices/{device_id}/holding", status_code=204)
+    async def put_holding(tenant: str, package_id: str, device_id: str, holding: Holding) -> None:  # pyright: ignore[reportUnusedFunction]
+        store.put(holding.model_dump_json().encode(), "holdings", tenant, package_id, device_id)
+
+    @app.post("/sync/v1/tenants/{tenant}/holdings")
+    async def holdings(tenant: str, wanted: HoldingsRequest) -> Holdings:  # pyright: ignore[reportUnusedFunction]
+        found: list[Holding] = []
+        for device_id in wanted.device_ids:
+            with suppress(HTTPException):  # not told of
+                found.append(Holding.model_validate_json(store.get("holdings", tenant, wanted.package_id, device_id)))
+        return Holdings(holdings=tuple(found))
 
 
 def main() -> None:

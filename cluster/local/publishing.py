@@ -20,7 +20,7 @@ import nats
 from cluster import telemetry
 from cluster.local.configuration import load_settings
 from cluster.local.home import Home, read_json
-from cluster.neighbours import Listing, draft_path, listing_path, original_path
+from cluster.neighbours import Holding, Listing, draft_path, holding_path, listing_path, original_path
 from content.canonical import rfc3339
 
 PUT_TIMEOUT_S = 120.0
@@ -47,6 +47,12 @@ def put_listing(home: Path, tenant: str, listing: Listing) -> None:
     """Lay a course's listing down at the catalog stub."""
     url = load_settings(home).catalog_url + listing_path(tenant, listing.course_id)
     _put(url, listing.model_dump_json(exclude_none=True).encode(), "application/json")
+
+
+def put_holding(home: Path, tenant: str, package_id: str, holding: Holding) -> None:
+    """Have the sync stub know what a device holds, as if the device had told it."""
+    url = load_settings(home).sync_url + holding_path(tenant, package_id, holding.device_id)
+    _put(url, holding.model_dump_json().encode(), "application/json")
 
 
 def control(home: Path, service: str, mode: str, delay_s: float = 5.0, times: int = 0) -> None:

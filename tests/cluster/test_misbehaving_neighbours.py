@@ -23,6 +23,7 @@ from cluster.settings import Settings
 DRAFT = b'{"title": {"en": "A draft that is served in full when nothing is wrong"}}'
 FILM = b"film" * 50_000
 DEADLINE_S = 0.6
+SERVICES = ("authoring", "media", "catalog", "sync")
 ODD_IDS = (
     "../../secret",
     "a/b",
@@ -49,7 +50,7 @@ class Stub:
         httpx.put(f"{self.url}/control/{service}", json=body, trust_env=False).raise_for_status()
 
     def settings(self, **more: Any) -> Settings:
-        urls = {f"{name}_url": f"{self.url}/{name.replace('_', '-')}" for name in ("authoring", "media", "catalog")}
+        urls = {f"{name}_url": f"{self.url}/{name}" for name in SERVICES}
         limits = {"neighbour_timeout_s": 0.4, "neighbour_deadline_s": DEADLINE_S, "original_deadline_s": 2.0}
         return Settings(
             **{**urls, **limits, "neighbour_max_json_bytes": 1 << 20, "original_max_bytes": 1 << 20, **more}
@@ -94,7 +95,7 @@ def _put(url: str, body: bytes) -> None:
 @pytest.fixture
 def stub(running: Stub) -> Iterator[Stub]:
     yield running
-    for service in ("authoring", "media", "catalog"):
+    for service in SERVICES:
         running.make(service, "ok")
     running.asked.clear()
 
@@ -111,6 +112,15 @@ def refused(call: Callable[..., Any], *arguments: Any) -> tuple[NeighbourError, 
     with pytest.raises(NeighbourError) as caught:
         call(*arguments)
     return caught.value, time.monotonic() - began
+
+
+@pytest.mark.parametrize("mode", ["down", "never", "drip"])
+def test_a_bundle_waits_for_what_devices_hold_less_than_for_anything_else(stub: Stub, mode: str) -> None:
+    with Neighbours(stub.settings(neighbour_deadline_s=20.0, holdings_deadline_s=DEADLINE_S), Breakers()) as neighbours:
+        stub.make("sync", mode)
+        error, took = refused(neighbours.holdings, "acme", "pkg_x", ["d1"])
+    assert (error.code, error.retryable) == ("neighbour-unavailable", True)
+    assert took < 10 * DEADLINE_S
 
 
 @pytest.mark.parametrize("mode", ["down", "error", "slow", "never", "drip", "reset", "truncated"])

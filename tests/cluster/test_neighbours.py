@@ -67,7 +67,7 @@ def server() -> Iterator[Scripted]:
 def neighbours(server: Scripted) -> Iterator[Neighbours]:
     settings = Settings(
         authoring_url=server.url, media_url=server.url, catalog_url=server.url, ai_gateway_url=server.url,
-        neighbour_timeout_s=2, neighbour_max_json_bytes=1000, original_max_bytes=5000,
+        sync_url=server.url,         neighbour_timeout_s=2, neighbour_max_json_bytes=1000, original_max_bytes=5000,
     )  # fmt: skip
     with Neighbours(settings, Breakers()) as neighbours:
         yield neighbours
@@ -129,6 +129,16 @@ def test_answers_keep_known_fields_only(server: Scripted, neighbours: Neighbours
     }  # fmt: skip
     server.answers = [(200, {}, json.dumps({**listing, "policy": "none"}).encode())]
     assert code_of(neighbours.listing, "acme", "c") == "neighbour-contract"
+
+
+def test_what_devices_hold_is_a_bundle_each_or_nothing(server: Scripted, neighbours: Neighbours) -> None:
+    held = {"device_id": "d1", "bundle_id": "bnd_0f8k2m4q6s8u0a2c4e6g8i0k2m"}
+    server.answers = [(200, {}, json.dumps({"holdings": [{**held, "seen_at": "today"}]}).encode())]
+    assert neighbours.holdings("acme", "pkg_x", ["d1", "d2"]) == {"d1": held["bundle_id"]}
+    assert server.asked == ["/v1/tenants/acme/holdings"]
+    for wrong in ("bnd_1", "", "bnd_0f8k2m4q6s8u0a2c4e6g8i0k2m\x00", 1, None):
+        server.answers = [(200, {}, json.dumps({"holdings": [{**held, "bundle_id": wrong}]}).encode())]
+        assert code_of(neighbours.holdings, "acme", "pkg_x", ["d1"]) == "neighbour-contract"
 
 
 def test_an_original_is_hashed_on_its_way(server: Scripted, neighbours: Neighbours, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from cluster.local import publishing
 from cluster.neighbours import Listing
 from content.bundles.errors import BundleRefused
 from content.bundles.stream import sealed_size
+from content.errors import ContentError
 from serve_app.client import BundleOffer
 from tests.support.courses import Course
 from tests.support.devices import Device
@@ -121,6 +122,73 @@ def test_a_new_version_adds_what_changed_and_nothing_else(tenant: Tenant, policy
     assert after["parts"][1]["size"] == new
     assert seals(tenant)[1]["new_bytes"] == new
     assert_settled(tenant)
+
+
+@pytest.mark.parametrize("sync", ["knows", "is away"])
+def test_a_device_that_slept_over_a_version_fetches_from_what_it_holds(tenant: Tenant, sync: str) -> None:
+    """Else its delta would begin with the version that it never had, and it would fetch that one's part too, dead bytes and all."""
+    course = with_pictures(tenant)
+    ((device, _),) = learners(tenant, course, 1)
+    tenant.publish(course)
+    tenant.ready(course, 1)
+    first = offer(device, 1)
+    device.open(first)
+    course = course.changed("p2", seed=secrets.randbelow(1 << 30))
+    tenant.publish(course)
+    tenant.ready(course, 1, number=2)
+    slept_over = offer(device, 2)
+    tenant.holds(course, device, first["bundle_id"])
+    course = course.changed("p3", seed=secrets.randbelow(1 << 30))
+    publishing.control(tenant.home, "sync", "ok" if sync == "knows" else "error")
+    try:
+        tenant.publish(course)
+        tenant.ready(course, 1, number=3)
+    finally:
+        publishing.control(tenant.home, "sync", "ok")
+    third = offer(device, 3)
+    assert device.read(device.open(third))[0] == tenant.manifest(course, 3)
+    before, between, now = ({part["path"] for part in each["parts"]} for each in (first, slept_over, third))
+    assert before < between
+    assert before <= now
+    assert bool(now & (between - before)) == (sync == "is away")
+    assert_settled(tenant)
+
+
+def test_what_a_sync_will_do_is_told_by_the_api_too(tenant: Tenant) -> None:
+    course, other = with_pictures(tenant), tenant.course().text()
+    ((device, _),) = learners(tenant, course, 1)
+    tenant.enrol(other, device.learner)
+    for each in (course, other):
+        tenant.publish(each)
+        tenant.ready(each, 1)
+    offers = {each["package_id"]: each for each in device.offers()}
+    told = device.api.foresight(device.id)
+    sizes = {each["bundle_id"]: each["total_bytes"] for each in offers.values()}
+    assert {each["bundle_id"]: each["fetch"] for each in told["bundles"]} == sizes
+    assert (told["now"], told["peak"], told["after"], told["deletes"]) == (0, told["fetch"], told["fetch"], [])
+    assert told["fetch"] == sum(size or 0 for size in sizes.values())
+
+    first = offers[tenant.package(course)]
+    device.api.register_licence(first["bundle_id"])
+    after_change = course.changed("p2", seed=secrets.randbelow(1 << 30))
+    tenant.publish(after_change)
+    tenant.ready(after_change, 1, number=2)
+    second = offer(device, 2)
+    strange = "bnd_" + "0" * 26
+    asked = device.api.foresight(device.id, [first["bundle_id"], strange])
+    assert (asked["holds"], asked["unknown"]) == ([first["bundle_id"]], [strange])
+    (update,) = [each for each in asked["bundles"] if each["bundle_id"] == second["bundle_id"]]
+    assert (update["fetch"], update["new"], update["size"]) == (second["new_bytes"], True, second["total_bytes"])
+    assert asked["now"] == first["total_bytes"]
+    assert asked["peak"] == asked["now"] + asked["fetch"]
+    assert asked["deletes"] == [first["index"]["path"]]  # its part is gone on using
+    assert asked["after"] == asked["peak"] - first["index"]["size"]
+
+    looked_after = tenant.api.foresight(device.id)  # goes by the licence that is registered
+    assert {**looked_after, "unknown": [strange]} == asked
+    with pytest.raises(ContentError) as refused:
+        learners(tenant, course, 1)[0][0].api.foresight(device.id)
+    assert refused.value.code == "forbidden"
 
 
 def device_digests(tenant: Tenant, course: Course) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cluster.local import publishing
 from cluster.local.identity import mint_token
+from cluster.neighbours import Holding
 from content.canonical import derive_id, digest
 from content.signatures import verify_document
 from content.trust.chain import verify_chain
@@ -51,6 +52,11 @@ class Tenant:
         enrolment = enrolment or f"enr-{secrets.token_hex(4)}"
         publishing.enrol(self.home, self.name, enrollment_id=enrolment, learner_id=learner, course_id=course.course_id)
         return enrolment
+
+    def holds(self, course: Course, device: Device, bundle_id: str) -> None:
+        """Have sync-service know that a device holds this bundle."""
+        holding = Holding(device_id=device.id, bundle_id=bundle_id)
+        publishing.put_holding(self.home, self.name, self.package(course), holding)
 
     def device(self, learner: str, profile: str = "phone") -> Device:
         token = mint_token(self.home, self.name, ["device:register"], learner)
