@@ -153,11 +153,11 @@ def _told(done: dict[str, Any]) -> None:
         lists += f", revocation list {'.'.join(map(str, done['revocations']))}"
     match done["kind"]:
         case "scheduled":
-            say(f"The key {done['kid']} is published; it signs from {done['begins'][:10]} ({lists}).")
+            say(f"The key {done['kid']} is published.\nIt signs from {done['begins'][:10]} ({lists}).")
         case "root":
             say(f"The root key {done['kid']} is in use ({lists}).")
         case _:
-            say(f"The key {done['replaced']} is revoked, {done['kid']} signs from now on ({lists}).")
+            say(f"The key {done['replaced']} is revoked,\n{done['kid']} signs from now on\n({lists}).")
 
 
 def _signed(result: dict[str, Any] | None) -> None:

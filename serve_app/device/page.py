@@ -43,7 +43,7 @@ figure{margin:1.5rem 0}figcaption,footer,small{font-size:.85rem;opacity:.8}
 section.quiz{border-inline-start:.25rem solid var(--accent);padding-inline-start:1rem}
 .absent{border:1px dashed;border-radius:.25rem;padding:.25rem .75rem}
 .correct::after{content:" ✓";color:var(--accent);font-weight:bold}
-pre{white-space:pre-wrap}footer{border-top:1px solid;margin-top:3rem}
+pre{white-space:pre-wrap}footer{border-top:1px solid;margin-top:3rem;overflow-wrap:anywhere}
 """
 
 

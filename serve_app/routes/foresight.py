@@ -27,7 +27,12 @@ READY = f"""
         where device_id = %s and state = 'ready' and {ENROLLED} and {OFFERED} and not {TAKEN_BACK}) offered
     where version = newest
 """
-REGISTERED = "select bundle_id from bundles where device_id = %s and registered_at is not null and returned_at is null"
+# Of each package the newest: the sync that fetched it has removed the ones before.
+REGISTERED = """
+    select distinct on (package_id) bundle_id from bundles
+    where device_id = %s and registered_at is not null and returned_at is null
+    order by package_id, version desc, registered_at desc
+"""
 DESCRIBED = """
     select b.bundle_id, b.package_id, b.version, l.document as licence,
            jsonb_build_object(s.index_path, s.index_size)
@@ -48,8 +53,8 @@ async def foresight(
         list[BundleId],
         Query(
             max_length=MOST_HELD,
-            description="A bundle on the device; repeat it for each. With a token and none named: the licences that the "
-            "device has registered and not returned.",
+            description="A bundle on the device; repeat it for each. With a token and none named: of each package the "
+            "newest licence that the device has registered and not returned.",
             default_factory=list,
         ),
     ],
