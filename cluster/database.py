@@ -81,9 +81,15 @@ class Database:
             raise ours from error
 
     @asynccontextmanager
-    async def tenant(self, tenant: str) -> AsyncIterator[Transaction]:
-        """A transaction that sees the rows of one tenant; committed at the end, rolled back on any error."""
+    async def tenant(self, tenant: str, *, snapshot: bool = False) -> AsyncIterator[Transaction]:
+        """A transaction that sees the rows of one tenant; committed at the end, rolled back on any error.
+
+        With `snapshot` all its statements see the tables as they were at the first one, and none may write: for an answer
+        that is read in several statements and must fit together.
+        """
         async with self.connection() as connection, connection.transaction():
+            if snapshot:
+                await connection.execute("set transaction isolation level repeatable read, read only")
             await connection.execute("select set_config('app.tenant', %s, true)", [tenant])
             yield connection
 

@@ -108,7 +108,7 @@ async def show(
     ] = None,
 ) -> BundleOffer:
     own = _reader(caller)
-    async with platform.db.tenant(caller.tenant) as tx:
+    async with platform.db.tenant(caller.tenant, snapshot=True) as tx:
         row = await fetch_one(
             tx,
             f"""select {COLUMNS}, seal_id, {ENROLLED} as enrolled, {OFFERED} as offered,

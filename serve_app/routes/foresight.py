@@ -64,7 +64,7 @@ async def foresight(
     that were never made for this device come back in `unknown` and count for nothing."""
     if caller.device_id != device_id:
         caller.require("content:read")
-    async with platform.db.tenant(caller.tenant) as tx:
+    async with platform.db.tenant(caller.tenant, snapshot=True) as tx:
         if await fetch_one(tx, "select 1 as x from devices where device_id = %s", [device_id]) is None:
             raise not_found("device")
         offered = await _described(tx, device_id, await _ids(tx, READY, device_id))

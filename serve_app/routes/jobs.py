@@ -17,7 +17,7 @@ from serve_app.models.base import Before, Given, Id, Page, Since
 from serve_app.models.jobs import Job
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import steering
+from tasks import rotation_job, steering
 from tasks.job_states import ENDED, State
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -124,10 +124,13 @@ async def events(
 )
 async def cancel(job_id: Id, request: Request, response: Response, caller: Authenticated, platform: Platform) -> Job:
     """A job that waits is cancelled at once (200); one that runs is stopped within seconds and leaves nothing behind
-    (202). Asking again changes nothing. A job that succeeded or failed answers 409 `job-ended`."""
+    (202). Asking again changes nothing. A job that succeeded or failed answers 409 `job-ended`. Who may not rotate keys may
+    not stop a rotation's job either."""
     caller.require("content:write")
     async with platform.db.tenant(caller.tenant) as tx:
-        before = await fetch_one(tx, "select state from jobs where job_id = %s for no key update", [job_id])
+        before = await fetch_one(tx, "select kind, state from jobs where job_id = %s for no key update", [job_id])
+        if before is not None and before["kind"] == rotation_job.KIND:
+            caller.require("operator")
         state = await steering.cancel(tx, caller.tenant, job_id)
         job = await _one(tx, job_id)
         if before is not None and before["state"] != state:

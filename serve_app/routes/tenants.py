@@ -121,7 +121,7 @@ async def trust(
 ) -> TrustLists:
     """With `revocations_since` the newest revocation list comes as `delta` (docs/bundle-format.md, "Revocation delta") if
     that version is known here, else as a whole."""
-    async with platform.db.tenant(tenant) as tx:
+    async with platform.db.tenant(tenant, snapshot=True) as tx:
         found = await signed_lists.read(tx, since=since, delta_from=signed_lists.version(revocations_since))
     if found is None:
         raise not_found("tenant")

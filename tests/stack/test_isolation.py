@@ -8,7 +8,10 @@ import httpx
 import psycopg
 import pytest
 
+from cluster.connections import Connections
+from cluster.database import fetch_all
 from cluster.local.identity import mint_token
+from tests.support.connected import with_connections
 from tests.support.running import Running
 from tests.support.tenants import Tenant
 
@@ -87,6 +90,30 @@ def test_a_tenant_setting_ends_with_its_transaction(running: Running) -> None:
             connection.execute("select set_config('app.tenant', %s, true)", [tenant.name])
             assert connection.execute("select tenant from tenants").fetchall() == [(tenant.name,)]
         assert connection.execute("select tenant from tenants").fetchall() == []
+
+
+def test_a_snapshot_does_not_change_while_it_is_read_and_writes_nothing(running: Running) -> None:
+    tenant = Tenant(running)
+
+    async def read(connections: Connections) -> tuple[str, list[Any], type[Exception] | None]:
+        name, policies, refused = tenant.name, list[Any](), None
+        query = "select coalesce(policy, '') as policy from tenants where tenant = %s"
+        async with connections.db.tenant(name, snapshot=True) as tx:
+            policies += await fetch_all(tx, query, [name])
+            async with connections.db.tenant(name) as other:
+                await other.execute("update tenants set policy = 'shared' where tenant = %s", [name])
+            policies += await fetch_all(tx, query, [name])
+            try:
+                async with tx.transaction():
+                    await tx.execute("update tenants set policy = null where tenant = %s", [name])
+            except psycopg.errors.ReadOnlySqlTransaction as error:
+                refused = type(error)
+        async with connections.db.tenant(name) as tx:  # the connection is as any other again
+            await tx.execute("update tenants set policy = policy where tenant = %s", [name])
+            (after,) = await fetch_all(tx, query, [name])
+        return after["policy"], [row["policy"] for row in policies], refused
+
+    assert with_connections(running, read, "api") == ("shared", ["", ""], psycopg.errors.ReadOnlySqlTransaction)
 
 
 def test_a_row_cannot_be_written_for_another_tenant(running: Running) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from cluster.connections import Connections
@@ -23,7 +24,7 @@ from tests.support.connected import with_connections
 from tests.support.courses import Course
 from tests.support.devices import Device, fetched
 from tests.support.running import Running
-from tests.support.tenants import Tenant
+from tests.support.tenants import Tenant, bearer
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -116,6 +117,9 @@ def test_an_emergency_is_in_both_lists_at_once_and_every_licence_and_manifest_is
     stolen = head_kid(offer["signature"])
 
     done = tenant.api.rotate_keys(tenant.name, "emergency", "found on a paste site")
+    job = f"{tenant.running.settings.api_url}/v1/jobs/{done['job_id']}"
+    answer = httpx.delete(job, headers=bearer(tenant, "content:write"), trust_env=False, timeout=20)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")  # an author cannot stop it
     assert done["replaced"] == stolen
     assert done["kid"] != stolen
     served = tenant.api.trust_lists(tenant.name)
