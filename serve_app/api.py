@@ -30,6 +30,7 @@ from serve_app.routes import (
     audit,
     bundle_requests,
     bundles,
+    changes,
     devices,
     drafts,
     enrolments,
@@ -67,7 +68,7 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, keys, audit, packages, manifests, plans, drafts, devices, foresight, enrolments, bundles,
+        health, me, tenants, keys, audit, changes, packages, manifests, plans, drafts, devices, foresight, enrolments, bundles,
         bundle_requests, rebundles, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip

@@ -1,11 +1,13 @@
 """PlayPackages: an immutable version of a course, ready to play.
 
 `manifest` holds the document and its bytes, `build` makes it from a draft and what was rendered, `report` and
-`media_report` tell what the author should know about the build and the files it was made of, `plan` which of it fits a space.
+`media_report` tell what the author should know about the build and the files it was made of, `plan` which of it fits a space, and
+`changes` what is new in a version.
 """
 
 from content.packages.assets import AssetFile, AssetResult
 from content.packages.build import Source, build_manifest
+from content.packages.changes import Changes, compare
 from content.packages.choices import Choices, Variant
 from content.packages.manifest import Manifest, parse
 from content.packages.media_report import invalid_media, media_findings
@@ -17,6 +19,7 @@ __all__ = [
     "RATES",
     "AssetFile",
     "AssetResult",
+    "Changes",
     "Choices",
     "Manifest",
     "Plan",
@@ -25,6 +28,7 @@ __all__ = [
     "Variant",
     "build_manifest",
     "build_problems",
+    "compare",
     "invalid_media",
     "media_findings",
     "parse",

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from serve_app.cli import changes
 from serve_app.cli.caller import Caller, asks
 from serve_app.cli.findings import print_findings
 from serve_app.cli.groups import Commands
@@ -80,6 +81,26 @@ def versions(
         moment("published", "published_at"), column("bytes", "total_bytes"),
     ]  # fmt: skip
     call.show({"items": rows}, lambda: show(columns, rows, "There is no such version."))
+
+
+@packages_app.command("changes", epilog=examples("packages changes pkg_…", "packages changes pkg_… 1 3 --json"))
+@asks("content:read", lists=LISTS)
+def show_changes(
+    call: Caller,
+    package_id: PackageId,
+    older: Annotated[int | None, typer.Argument(min=1, help="From this version; the one before, if left out.")] = None,
+    newer: Annotated[int | None, typer.Argument(min=1, help="To this one; the newest published, if left out.")] = None,
+) -> None:
+    """What changed from one version to another: units, blocks, assets, and bytes to fetch.
+
+    + added, - removed, ~ changed, > moved
+    """
+    if older is None or newer is None:
+        published = list(islice(call.api.versions(package_id, state="published"), 2))
+        newer = newer or (published[0]["version"] if published else 1)
+        older = older or (published[-1]["version"] if published else 1)
+    found = call.api.changes(package_id, older, newer)
+    call.show(found, lambda: say("\n".join(changes.lines(found))))
 
 
 @packages_app.command(

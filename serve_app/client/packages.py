@@ -39,6 +39,10 @@ class PackageCalls(Connection):
     def version(self, package_id: str, version: int) -> Version:
         return self.get(_path(package_id, version))
 
+    def changes(self, package_id: str, older: int, newer: int) -> dict[str, Any]:
+        """What changed from one published version to another: units, blocks, assets, bytes to fetch."""
+        return self.get(f"/v1/packages/{package_id}/versions/{older}...{newer}")
+
     def report(self, package_id: str, version: int) -> dict[str, Any]:
         """What the author should know of a build."""
         return self.get(f"{_path(package_id, version)}/report")

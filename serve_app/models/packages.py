@@ -59,6 +59,60 @@ class Version(Answer):
     withdrawn_reason: str | None
 
 
+Change = Literal["added", "removed", "changed", "moved"]
+
+
+class UnitChange(Answer):
+    """A unit; `members` are those of its own that differ, apart from its blocks."""
+
+    id: str = Field(examples=["bleeding"])
+    change: Change
+    members: tuple[str, ...] = Field(examples=[["title"]])
+
+
+class BlockChange(Answer):
+    """A block. `unit`: where it stands now, or stood."""
+
+    id: str
+    unit: str
+    type: str = Field(examples=["text"])
+    change: Change
+    members: tuple[str, ...] = Field(description="What differs; `unit`: it stood in another one.", examples=[["html"]])
+
+
+class AssetChange(Answer):
+    """An original; `before` and `after` are the bytes of all of its renditions."""
+
+    id: str
+    change: Change
+    source: bool = Field(description="Whether the author's file is another one, or only what was made of it.")
+    before: int
+    after: int
+
+
+class Fetch(Answer):
+    """Bytes that a device of a profile fetches, but for its index: for the update, or without anything yet. A device that
+    holds much that is dead may be sent the whole."""
+
+    profile: str = Field(examples=["phone"])
+    update: int
+    whole: int
+
+
+class VersionChanges(Answer):
+    """What changed from version `older` to `newer`. `same`: nothing did that a learner could see."""
+
+    package_id: PackageId
+    older: int
+    newer: int
+    same: bool
+    metadata: tuple[str, ...] = Field(description="Members of the course itself that differ.", examples=[["title"]])
+    units: tuple[UnitChange, ...]
+    blocks: tuple[BlockChange, ...]
+    assets: tuple[AssetChange, ...]
+    fetches: tuple[Fetch, ...]
+
+
 class Signature(Answer):
     """Tree head, its signature, and the proof that leads to it (docs/bundle-format.md, Signatures)."""
 

@@ -159,6 +159,36 @@ def test_what_a_sync_will_do_is_read_in_80_columns(run: Run) -> None:
     assert (code, json.loads(out)) == (0, found)
 
 
+def test_what_changed_is_read_in_80_columns_and_by_default_of_the_newest(run: Run) -> None:
+    found = {
+        "package_id": PACKAGE, "older": 2, "newer": 12, "same": False, "metadata": ["title", "theme"],
+        "units": [{"id": "bleeding", "change": "added", "members": []}],
+        "blocks": [{"id": "recovery-position", "unit": "unconscious", "type": "quiz", "change": "changed", "members": ["questions"]}],
+        "assets": [{"id": "film-of-the-recovery-position", "change": "changed", "source": False, "before": 123_456_789, "after": 98_765_432}],
+        "fetches": [{"profile": "phone", "update": 1_234_567, "whole": 123_456_789}],
+    }  # fmt: skip
+    versions = [{**ROW, "version": 12}, {**ROW, "version": 2}]
+    routes = {
+        f"GET /v1/packages/{PACKAGE}/versions": versions,
+        f"GET /v1/packages/{PACKAGE}/versions/2...12": found,
+        f"GET /v1/packages/{PACKAGE}/versions/1...12": {**found, "same": True},
+    }
+    code, out, err = run("packages", "changes", PACKAGE, api=Answers(routes))
+    assert (code, err) == (0, "")
+    assert all(len(line) <= 80 for line in out.splitlines()), out
+    for line in (
+        "~ course: title, theme",
+        "+ unit bleeding",
+        "~ quiz recovery-position in unconscious: questions",
+        "phone: 1,234,567 bytes to fetch, 123,456,789 for a device without any",
+    ):
+        assert line in out.splitlines()
+    code, out, _ = run("packages", "changes", PACKAGE, "1", api=Answers(routes))
+    assert (code, "Nothing changed" in out) == (0, True)
+    code, out, _ = run("packages", "changes", PACKAGE, "2", "12", "--json", api=Answers(routes))
+    assert (code, json.loads(out)) == (0, found)
+
+
 def test_what_may_be_tried_again_has_an_exit_code_of_its_own(run: Run) -> None:
     def away(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")

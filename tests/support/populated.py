@@ -48,6 +48,8 @@ class Populated(Tenant):
             "tenant": self.name,
             "package_id": self.package_id,
             "version": str(self.newest),
+            "older": str(self.newest),
+            "newer": str(self.newest),
             "bundle_id": self.bundle_id,
             "device_id": self.enrolled.id,
             "enrollment_id": ENROLMENT,
