@@ -10,7 +10,7 @@ from content.errors import ContentError
 LOG_LINES = 15
 
 _REMEDIES: tuple[tuple[str, str, str], ...] = (
-    (r"address already in use|bind: address|EADDRINUSE", "port-taken", "Another program took its port; run `content-service up` again: it will choose a free one."),
+    (r"address already in use|already occupied|bind: address|EADDRINUSE", "port-taken", "Another program took its port; stop it, or run `content-service up` again: it chooses another port."),
     (r"no space left on device|ENOSPC", "disk-full", "The disk is full: free some space, or move the stack with --home."),
     (r"shared memory segment|/dev/shm", "shm-small", "/dev/shm is too small: start the container with --shm-size=1g, or `mount -o remount,size=1g /dev/shm`."),
     (r"uid_map|user namespace|apparmor_restrict|setting up uid map", "userns-restricted", "User namespaces are restricted: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` allows them."),

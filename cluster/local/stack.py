@@ -45,6 +45,8 @@ SERVICES = (*(pool.name for pool in POOLS), "content-render", "content-deployer"
 OTHER_LOGS = ("edge-access", *SERVICES)
 """Logs that are no part's own: the edge's access log, and those of the service's processes (setting `log_folder`)."""
 HEALTH_PATIENCE_S = 5.0
+TRIES = 3
+"""How often `up` begins anew where, between the choice of a port and its use, somebody else took it."""
 
 
 @dataclass(frozen=True)
@@ -113,29 +115,46 @@ class Stack:
         tell, began = progress or (lambda _: None), time.monotonic()
         self.home.prepare()
         with self.home.locked():
-            warnings = machine.check(self.home.path)
-            site = self._site(overrides or {})
-            warnings += machine.check_sandbox(configuration.load_settings(self.home.path))
-            for warning in warnings:
-                tell(f"note: {warning}")
-            kept = [part.name for part in (*BASE, *((RAY, SERVE) if ray else ())) if self._is_kept(part, site)]
-            if RAY.name not in kept and SERVE.name in kept:
-                kept.remove(SERVE.name)
-            settings = configuration.load_settings(self.home.path)
-            # Ray takes longest to start and needs none of the others; the deployer meanwhile imports what it binds.
-            later = [part for part in ((RAY, SERVE) if ray else ()) if part.name not in kept]
-            ray_head.hold(site)
-            with ThreadPoolExecutor(1) as beside:
-                coming = beside.submit(self._start_together, later, site, tell)
+            for left in reversed(range(TRIES)):
                 try:
-                    self._start_together([part for part in BASE if part.name not in kept], site, tell)
-                    set_up_s = self._set_up(settings, before_ray, tell)
-                except BaseException:
-                    ray_head.let_go(site, "stop")
-                    raise
-                ray_head.let_go(site)
-                coming.result()
-            start_s = {name: running.start_s for name, running in self._noted().items()} | set_up_s
+                    return self._up(tell, began, ray, before_ray, overrides or {})
+                except LocalStackError as error:
+                    if error.code != "port-taken" or not left:
+                        raise
+                    tell(f"note: another program took a port of {error.part}: beginning anew with another one")
+        raise AssertionError("unreachable")
+
+    def _up(
+        self,
+        tell: Progress,
+        began: float,
+        ray: bool,
+        before_ray: Callable[[Settings], None] | None,
+        overrides: Mapping[str, Any],
+    ) -> StackInfo:
+        warnings = machine.check(self.home.path)
+        site = self._site(overrides)
+        warnings += machine.check_sandbox(configuration.load_settings(self.home.path))
+        for warning in warnings:
+            tell(f"note: {warning}")
+        kept = [part.name for part in (*BASE, *((RAY, SERVE) if ray else ())) if self._is_kept(part, site)]
+        if RAY.name not in kept and SERVE.name in kept:
+            kept.remove(SERVE.name)
+        settings = configuration.load_settings(self.home.path)
+        # Ray takes longest to start and needs none of the others; the deployer meanwhile imports what it binds.
+        later = [part for part in ((RAY, SERVE) if ray else ()) if part.name not in kept]
+        ray_head.hold(site)
+        with ThreadPoolExecutor(1) as beside:
+            coming = beside.submit(self._start_together, later, site, tell)
+            try:
+                self._start_together([part for part in BASE if part.name not in kept], site, tell)
+                set_up_s = self._set_up(settings, before_ray, tell)
+            except BaseException:
+                ray_head.let_go(site, "stop")
+                raise
+            ray_head.let_go(site)
+            coming.result()
+        start_s = {name: running.start_s for name, running in self._noted().items()} | set_up_s
         return StackInfo(
             self.home.path, settings, self._addresses(site, ray=ray), start_s, time.monotonic() - began, tuple(kept), tuple(warnings)
         )  # fmt: skip

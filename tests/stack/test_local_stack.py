@@ -27,11 +27,12 @@ from nats.js.errors import NoStreamResponseError
 from cluster import cdn
 from cluster.local import publishing
 from cluster.local.configuration import load_settings
-from cluster.local.errors import LocalStackError
+from cluster.local.errors import LocalStackError, part_failed
 from cluster.local.home import Home, read_json
 from cluster.local.identity import mint_token
 from cluster.local.keys import Keys
 from cluster.local.nats import Nats
+from cluster.local.part import Site
 from cluster.local.ports import is_free
 from cluster.local.stack import BASE, Stack, StackInfo
 from cluster.neighbours import Listing, NeighbourError, Neighbours
@@ -197,6 +198,35 @@ def test_a_port_that_somebody_took_is_chosen_anew(tmp_path: Path) -> None:
     assert str(again.ports["nats"]) in load_settings(stack.home.path).nats_url
     stack.down()
     assert not stack.home.short.exists()
+
+
+def test_a_port_taken_between_its_choice_and_its_use_is_chosen_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another program does at the worst moment; `up` begins anew by itself, and keeps the parts that came up."""
+    monkeypatch.setattr("cluster.local.stack.BASE", (Nats(), Keys()))
+    stack, told = Stack(tmp_path / "home"), list[str]()
+    with socket.socket() as thief:
+        prepare = Nats.before_start
+
+        def steal(self: Nats, site: Site) -> None:
+            prepare(self, site)
+            if thief.getsockname()[1] == 0:
+                thief.bind(("127.0.0.1", site.ports["nats"]))
+                thief.listen()
+
+        monkeypatch.setattr(Nats, "before_start", steal)
+        try:
+            stack.up(told.append, ray=False)
+            assert read_json(stack.home.state)["ports"]["nats"] != thief.getsockname()[1]
+        finally:
+            stack.down()
+    assert "note: another program took a port of nats: beginning anew with another one" in told
+
+
+def test_ray_s_own_words_for_a_taken_port_are_known() -> None:
+    words = "ValueError: Failed to bind to 127.0.0.1:29191 because it's already occupied. You can use ..."
+    assert part_failed("ray", "its process ended.", words).code == "port-taken"
 
 
 def test_a_part_that_cannot_start_is_named_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
