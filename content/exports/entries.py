@@ -1,0 +1,25 @@
+"""What a zip is made of: names with bytes, or with the digest of a rendition that lies in the object store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A rendition. It is read when the zip is written, and checked against this digest and size."""
+
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of an export; `path` is relative, with `/`, of ASCII letters, digits, `-`, `_` and `.`."""
+
+    path: str
+    content: bytes | Stored
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.content) if isinstance(self.content, bytes) else self.content.size_bytes
