@@ -16,6 +16,7 @@ from content.errors import ContentError
 
 MAX_BYTES = 4 << 20
 GUESSED = "windows-1252"
+OVERLAP_SLACK_S = 0.05  # what rounding to frames and hundredths leaves between two cues that follow each other
 _MAX_FOREIGN_SHARE = 0.3  # of letters beyond ASCII in a text of Western Europe
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-{{2,3}}>\s*{_TIME}.*")
@@ -26,12 +27,14 @@ _REMEDY = "Save the captions as WebVTT or SRT in UTF-8."
 
 @dataclass(frozen=True)
 class Captions:
-    """Normalised WebVTT, when its last cue ends, how many cues it has, and the encoding it came in."""
+    """Normalised WebVTT, when its last cue ends, how many cues it has, and the encoding it came in. `overlaps`: when each
+    cue begins that begins while an earlier one is still shown."""
 
     webvtt: bytes
     end_s: float
     cues: int
     encoding: str
+    overlaps: tuple[float, ...] = ()
 
 
 def to_webvtt(data: bytes) -> bytes:
@@ -59,7 +62,17 @@ def read_captions(data: bytes) -> Captions:
         raise ContentError("captions-unreadable", "The captions hold no text.", _REMEDY)
     body = "\n".join(f"{start} --> {end}\n{words}\n" for start, end, words in lines)
     end_s = max(_seconds(end) for _, end, _ in lines)
-    return Captions(f"WEBVTT\n\n{body}".encode(), end_s, len(lines), encoding)
+    times = [(_seconds(start), _seconds(end)) for start, end, _ in lines]
+    return Captions(f"WEBVTT\n\n{body}".encode(), end_s, len(lines), encoding, tuple(_overlaps(times)))
+
+
+def _overlaps(times: list[tuple[float, float]]) -> Iterator[float]:
+    """The beginnings of cues, given in order, that lie before the end of one that came earlier."""
+    until = 0.0
+    for start, end in sorted(times):
+        if until - start > OVERLAP_SLACK_S:
+            yield start
+        until = max(until, end)
 
 
 def _decode(data: bytes) -> tuple[str, str]:

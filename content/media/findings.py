@@ -28,6 +28,13 @@ def findings(asset: str, probe: Probe, pointers: Sequence[str]) -> Iterator[Prob
             "save it as UTF-8."
         )
         yield Problem(pointer, "captions-encoding", message, "warning")
+    if probe.overlaps:
+        others = f", and so do {probe.overlaps - 1} more" if probe.overlaps > 1 else ""
+        message = (
+            f"The captions “{asset}” show two cues at once from {clock(probe.overlap_s)}: one begins before the one in "
+            f"front of it has ended{others}. End each cue where the next begins."
+        )
+        yield Problem(pointer, "captions-overlap", message, "warning")
     if probe.missing_s:
         message = (
             f"“{asset}” ends {probe.missing_s:.1f} s before it says; its upload or export may have been cut short."
@@ -39,3 +46,9 @@ def findings(asset: str, probe: Probe, pointers: Sequence[str]) -> Iterator[Prob
     if probe.kind == "image" and probe.width < SMALL_IMAGE_WIDTH and probe.codec != "svg":
         message = f"“{asset}” is only {probe.width} pixels wide and will look coarse."
         yield Problem(pointer, "image-small", message, "warning")
+
+
+def clock(seconds: float) -> str:
+    """A time in a film as players show it, in minutes and whole seconds."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"

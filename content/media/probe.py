@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-PROBE_VERSION = 2  # raised when a probe says more or other things: older ones are not used again
+PROBE_VERSION = 3  # raised when a probe says more or other things: older ones are not used again
 Kind = Literal["image", "video", "audio", "captions", "file"]
 
 
@@ -41,6 +41,8 @@ class Probe:
     size_bytes: int = 0
     missing_s: float = 0.0  # what the file promises and does not hold
     removed: str = ""  # what had to be left out of it, by name
+    overlaps: int = 0  # of captions: cues that begin while an earlier one is shown
+    overlap_s: float = 0.0  # when the first of them begins
 
     @property
     def animated(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from content.drafts.blocks import AudioBlock, VideoBlock
 from content.drafts.course import Draft
 from content.errors import ContentError, InvalidInput, Problem
-from content.media.findings import findings
+from content.media.findings import clock, findings
 from content.media.probe import Probe
 
 CAPTIONS_SLACK_S = 1.0  # a last cue may stay a moment longer than the film's last frame
@@ -58,12 +58,7 @@ def _late_captions(draft: Draft, probes: Mapping[str, Probe]) -> Iterator[Proble
                 if length and end > length + CAPTIONS_SLACK_S:
                     pointer = f"/units/{at}/blocks/{index}/captions/{number}/asset"
                     message = (
-                        f"The captions “{track.asset}” go on until {_clock(end)}, but “{block.asset}” ends at "
-                        f"{_clock(length)}. They may belong to another film."
+                        f"The captions “{track.asset}” go on until {clock(end)}, but “{block.asset}” ends at "
+                        f"{clock(length)}. They may belong to another film."
                     )
                     yield Problem(pointer, "captions-late", message, "warning")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}"

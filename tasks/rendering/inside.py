@@ -26,8 +26,17 @@ def probe(path: str, kind: Kind, limits: dict[str, Any], asset: str) -> dict[str
     refuse_strangers(head, kind, asset)
     if kind == "captions":
         read = _captions(file, asset)
-        size = file.stat().st_size
-        return asdict(Probe(kind, "text/vtt", duration_s=read.end_s, frames=read.cues, codec=read.encoding, size_bytes=size))  # fmt: skip
+        found = Probe(
+            kind,
+            "text/vtt",
+            duration_s=read.end_s,
+            frames=read.cues,
+            codec=read.encoding,
+            size_bytes=file.stat().st_size,
+            overlaps=len(read.overlaps),
+            overlap_s=min(read.overlaps, default=0.0),
+        )
+        return asdict(found)
     if kind == "image" and is_svg(head):
         from tasks.rendering.vectors import probe_svg
 

@@ -83,6 +83,36 @@ def test_cues_at_the_same_time_stay_and_the_end_is_known():
     text = "1\n00:00:01,000 --> 01:00:09,500\none\n\n2\n00:00:02,000 --> 00:00:03,000\ntwo\n\n3\n00:00:02,000 --> 00:00:03,000\nthree\n"
     found = read_captions(text.encode())
     assert (found.cues, found.end_s) == (3, 3609.5)
+    assert found.overlaps == (2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("times", "overlaps"),
+    [
+        ("1-2 2-3", ()),
+        ("1-2.04 2-3", ()),
+        ("1-2.1 2-3", (2.0,)),
+        ("12.5-14 11-13 13.9-15 20-21", (12.5, 13.9)),
+        ("0-60 5-6 30-31", (5.0, 30.0)),
+        ("1-2 1-2", (1.0,)),
+    ],
+)
+def test_cues_that_overlap_are_known_by_when_they_begin(times: str, overlaps: tuple[float, ...]):
+    spans = [span.split("-") for span in times.split()]
+    text = "".join(
+        f"00:{float(start):06.3f} --> 00:{min(float(end), 59.9):06.3f}\ncue {number}\n\n"
+        for number, (start, end) in enumerate(spans)
+    )
+    assert read_captions(f"WEBVTT\n\n{text}".encode()).overlaps == overlaps
+
+
+def test_the_author_is_told_where_captions_overlap():
+    probe = Probe("captions", "text/vtt", overlaps=3, overlap_s=72.4)
+    (problem,) = findings("en-vtt", probe, ("/units/0/blocks/1/captions/0/asset",))
+    assert (problem.code, problem.severity) == ("captions-overlap", "warning")
+    assert problem.pointer == "/units/0/blocks/1/captions/0/asset"
+    assert "two cues at once from 1:12" in problem.message
+    assert "2 more" in problem.message
 
 
 def test_many_cues_are_read_in_a_moment():

@@ -80,3 +80,11 @@ def test_a_limit_that_is_passed_leaves_nothing(tmp_path: Path) -> None:
         look(original, "image", out, Settings(render_max_output_bytes=2000))
     assert refused.value.code == "render-failed"
     assert list(out.iterdir()) == []
+
+
+def test_captions_that_overlap_are_seen_in_the_sandbox(tmp_path: Path) -> None:
+    original, out = tmp_path / "original", tmp_path / "out"
+    original.write_text("WEBVTT\n\n00:01.000 --> 00:14.000\none\n\n00:12.500 --> 00:20.000\ntwo\n")
+    out.mkdir()
+    found, _ = look(original, "captions", out, SETTINGS)
+    assert (found.overlaps, found.overlap_s) == (1, 12.5)
