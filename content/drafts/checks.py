@@ -6,18 +6,19 @@ warnings stay in its report.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from content.drafts.base import Model
 from content.drafts.blocks import AssistantBlock, AudioBlock, ImageBlock, TextBlock, VideoBlock
 from content.drafts.course import AssetKind, CompletionBlocks, CompletionScore, CourseHead, asset_uses
-from content.drafts.markup import removed_tags
+from content.drafts.markup import Format, mark_up
 from content.drafts.parts import Parts, escape
 from content.drafts.quiz import MultipleQuestion, QuizBlock, SingleQuestion
 from content.errors import Problem
 
 MIN_CONTRAST = 4.5  # WCAG 2.2, 1.4.3: text of normal size
+MAX_NAMED_FORMULAS = 20  # of one text; the others are counted
 
 
 def check(parts: Parts) -> Iterator[Problem]:
@@ -75,12 +76,25 @@ def _block(pointer: str, block: Model) -> Iterator[Problem]:
         message = "The sound has neither transcript nor captions; who cannot hear it will miss it."
         yield Problem(pointer, "transcript-missing", message, "warning")
     if isinstance(block, TextBlock):
-        for tag, text in block.text.items():
-            if removed := removed_tags(text, block.format):
-                message = f"These elements are not allowed in a text and are left out: {', '.join(removed)}."
-                yield Problem(f"{pointer}/text/{escape(tag)}", "markup-removed", message, "warning")
+        yield from _marked_up(f"{pointer}/text", block.text, block.format)
+    if isinstance(block, (VideoBlock, AudioBlock)) and block.transcript:
+        yield from _marked_up(f"{pointer}/transcript", block.transcript)
     if isinstance(block, QuizBlock):
         yield from _quiz(pointer, block)
+
+
+def _marked_up(pointer: str, texts: Mapping[str, str], form: Format = "markdown") -> Iterator[Problem]:
+    """What of the texts of one language map cannot be shown as it is written."""
+    for tag, text in texts.items():
+        marked, here = mark_up(text, form), f"{pointer}/{escape(tag)}"
+        if marked.removed:
+            message = f"These elements are not allowed in a text and are left out: {', '.join(marked.removed)}."
+            yield Problem(here, "markup-removed", message, "warning")
+        for message in marked.unreadable[:MAX_NAMED_FORMULAS]:
+            yield Problem(here, "formula-unreadable", message, "warning")
+        if (rest := len(marked.unreadable) - MAX_NAMED_FORMULAS) > 0:
+            message = f"{rest} more formulas of this text are shown as they are written."
+            yield Problem(here, "formula-unreadable", message, "warning")
 
 
 def _quiz(pointer: str, quiz: QuizBlock) -> Iterator[Problem]:
@@ -90,6 +104,7 @@ def _quiz(pointer: str, quiz: QuizBlock) -> Iterator[Problem]:
         if question.id in seen:
             yield Problem(f"{here}/id", "duplicate-question-id", f"Two questions have the id “{question.id}”.")
         seen.add(question.id)
+        yield from _marked_up(f"{here}/prompt", question.prompt)
         for name in ("choices", "pairs", "items"):
             ids = [part.id for part in getattr(question, name, ())]
             for part in sorted({part for part in ids if ids.count(part) > 1}):
