@@ -15,6 +15,7 @@ from content.drafts.course import AssetKind, CompletionBlocks, CompletionScore, 
 from content.drafts.markup import Format, mark_up
 from content.drafts.parts import Parts, escape
 from content.drafts.quiz import MultipleQuestion, QuizBlock, SingleQuestion
+from content.drafts.sequence_checks import check_sequencing
 from content.errors import Problem
 
 MIN_CONTRAST = 4.5  # WCAG 2.2, 1.4.3: text of normal size
@@ -31,6 +32,7 @@ def check(parts: Parts) -> Iterator[Problem]:
         yield from _completion(parts, parts.head)
         yield from _contrast(parts.head)
         yield from _languages(parts, parts.head)
+        yield from check_sequencing(parts, parts.head)
     yield from _grounding(parts)
     for pointer, model in _located(parts):
         yield from _unknown(pointer, model)

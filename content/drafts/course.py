@@ -46,6 +46,31 @@ class CompletionScore(Model):
 Completion = Annotated[CompletionAll | CompletionBlocks | CompletionScore, Field(discriminator="rule")]
 
 
+class PreTest(Model):
+    """Whoever reaches `mastery` of the points in the quizzes of `unit` may leave out the units in `skips`; they count as
+    done."""
+
+    unit: Id
+    skips: Annotated[tuple[Id, ...], Field(min_length=1, max_length=MAX_UNITS)]
+    mastery: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+
+class PostTest(Model):
+    """`unit` opens when all others are done, and is passed with `mastery` of the points in its quizzes."""
+
+    unit: Id
+    mastery: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+
+class Sequencing(Model):
+    """In which order units open. A unit is done when all its blocks were seen and all its quizzes handed in."""
+
+    order: Literal["free", "forced"] = "free"
+    """`forced`: a unit opens when all before it are done."""
+    pretest: PreTest | None = None
+    posttest: PostTest | None = None
+
+
 class Colours(Model):
     text: Colour
     background: Colour
@@ -82,6 +107,8 @@ class CourseHead(Model):
     """SPDX id or Creative Commons URI."""
     authors: Annotated[tuple[Author, ...], Field(max_length=MAX_AUTHORS)] = ()
     completion: Completion = CompletionAll(rule="all")
+    sequencing: Sequencing | None = None
+    """Absent: every unit is open from the beginning."""
     theme: Theme | None = None
     assets: Annotated[dict[AssetId, AssetEntry], Field(max_length=MAX_ASSETS)] | None = None
     """Where given, every asset that a block names must be in it."""

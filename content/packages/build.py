@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from content.canonical import canonical, digest, parse_rfc3339
-from content.drafts.course import Draft
+from content.drafts.course import Draft, Sequencing
 from content.drafts.languages import direction
 from content.errors import ContentError
 from content.packages.assets import AssetResult
@@ -88,6 +88,7 @@ def _metadata(draft: Draft) -> dict[str, Any]:
         "license": draft.license,
         "authors": [{"name": each.name} | ({"url": each.url} if each.url else {}) for each in draft.authors],
         "completion": draft.completion.model_dump(mode="json", include=set(type(draft.completion).model_fields)),
+        **_sequencing(draft.sequencing),
         "theme": {
             "logo": theme.logo if theme else None,
             "logo_alt": dict(theme.logo_alt) if theme and theme.logo_alt else None,
@@ -100,6 +101,22 @@ def _metadata(draft: Draft) -> dict[str, Any]:
             else None,
         },
     }
+
+
+def _sequencing(given: Sequencing | None) -> dict[str, Any]:
+    """Only where given, so that packages built before it was known keep their bytes."""
+    if given is None:
+        return {}
+    document: dict[str, Any] = {"order": given.order}
+    if given.pretest:
+        document["pretest"] = {
+            "unit": given.pretest.unit,
+            "skips": list(given.pretest.skips),
+            "mastery": given.pretest.mastery,
+        }
+    if given.posttest:
+        document["posttest"] = {"unit": given.posttest.unit, "mastery": given.posttest.mastery}
+    return {"sequencing": document}
 
 
 def _assets(draft: Draft, results: Mapping[str, AssetResult]) -> dict[str, Any]:
