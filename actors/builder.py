@@ -1,29 +1,20 @@
-"""Pool content-builder: build jobs, one `jobs` row each, rendered as Ray tasks."""
+"""Pool content-builder: build jobs, rendered as Ray tasks."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
-import structlog
-from pgqueuer.errors import RetryRequested
-from pgqueuer.models import Job
-
-from actors.queue_pool import QueueReplica
-from cluster import failpoints, queue
+from actors.job_pool import JobReplica
+from cluster import queue
 from cluster.database import Transaction
-from cluster.queue import Work
-from cluster.telemetry import describe
-from tasks import build, jobs, steering, workspace
-from tasks.jobs import LONE_DEATHS, Retry
+from tasks import build, workspace
 
 STALE_S = 3600.0
-log = structlog.get_logger()
 
 
-class Builder(QueueReplica):
-    """Counts a start before the work begins, so that a job which kills its worker each time is found."""
+class Builder(JobReplica):
+    """Its jobs leave folders on the node, which are removed whatever becomes of the job."""
 
     queue = queue.BUILD
 
@@ -32,56 +23,11 @@ class Builder(QueueReplica):
         await asyncio.to_thread(workspace.sweep, self.settings.workspace, max(STALE_S, self.settings.lease_s))
         await super().start()
 
-    async def read_depth(self) -> float:
-        async with self.connections.ops.connection() as connection:
-            return float(await queue.depth(connection, self.queue))
+    async def work_at(self, begun: dict[str, Any]) -> None:
+        await build.run(self.connections, begun)
 
-    async def handle(self, job: Job, work: Work) -> None:
-        db = self.connections.db
-        async with db.tenant(work.tenant) as tx:
-            alone = await jobs.suspected(tx, work.subject)
-        # Counted inside the room: who waits there while a neighbour kills the worker has not begun.
-        async with self._room.enter(alone=alone):
-            async with db.tenant(work.tenant) as tx:
-                begun = await jobs.begin(tx, work.subject)
-                if begun is None:  # say its worker died while it was to end it
-                    await self._ended_as_asked(tx, work.subject, job.id)
-            if begun is None:
-                await asyncio.to_thread(workspace.forget, self.settings.workspace, work.subject)
-                return
-            if begun["starts"] - 1 > LONE_DEATHS:
-                async with db.tenant(work.tenant) as tx:
-                    await build.give_up(tx, begun, jobs.WORKER_DIED)
-                return
-            await self._build(work.tenant, begun, job.id)
+    async def give_up(self, tx: Transaction, begun: dict[str, Any], problem: dict[str, Any]) -> None:
+        await build.give_up(tx, begun, problem)
 
-    async def _build(self, tenant: str, begun: dict[str, Any], entry: int) -> None:
-        db, job, attempt = self.connections.db, begun["job_id"], begun["attempt"]
-        try:
-            await build.run(self.connections, begun)
-        except asyncio.CancelledError:
-            async with db.tenant(tenant) as tx:
-                if not await self._ended_as_asked(tx, job, entry):
-                    await jobs.put_back(tx, job, attempt, "the worker left; it starts again elsewhere", tried=False)
-            raise
-        except Exception as error:  # every failure is decided here
-            await asyncio.to_thread(failpoints.hit, "build.after_stop", self.settings)
-            log.warning("build failed", job=job, attempt=attempt, **describe(error))
-            decision = jobs.decide(error, attempt, self.settings.job_max_attempts)
-            async with db.tenant(tenant) as tx:
-                if await self._ended_as_asked(tx, job, entry):
-                    return
-                if isinstance(decision, Retry):
-                    again = await jobs.put_back(tx, job, attempt, decision.reason)
-                else:
-                    again = False
-                    await build.give_up(tx, begun, decision.problem)
-            if isinstance(decision, Retry) and again:
-                raise RetryRequested(timedelta(seconds=decision.delay_s), decision.reason) from error
-
-    async def _ended_as_asked(self, tx: Transaction, job: str, entry: int) -> bool:
-        """End the job if it was cancelled, whatever else happened; its key is free at once for a retry."""
-        ended = await steering.end_cancelled(tx, job)
-        if ended:
-            await queue.release(tx, entry)
-        return ended
+    async def ended_elsewhere(self, job: str) -> None:
+        await asyncio.to_thread(workspace.forget, self.settings.workspace, job)

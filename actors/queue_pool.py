@@ -1,4 +1,4 @@
-"""A pool that takes its work from PgQueuer (builder and bundler).
+"""A pool that takes its work from PgQueuer (builder, exporter and bundler).
 
 The queue's loop runs on asyncpg: PgQueuer's psycopg driver listens and queries on one connection, so every query would
 wait for the listener (9 jobs/s where asyncpg did 593). A lost Postgres ends the loop, and the replica is replaced.

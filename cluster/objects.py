@@ -1,7 +1,6 @@
 """Blobs in S3: streamed both ways, multipart with SHA-256 checksums, a failed upload aborted.
 
-Keys are `assets/{tenant}/{sha256 hex}`, `packages/{tenant}/{package}/{version}/…` and `bundles/{tenant}/{path}`. Calls
-block: async callers use a thread. Errors: ContentError `object-missing`, or `storage-unavailable` (retryable).
+Keys are those of `cluster.places`. Calls block: async callers use a thread. Errors: ContentError `object-missing`, or `storage-unavailable` (retryable).
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from content.errors import ContentError
 
 PIECE = 8 * MIB
 MISSING = {"NoSuchKey", "404", "NoSuchUpload"}
+MEDIA_TYPE = "application/octet-stream"
 
 
 class Objects:
@@ -51,11 +51,11 @@ class Objects:
             ),
         )
 
-    def put(self, key: str, body: Any, media_type: str = "application/octet-stream") -> None:
-        """One PUT of bytes or of an open file."""
+    def put(self, key: str, body: Any, media_type: str = MEDIA_TYPE, *, file_name: str | None = None) -> None:
+        """One PUT of bytes or of an open file. Whoever downloads it saves it as `file_name`."""
         with _translated("put", key):
             self.client.put_object(
-                Bucket=self.bucket, Key=key, Body=body, ContentType=media_type, ChecksumAlgorithm="SHA256"
+                Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256", **_told(media_type, file_name)
             )
 
     def get(self, key: str) -> bytes:
@@ -118,10 +118,12 @@ class Objects:
                 for entry in page.get("Uploads", [])
             ]
 
-    def begin(self, key: str) -> str:
+    def begin(self, key: str, media_type: str = MEDIA_TYPE, *, file_name: str | None = None) -> str:
         """Begin a multipart upload and return its id; end it with `finish` or `abort`."""
         with _translated("begin", key):
-            answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, ChecksumAlgorithm="SHA256")
+            answer = self.client.create_multipart_upload(
+                Bucket=self.bucket, Key=key, ChecksumAlgorithm="SHA256", **_told(media_type, file_name)
+            )
             return str(answer["UploadId"])
 
     def piece(self, key: str, upload: str, number: int, body: Any) -> dict[str, Any]:
@@ -142,6 +144,12 @@ class Objects:
     def abort(self, key: str, upload: str) -> None:
         with _translated("abort", key):
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+
+
+def _told(media_type: str, file_name: str | None) -> dict[str, str]:
+    """What stands in the header of the object. A file name is of ASCII letters, digits, `.`, `_` and `-`."""
+    saved = {} if file_name is None else {"ContentDisposition": f'attachment; filename="{file_name}"'}
+    return {"ContentType": media_type, **saved}
 
 
 def _broke_off(error: Exception) -> bool:

@@ -23,6 +23,11 @@ def withdrawn(tenant: str, package_id: str, version: int, digest: str) -> str:
     return f"withdrawn/{tenant}/{package_id}/{version}/{digest.removeprefix('sha256:')}.json"
 
 
+def exports(tenant: str, package_id: str, version: int, export_id: str = "") -> str:
+    """What stands before everything that was exported of a version, or of one export. The edge reads the version out of it."""
+    return f"exports/{tenant}/{package_id}/{version}/" + (f"{export_id}/" if export_id else "")
+
+
 def bundles(tenant: str) -> str:
     """What stands before the `path` of a licence's index and parts."""
     return f"bundles/{tenant}/"

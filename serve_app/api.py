@@ -34,6 +34,7 @@ from serve_app.routes import (
     devices,
     drafts,
     enrolments,
+    exports,
     foresight,
     health,
     jobs,
@@ -69,7 +70,7 @@ ROUTERS = tuple(
     module.router
     for module in (
         health, me, tenants, keys, audit, changes, packages, manifests, plans, drafts, devices, foresight, enrolments, bundles,
-        bundle_requests, rebundles, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
+        bundle_requests, rebundles, exports, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip
 

@@ -231,4 +231,4 @@ async def give_up(tx: Transaction, job: Mapping[str, Any], problem: dict[str, An
     """A build has failed for good: the version says so, and the package keeps the version before."""
     if not await jobs.fail(tx, job["job_id"], job["attempt"], problem):
         return
-    await versions.fail(tx, job["subject"], problem)
+    await versions.fail(tx, job["job_id"], job["subject"], problem)

@@ -17,7 +17,7 @@ from cluster.database import fetch_all
 from tasks.idempotency_keys import forget_expired
 from tasks.workspace import sweep
 
-KINDS = ("assets/", "packages/", "withdrawn/", "bundles/")
+KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,12 @@ def _list(connections: Connections) -> dict[str, float]:
 
 
 def _abort_uploads(connections: Connections, border: float) -> int:
-    stale = [(key, upload) for key, upload, begun in connections.objects.uploads("bundles/") if begun <= border]
+    stale = [
+        (key, upload)
+        for kind in ("bundles/", "exports/")
+        for key, upload, begun in connections.objects.uploads(kind)
+        if begun <= border
+    ]
     for key, upload in stale:
         connections.objects.abort(key, upload)
     return len(stale)
@@ -84,6 +89,7 @@ async def _wanted(connections: Connections) -> set[str]:
         )
         indexes = await fetch_all(connection, "select tenant, index_path from seals where index_path is not null")
         parts = await fetch_all(connection, "select tenant, path from parts")
+        exports = await fetch_all(connection, "select key from exports where state = 'ready'")
     return {
         *(places.asset(row["tenant"], row["digest"]) for row in assets),
         *(
@@ -94,4 +100,5 @@ async def _wanted(connections: Connections) -> set[str]:
         ),
         *(places.bundles(row["tenant"]) + row["index_path"] for row in indexes),
         *(places.bundles(row["tenant"]) + row["path"] for row in parts),
+        *(row["key"] for row in exports),
     }

@@ -1,4 +1,5 @@
-"""How far a build is: the mean over its originals of the mean over their renditions, written a few times a second.
+"""How far a job is, written a few times a second; of a build it is the mean over its originals of the mean over their
+renditions.
 
 It is also how a worker hears that its job was cancelled: the row is looked at as often as it is written.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -17,8 +18,9 @@ from content.errors import ContentError
 from tasks import jobs
 
 EVERY_S = 0.5
-STAGES = {"draft": (0.0, 0.05), "media": (0.05, 0.95), "publish": (0.95, 1.0)}
-"""The stages of a build, each with its share of the whole (from, to)."""
+Stages = Mapping[str, tuple[float, float]]
+"""The parts of a job's work in their order, each with its share of the whole (from, to)."""
+BUILD: Stages = {"draft": (0.0, 0.05), "media": (0.05, 0.95), "publish": (0.95, 1.0)}
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -34,10 +36,10 @@ def job_cancelled() -> JobCancelled:
 class Progress:
     """Collects shares in memory and mirrors them to the job's row; telling it never waits for the database."""
 
-    def __init__(self, connections: Connections, tenant: str, job: str) -> None:
+    def __init__(self, connections: Connections, tenant: str, job: str, stages: Stages = BUILD) -> None:
         self._connections, self._tenant, self._job = connections, tenant, job
         self._message = ""
-        self._stages = dict.fromkeys(STAGES, 0.0)
+        self._bounds, self._stages = stages, dict.fromkeys(stages, 0.0)
         self._shares: dict[str, dict[str, float]] = defaultdict(dict)
         self._changed = False
         self._cancelled = asyncio.Event()
@@ -67,7 +69,7 @@ class Progress:
 
     def tell(self, stage: str, share: float, message: str) -> None:
         """How much of a stage is done, 0 to 1; the stages before it are."""
-        for name in STAGES:
+        for name in self._bounds:
             if name == stage:
                 break
             self._stages[name] = 1.0
@@ -88,7 +90,7 @@ class Progress:
 
     def overall(self) -> float:
         """The share of the whole, 0 to 1."""
-        return max(start + (end - start) * self._stages[name] for name, (start, end) in STAGES.items() if self._stages[name])  # fmt: skip
+        return max(start + (end - start) * self._stages[name] for name, (start, end) in self._bounds.items() if self._stages[name])  # fmt: skip
 
     async def _mirror(self) -> None:
         while True:

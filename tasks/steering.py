@@ -8,6 +8,7 @@ if that worker dies, the one that takes its queue entry over ends the job.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -19,9 +20,12 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
 from cluster.queue import Work
 from content.errors import ContentError
-from tasks import jobs, versions
+from tasks import exports, jobs, versions
 from tasks.job_states import ENDED, State
 
+MADE = {queue.BUILD: versions, queue.EXPORT: exports}
+"""By kind of job: where it is written that what it makes has failed, or is wanted again. A job of another kind goes on where
+it stopped."""
 log = structlog.get_logger()
 
 
@@ -52,8 +56,15 @@ async def end_cancelled(tx: Transaction, job: str, before: State = State.CANCELL
     """End a job that was asked to end and at which nobody works (any more), and what it was for. False if it was not."""
     row = await jobs.cancelled(tx, job, before)
     if row is not None:
-        await versions.fail(tx, row["subject"], jobs.CANCELLED)
+        await fail_made(tx, row, jobs.CANCELLED)
     return row is not None
+
+
+async def fail_made(tx: Transaction, job: Mapping[str, Any], problem: Mapping[str, Any]) -> None:
+    """What a job was to make says why it is not there. `job` has `job_id`, `kind` and `subject`."""
+    made = MADE.get(job["kind"])
+    if made is not None:
+        await made.fail(tx, job["job_id"], job["subject"], problem)
 
 
 async def retry(tx: Transaction, tenant: str, job: str) -> bool:
@@ -69,10 +80,9 @@ async def retry(tx: Transaction, tenant: str, job: str) -> bool:
         raise ContentError(
             "job-not-retryable", f"The job is {state}.", "Only a job that failed or was cancelled can be tried again."
         )
-    if not await versions.plan_again(tx, row["subject"]):
-        raise ContentError(
-            "job-not-retryable", "What the job was to make is not wanted any more.", "Publish the draft again."
-        )
+    made = MADE.get(row["kind"])
+    if made is not None and not await made.plan_again(tx, job, row["subject"]):
+        raise ContentError("job-not-retryable", "What the job was to make is not wanted any more.", "Ask for it anew.")
     await jobs.create(tx, tenant, job, row["kind"], row["subject"])
     await queue.enqueue(tx, row["kind"], [Work(tenant, job)])
     return True

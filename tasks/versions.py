@@ -1,6 +1,6 @@
 """How a package version goes on when its build does not: it fails with the reason, or is planned anew.
 
-The job's row is locked before the version's, here and where a build commits. A version that failed (or whose build was
+The job's row (the second argument names the job) is locked before the version's, here and where a build commits. A version that failed (or whose build was
 cancelled) may be built again: by a retry of its job, or when the same revision is published once more.
 """
 
@@ -14,10 +14,8 @@ from psycopg.types.json import Jsonb
 from cluster.database import Transaction, fetch_one
 
 
-async def fail(tx: Transaction, subject: Mapping[str, Any], problem: Mapping[str, Any]) -> None:
-    """The version says why it was not built; the package keeps the version before. A job of another kind has none."""
-    if "version" not in subject:
-        return
+async def fail(tx: Transaction, _: str, subject: Mapping[str, Any], problem: Mapping[str, Any]) -> None:
+    """The version says why it was not built; the package keeps the version before."""
     await tx.execute(
         b"""update package_versions set state = 'failed', report = %s
             where package_id = %s and version = %s and state = 'planned'""",
@@ -25,11 +23,8 @@ async def fail(tx: Transaction, subject: Mapping[str, Any], problem: Mapping[str
     )
 
 
-async def plan_again(tx: Transaction, subject: Mapping[str, Any]) -> bool:
-    """False if the version has not failed, so that there is nothing to be built. A job of another kind goes on where it
-    stopped."""
-    if "version" not in subject:
-        return True
+async def plan_again(tx: Transaction, _: str, subject: Mapping[str, Any]) -> bool:
+    """False if the version has not failed, so that there is nothing to be built."""
     row = await fetch_one(
         tx,
         """update package_versions set state = 'planned', report = null

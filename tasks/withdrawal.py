@@ -1,4 +1,4 @@
-"""Withdrawing a version: its manifest is answered with 410, and nothing new is made of it or handed out.
+"""Withdrawing a version: its manifest and exports are answered with 410, and nothing new is made of it or handed out.
 
 Its manifest's blob moves to `withdrawn/`, out of reach of the edge: copied before the rows change, removed after they
 did (a crash between leaves a copy that garbage collection finds). The event tells the neighbours and, by way of the outbox,
@@ -17,7 +17,7 @@ from cluster.database import Transaction, fetch_one
 from cluster.outbox import Outgoing, emit
 from content.canonical import rfc3339
 from content.errors import ContentError
-from tasks import planning, plans
+from tasks import exports, planning, plans
 
 WITHDRAWN = "content.play_package.withdrawn.v1"
 
@@ -72,6 +72,7 @@ async def withdraw(tx: Transaction, tenant: str, package_id: str, version: int, 
             where package_id = %s and version = %s and state in ('planned', 'claimed')""",
         [package_id, version],
     )
+    await exports.withdraw(tx, package_id, version, now)
     data = _event(tenant, package_id, package["course_id"], version, row["manifest_digest"], now)
     await emit(tx, tenant, [Outgoing(WITHDRAWN, package_id, data)])
     # Devices that have nothing newer get the version before, where there is one.
@@ -80,7 +81,7 @@ async def withdraw(tx: Transaction, tenant: str, package_id: str, version: int, 
 
 
 async def finish(connections: Connections, tenant: str, package_id: str, version: int) -> None:
-    """Remove the manifest from where the edge would find it, and plan for devices that asked for a space what they get in its
+    """Remove the manifest and all exports from where the edge would find them, and plan for devices that asked for a space what they get in its
     place; after the commit of `withdraw`."""
     async with connections.db.tenant(tenant) as tx:
         row = await fetch_one(
@@ -92,6 +93,7 @@ async def finish(connections: Connections, tenant: str, package_id: str, version
     if row is not None:
         key = places.manifest(tenant, package_id, version, row["manifest_digest"])
         await asyncio.to_thread(connections.objects.delete, [key])
+        await exports.remove_files(connections, tenant, package_id, version)
         await plans.settle(connections, tenant, package_id)
 
 

@@ -1,11 +1,12 @@
 """The CDN of the local stack: serves what a signed URL allows, out of S3, with ranges.
 
 `python -m cluster.local.edge CONFIGURATION`. The same check as production's CDN makes (`cluster.cdn.verify`), for GET and
-HEAD below `/bundles/`, `/assets/` and `/packages/`. Each answer is one JSON line in the access log, with the bytes that
+HEAD below `/bundles/`, `/assets/`, `/packages/` and `/exports/`. Each answer is one JSON line in the access log, with the bytes that
 were really handed to the connection: a resumed download is proven by them.
 
 Manifests (`/packages/`) are kept for a minute with `Cache-Control: max-age=60`, and forgotten as soon as NATS says that one
-has changed; what was withdrawn is answered with 410 from then on. While NATS is not heard, every request asks the store.
+has changed; what was withdrawn, with its exports, is answered with 410 from then on. While NATS is not heard, every request
+asks the store.
 
 For tests of broken downloads: a file named by `cut_file`, holding a number, cuts the next GET after so many bytes.
 """
@@ -39,7 +40,7 @@ from cluster import cdn
 from cluster.local.edge_manifests import EdgeManifests, answer
 from content.errors import ContentError
 
-SERVED = ("bundles/", "assets/", "packages/")
+SERVED = ("bundles/", "assets/", "packages/", "exports/")
 CHUNK_BYTES = 256 << 10
 PASSED_ON = {
     "ContentType": "content-type",
@@ -47,6 +48,7 @@ PASSED_ON = {
     "ContentRange": "content-range",
     "ContentLength": "content-length",
     "CacheControl": "cache-control",
+    "ContentDisposition": "content-disposition",
 }
 
 
@@ -102,6 +104,8 @@ class EdgeApp:
                 status, sent = response.status_code, len(response.body)
                 await response(scope, receive, send)
                 return
+            if key.startswith("exports/"):
+                self.manifests.refuse_withdrawn(key)
             found = await self._find(request, key)
             status, content_range = found["ResponseMetadata"]["HTTPStatusCode"], found.get("ContentRange", "")
             with suppress(OSError):  # the reader went away

@@ -1,4 +1,4 @@
-"""The manifests that the edge keeps, and those it must not serve any more.
+"""The manifests that the edge keeps, and the versions of which it must serve nothing any more.
 
 A CDN of production keeps a manifest for a minute and is told by an invalidation to forget it. Here the word is the same that
 the API's replicas hear (`cluster.invalidations`). What was withdrawn is answered with 410 while this process lives; after
@@ -34,8 +34,7 @@ class EdgeManifests:
     async def get(self, key: str) -> Kept:
         """Raises ContentError `version-withdrawn`, or what fetching raises."""
         name, digest = _name(key)
-        if name in self._withdrawn:
-            raise ContentError("version-withdrawn", "This version was withdrawn.", "Ask the API for a newer one.")
+        self._refuse_withdrawn(name)
         kept = self._kept.get(name) if self.words.trusted else None
         if kept is not None and kept.digest == digest:
             return kept
@@ -43,6 +42,18 @@ class EdgeManifests:
         body = await asyncio.to_thread(self._fetch, key)
         self._kept.keep(name, digest, body, generation)
         return Kept(digest, body, 0.0)
+
+    def refuse_withdrawn(self, key: str) -> None:
+        """Raises ContentError `version-withdrawn` for a key `exports/{tenant}/{package}/{version}/…` of such a version."""
+        try:
+            _, tenant, package_id, version, _ = key.split("/", 4)
+            self._refuse_withdrawn((tenant, package_id, int(version)))
+        except ValueError as error:
+            raise ContentError("not-found", "There is nothing here.") from error
+
+    def _refuse_withdrawn(self, name: Key) -> None:
+        if name in self._withdrawn:
+            raise ContentError("version-withdrawn", "This version was withdrawn.", "Ask the API for a newer one.")
 
     def _changed(self, changed: Changed | None) -> None:
         self._kept.forget(changed)

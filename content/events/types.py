@@ -204,6 +204,31 @@ class BundlePublished(Envelope):
     data: BundlePublishedData
 
 
+class ExportFinishedData(Data):
+    """`location` is the path of the export in the API, `size` and `digest` are of its file; null where there is none."""
+
+    job_id: Name
+    export_id: Name
+    package_id: Name
+    version: Version
+    format: Name
+    result: Literal["ready", "failed"]
+    location: Annotated[str, Field(max_length=1024)] | None = None
+    size: Size | None = None
+    digest: Digest | None = None
+    problem: dict[str, Any] | None = None
+    """As in a problem detail: `code`, `title`, `detail`."""
+
+
+class ExportFinished(Envelope):
+    """An export is there, or could not be made."""
+
+    TYPE = "content.export.finished.v1"
+    ORDER_KEY = "job_id"
+    type: Literal["content.export.finished.v1"]
+    data: ExportFinishedData
+
+
 class RevocationIssuedData(Data):
     version: tuple[Size, Size]
     """Of the revocation list: [trust version, n]."""
@@ -257,6 +282,7 @@ EVENT_TYPES: dict[str, type[Envelope]] = {
         PlayPackagePublished,
         PlayPackageWithdrawn,
         BundlePublished,
+        ExportFinished,
         RevocationIssued,
         TamperDetected,
     )

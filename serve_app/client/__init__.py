@@ -12,6 +12,7 @@ id. Needs neither Ray nor FastAPI nor a database; synchronous, and used from one
 from serve_app.client.connection import Connection
 from serve_app.client.devices import DeviceCalls
 from serve_app.client.errors import ApiError, ApiInvalidInput, problem_of
+from serve_app.client.exports import ExportCalls
 from serve_app.client.jobs import JobCalls
 from serve_app.client.packages import PackageCalls
 from serve_app.client.rows import (
@@ -24,7 +25,10 @@ from serve_app.client.rows import (
     Challenge,
     Delivery,
     DeviceRow,
+    Download,
     Enrolment,
+    Export,
+    ExportShown,
     Finding,
     Job,
     Judgement,
@@ -55,7 +59,7 @@ from serve_app.client.trust import TrustCalls
 from serve_app.client.webhooks import WebhookCalls
 
 
-class Client(PackageCalls, DeviceCalls, TenantCalls, TrustCalls, JobCalls, WebhookCalls):
+class Client(PackageCalls, ExportCalls, DeviceCalls, TenantCalls, TrustCalls, JobCalls, WebhookCalls):
     """One API at one address. `token` is a bearer token; `device` a device that proves each request instead."""
 
 
@@ -73,7 +77,10 @@ __all__ = [
     "Connection",
     "Delivery",
     "DeviceRow",
+    "Download",
     "Enrolment",
+    "Export",
+    "ExportShown",
     "Finding",
     "Job",
     "Judgement",

@@ -344,6 +344,37 @@ class Job(TypedDict):
     trace_id: str | None
 
 
+class Export(TypedDict):
+    """`state` is planned, ready, failed or withdrawn; `job_id` the job that makes it."""
+
+    export_id: str
+    package_id: str
+    version: int
+    format: str
+    options: dict[str, Any]
+    state: str
+    job_id: str
+    size_bytes: int | None
+    digest: str | None
+    problem: dict[str, Any] | None
+    created_at: str
+    ready_at: str | None
+    withdrawn_at: str | None
+
+
+class Download(TypedDict):
+    url: str
+    file_name: str
+    expires_in_s: int
+
+
+class ExportShown(Export):
+    """`download` is null unless it is ready."""
+
+    passport: dict[str, Any] | None
+    download: Download | None
+
+
 class RebundleEstimate(TypedDict):
     """What making bundles anew would cost; `minutes` is None where nothing tells the rate."""
 

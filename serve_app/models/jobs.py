@@ -53,8 +53,10 @@ class Job(Answer):
             links["package"] = f"/v1/packages/{subject['package_id']}"
             if "version" in subject:
                 links["version"] = f"{links['package']}/versions/{subject['version']}"
-                if (row["result"] or {}).get("digest"):
+                if row["kind"] == "build" and (row["result"] or {}).get("digest"):
                     links["manifest"] = f"{links['version']}/manifest"
+        if "export_id" in subject:
+            links["export"] = f"/v1/exports/{subject['export_id']}"
         trace = (row["traceparent"] or "").split("-")
         return cls.model_validate({**row, "trace_id": trace[1] if len(trace) == 4 else None, "links": links})
 

@@ -110,6 +110,9 @@ _ROWS = (
     ProblemType("bundle-not-ready", 409, "The bundle is not ready yet", "Ask again in a moment.", retryable=True),
     ProblemType("bundle-failed", 409, "The bundle could not be made", "See its problem in the list of bundles."),
     ProblemType("bundle-revoked", 410, "The bundle was taken back", "List the bundles again."),
+    # Exports
+    ProblemType("export-option", 422, "The export cannot be made so", "Use a value that the detail or remedy names."),
+    ProblemType("player-not-built", 501, "The learner's player is not part of this installation", "Run `make player`."),
     # Licences
     ProblemType("licence-returned", 410, "The course was given back", "Enrol again to get it anew."),
     ProblemType("licence-revoked", 410, "The course was taken back", "Ask the school."),

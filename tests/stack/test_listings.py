@@ -34,14 +34,18 @@ FILL = """
     insert into jobs (tenant, job_id, kind, subject, state, created_at)
         select %(t)s, 'job-' || n, 'build', '{}', (array['failed', 'cancelled', 'succeeded'])[1 + n %% 3],
                now() - n * interval '1 s' from generate_series(1, %(n)s) n;
+    insert into exports (tenant, export_id, package_id, version, format, options, exporter_version, player_version, state,
+                         job_id, created_at)
+        select %(t)s, 'exp-' || n, 'pkg_1', 1 + n %% 300, (array['scorm12', 'html'])[1 + n %% 2], '{}', 1, '',
+               (array['planned', 'failed'])[1 + n %% 2], '', now() - n * interval '1 s' from generate_series(1, %(n)s) n;
     insert into audit_log (tenant, n, actor, action, previous, hash)
         select %(t)s, 100 + n, 'a', 'b', '', '' from generate_series(1, %(n)s) n;
 """
-TABLES = ("packages", "package_versions", "devices", "enrolments", "bundles", "jobs", "audit_log", "tenants")
-EMPTIED = ("bundles", "jobs", "audit_log", "enrolments", "devices", "package_versions", "packages")
+TABLES = ("packages", "package_versions", "devices", "enrolments", "bundles", "jobs", "exports", "audit_log", "tenants")
+EMPTIED = ("bundles", "exports", "jobs", "audit_log", "enrolments", "devices", "package_versions", "packages")
 VALUES: dict[str, Any] = {
     "package_id": "pkg_1", "course_id": "course-7", "state": "failed", "device_id": "dev-7", "own": "dev-7",
-    "learner_id": "learner-7", "enrollment_id": "enr-7", "kind": "build", "webhook_id": "x",
+    "learner_id": "learner-7", "enrollment_id": "enr-7", "kind": "build", "webhook_id": "x", "format": "html",
     "created_from": datetime(2026, 1, 1, tzinfo=UTC), "created_before": datetime(2100, 1, 1, tzinfo=UTC),
 }  # fmt: skip
 STATES = {"devices": "revoked", "enrolments": "cancelled"}
@@ -65,7 +69,7 @@ def full(running: Running) -> Iterator[Tenant]:
 
 
 def test_every_list_is_among_those() -> None:
-    assert {"packages", "versions", "bundles", "devices", "enrolments", "audit", "tenants"} <= {
+    assert {"packages", "versions", "bundles", "devices", "enrolments", "exports", "audit", "tenants"} <= {
         listing.name for listing in OVER_ROWS
     }
     unknown = {name for listing in OVER_ROWS for name in listing.filters} - VALUES.keys()

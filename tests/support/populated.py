@@ -14,12 +14,14 @@ from psycopg.types.json import Jsonb
 
 from cluster import places
 from cluster.connections import Connections
+from cluster.database import Transaction
 from content.canonical import canonical, derive_id, digest, rfc3339
 from content.drafts import parse as parse_draft
+from content.exports.options import Options
 from content.media import Rendition
 from content.packages import AssetResult, Choices, Manifest, Source, build_manifest
 from content.signatures import sign_documents
-from tasks import jobs, planning
+from tasks import exports, jobs, planning
 from tasks.signing import current_signer
 from tests.support.running import Running
 from tests.support.tenants import Tenant
@@ -39,6 +41,7 @@ class Populated(Tenant):
         row = {"enrollment_id": ENROLMENT, "device_id": self.enrolled.id, "package_id": self.package_id}
         self.bundle_id = planning.bundle_id({**row, "version": versions, "profile": "phone", "plan_round": 0})
         self.job_id = jobs.job_id(self.name, "build", self.package_id, versions)
+        self.export_id = derive_id("exp", self.name, self.package_id, versions)
         asyncio.run(self._fill(versions))
 
     @property
@@ -56,6 +59,7 @@ class Populated(Tenant):
             "job_id": self.job_id,
             "webhook_id": "wh_1",
             "event_id": "event-1",
+            "export_id": self.export_id,
         }
 
     async def _fill(self, versions: int) -> None:
@@ -207,3 +211,20 @@ class Populated(Tenant):
             subject = {"package_id": self.package_id, "version": self.newest}
             await jobs.create(tx, self.name, self.job_id, "build", subject)
             await jobs.succeed(tx, self.job_id, subject)
+            await self._export(tx, connections)
+
+    async def _export(self, tx: Transaction, connections: Connections) -> None:
+        job = jobs.job_id(self.name, exports.KIND, self.export_id)
+        await jobs.create(tx, self.name, job, exports.KIND, {"export_id": self.export_id})
+        await jobs.succeed(tx, job, {"export_id": self.export_id})
+        key = places.exports(self.name, self.package_id, self.newest, self.export_id) + "a/course.zip"
+        connections.objects.put(key, PIXELS, "application/zip", file_name="course.zip")
+        await tx.execute(
+            b"""insert into exports (tenant, export_id, package_id, version, format, options, exporter_version, player_version,
+                       state, job_id, key, file_name, size_bytes, digest, passport, ready_at)
+                values (%s, %s, %s, %s, 'html', %s, 1, 'none', 'ready', %s, %s, 'course.zip', %s, %s, '{}', now())""",
+            [
+                self.name, self.export_id, self.package_id, self.newest, Jsonb(Options("html").document()), job, key,
+                len(PIXELS), digest(PIXELS),
+            ],
+        )  # fmt: skip

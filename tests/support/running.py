@@ -37,7 +37,7 @@ from tests.support.waiting import until
 
 LEASE_S = 6.0
 """Short, so that what a killed worker held is taken over soon; a heartbeat comes every half of it."""
-KINDS = ("assets/", "packages/", "withdrawn/", "bundles/")
+KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/")
 
 
 @contextmanager
@@ -142,7 +142,7 @@ class Running:
 
     def workers_ready(self, deadline_s: float = 90.0) -> None:
         """Wait until every pool has a replica that works: its listener or its lock is in the database."""
-        pools = ("content-builder", "content-bundler", "content-outbox-relay")
+        pools = ("content-builder", "content-bundler", "content-exporter", "content-outbox-relay")
         until("a replica in every pool", lambda: all(self.replicas(pool) for pool in pools), deadline_s)
 
     def _noted(self) -> dict[str, Note]:
@@ -158,7 +158,13 @@ class Running:
         fresh = [path for path in found if path.stat().st_size and time.time() - path.stat().st_mtime < 300]
         for path in sorted(fresh, key=lambda path: path.stat().st_mtime)[-newest:]:
             yield path.name, tail(path, lines)
-        for part in ("content-builder", "content-bundler", "content-outbox-relay", "content-render"):
+        for part in (
+            "content-builder",
+            "content-bundler",
+            "content-exporter",
+            "content-outbox-relay",
+            "content-render",
+        ):
             yield part, tail(self.home.log(part), lines)
         for part in ("content-api", "neighbours", "postgres"):
             yield part, tail(self.home.log(part), 10)

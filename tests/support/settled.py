@@ -10,7 +10,7 @@ from cluster import places
 from cluster.connections import Connections
 from tasks import gc
 from tests.support.running import Running
-from tests.support.tenants import BUNDLE_EVENT, PACKAGE_EVENT, Tenant
+from tests.support.tenants import BUNDLE_EVENT, EXPORT_EVENT, PACKAGE_EVENT, Tenant
 from tests.support.waiting import until
 
 
@@ -30,6 +30,7 @@ def unfinished(tenant: Tenant) -> list[dict[str, Any]]:
         *running.rows("select job_id, state, message from jobs where tenant = %s and state in ('queued', 'running', 'cancelling')", name),
         *running.rows("select bundle_id, state from bundles where tenant = %s and state in ('planned', 'claimed')", name),
         *running.rows("select package_id, version from package_versions where tenant = %s and state = 'planned'", name),
+        *running.rows("select export_id, state from exports where tenant = %s and state = 'planned'", name),
         *running.rows("select id, type, key from outbox where tenant = %s and published_at is null", name),
         *running.rows(
             "select id, entrypoint, status::text from pgqueuer where convert_from(payload, 'UTF8')::jsonb->>'tenant' = %s",
@@ -57,6 +58,9 @@ def _assert_one_result_and_one_event(tenant: Tenant) -> None:
     assert told == Counter(ready), "not one event for each ready bundle"
     told_versions = Counter((e["data"]["package_id"], e["data"]["version"]) for e in events if e["type"] == PACKAGE_EVENT)  # fmt: skip
     assert told_versions == Counter(published), "not one event for each published version"
+    exported = {row["export_id"] for row in running.rows("select export_id from exports where tenant = %s and state = 'ready'", name)}  # fmt: skip
+    told_exports = Counter(e["data"]["export_id"] for e in events if e["type"] == EXPORT_EVENT and e["data"]["result"] == "ready")  # fmt: skip
+    assert told_exports == Counter(exported), "not one event for each export that is ready"
     _assert_in_order(events)
 
 
@@ -82,7 +86,7 @@ def assert_every_key_has_its_row(running: Running) -> None:
     report = asyncio.run(_collect(running))
     assert report.missing == (), "a row has lost its key"
     assert running.keys() == named_keys(running)
-    assert running.objects.uploads("bundles/") == []
+    assert running.objects.uploads("bundles/") == running.objects.uploads("exports/") == []
 
 
 async def _collect(running: Running) -> gc.Report:
@@ -102,4 +106,5 @@ def named_keys(running: Running) -> set[str]:
         *(places.manifest(*row.values()) for row in running.rows(versions.format("<>"))),
         *(places.withdrawn(*row.values()) for row in running.rows(versions.format("="))),
         *(places.bundles(row["tenant"]) + row["path"] for row in running.rows(bundles)),
+        *(row["key"] for row in running.rows("select key from exports where state = 'ready'")),
     }

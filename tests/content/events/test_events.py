@@ -55,6 +55,17 @@ DATA: dict[str, dict[str, Any]] = {
         "manifest_digest": DIGEST,
         "withdrawn_at": "2026-11-23T10:00:00Z",
     },
+    "content.export.finished.v1": {
+        "job_id": "job_1",
+        "export_id": "exp_1",
+        "package_id": "pkg_1",
+        "version": 1,
+        "format": "scorm12",
+        "result": "ready",
+        "location": "/v1/exports/exp_1",
+        "size": 7,
+        "digest": DIGEST,
+    },
     "content.revocation.issued.v1": {
         "version": [2, 1],
         "issued_at": "2026-11-23T10:00:00Z",
@@ -95,6 +106,7 @@ KEYS = {
     "content.play_package.published.v1": "pkg_1",
     "content.play_package.withdrawn.v1": "pkg_1",
     "content.play_package.bundle": "dev",
+    "content.export": "job_1",
     "content.revocation": "acme",
     "content.tamper": "acme",
 }

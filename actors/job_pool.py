@@ -1,0 +1,94 @@
+"""A pool whose entries are one `jobs` row each (builder, exporter): begun, done, and whatever goes wrong decided.
+
+A start is counted before the work begins, so that a job which kills its worker each time is found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from pgqueuer.errors import RetryRequested
+from pgqueuer.models import Job
+
+from actors.queue_pool import QueueReplica
+from cluster import failpoints, queue
+from cluster.database import Transaction
+from cluster.queue import Work
+from cluster.telemetry import describe
+from tasks import jobs, steering
+from tasks.jobs import LONE_DEATHS, Retry
+
+log = structlog.get_logger()
+
+
+class JobReplica(QueueReplica):
+    """Subclasses say what the work is and what it means that it has failed for good."""
+
+    @abstractmethod
+    async def work_at(self, begun: dict[str, Any]) -> None:
+        """One attempt at a job that has begun (`jobs.begin`)."""
+
+    @abstractmethod
+    async def give_up(self, tx: Transaction, begun: dict[str, Any], problem: dict[str, Any]) -> None:
+        """End the job and what it was to make as failed."""
+
+    async def ended_elsewhere(self, job: str) -> None:
+        """The job of an entry has ended already; its worker may have died before it cleaned up."""
+
+    async def read_depth(self) -> float:
+        async with self.connections.ops.connection() as connection:
+            return float(await queue.depth(connection, self.queue))
+
+    async def handle(self, job: Job, work: Work) -> None:
+        db = self.connections.db
+        async with db.tenant(work.tenant) as tx:
+            alone = await jobs.suspected(tx, work.subject)
+        # Counted inside the room: who waits there while a neighbour kills the worker has not begun.
+        async with self._room.enter(alone=alone):
+            async with db.tenant(work.tenant) as tx:
+                begun = await jobs.begin(tx, work.subject)
+                if begun is None:  # say its worker died while it was to end it
+                    await self._ended_as_asked(tx, work.subject, job.id)
+            if begun is None:
+                await self.ended_elsewhere(work.subject)
+                return
+            if begun["starts"] - 1 > LONE_DEATHS:
+                async with db.tenant(work.tenant) as tx:
+                    await self.give_up(tx, begun, jobs.WORKER_DIED)
+                return
+            await self._attempt(work.tenant, begun, job.id)
+
+    async def _attempt(self, tenant: str, begun: dict[str, Any], entry: int) -> None:
+        db, job, attempt = self.connections.db, begun["job_id"], begun["attempt"]
+        try:
+            await self.work_at(begun)
+        except asyncio.CancelledError:
+            async with db.tenant(tenant) as tx:
+                if not await self._ended_as_asked(tx, job, entry):
+                    await jobs.put_back(tx, job, attempt, "the worker left; it starts again elsewhere", tried=False)
+            raise
+        except Exception as error:  # every failure is decided here
+            await asyncio.to_thread(failpoints.hit, f"{self.queue}.after_stop", self.settings)
+            log.warning("job failed", kind=self.queue, job=job, attempt=attempt, **describe(error))
+            decision = jobs.decide(error, attempt, self.settings.job_max_attempts)
+            async with db.tenant(tenant) as tx:
+                if await self._ended_as_asked(tx, job, entry):
+                    return
+                if isinstance(decision, Retry):
+                    again = await jobs.put_back(tx, job, attempt, decision.reason)
+                else:
+                    again = False
+                    await self.give_up(tx, begun, decision.problem)
+            if isinstance(decision, Retry) and again:
+                raise RetryRequested(timedelta(seconds=decision.delay_s), decision.reason) from error
+
+    async def _ended_as_asked(self, tx: Transaction, job: str, entry: int) -> bool:
+        """End the job if it was cancelled, whatever else happened; its key is free at once for a retry."""
+        ended = await steering.end_cancelled(tx, job)
+        if ended:
+            await queue.release(tx, entry)
+        return ended
