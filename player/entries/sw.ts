@@ -1,0 +1,59 @@
+// The service worker of an HTML export: keeps every file of it, then answers from what it kept. `precache.js`, which the export
+// brings, sets `self.precache = {version, paths}`; another version is kept whole before the one before is let go.
+interface Precache {
+  readonly version: string;
+  readonly paths: readonly string[];
+}
+
+/** The little of the worker's global scope that is used: the DOM's types do not have it, and its own exclude the DOM's. */
+interface Waiting extends Event {
+  waitUntil(work: Promise<unknown>): void;
+}
+interface Asking extends Waiting {
+  readonly request: Request;
+  respondWith(answer: Promise<Response>): void;
+}
+interface Worker {
+  readonly precache: Precache;
+  readonly registration: { readonly scope: string };
+  readonly clients: { claim(): Promise<void> };
+  skipWaiting(): Promise<void>;
+  addEventListener(type: "install" | "activate", listener: (event: Waiting) => void): void;
+  addEventListener(type: "fetch", listener: (event: Asking) => void): void;
+}
+
+const worker = self as unknown as Worker;
+declare function importScripts(...urls: string[]): void;
+importScripts("precache.js");
+
+const NAME = `content-player:${worker.registration.scope}:${worker.precache.version}`;
+const FAMILY = `content-player:${worker.registration.scope}:`;
+
+worker.addEventListener("install", (event) => {
+  event.waitUntil(caches.open(NAME).then((cache) => cache.addAll([...worker.precache.paths])).then(() => worker.skipWaiting()));
+});
+
+worker.addEventListener("activate", (event) => {
+  const old = (names: readonly string[]): readonly string[] => names.filter((name) => name.startsWith(FAMILY) && name !== NAME);
+  event.waitUntil(caches.keys().then((names) => Promise.all(old(names).map((name) => caches.delete(name)))).then(() => worker.clients.claim()));
+});
+
+worker.addEventListener("fetch", (event) => {
+  if (event.request.method !== "GET") return;
+  event.respondWith(answer(event.request));
+});
+
+async function answer(request: Request): Promise<Response> {
+  const cache = await caches.open(NAME);
+  const known = await cache.match(request, { ignoreSearch: true });
+  if (!known) return fetch(request);
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "");
+  if (!range) return known;
+  // Films are asked for in pieces; a cache has only wholes.
+  const whole = await known.blob();
+  const from = Number(range[1]);
+  const to = Math.min(range[2] ? Number(range[2]) : whole.size - 1, whole.size - 1);
+  if (from >= whole.size) return new Response(null, { status: 416, headers: { "Content-Range": `bytes */${whole.size}` } });
+  const headers = { "Content-Type": known.headers.get("Content-Type") ?? "", "Content-Range": `bytes ${from}-${to}/${whole.size}`, "Accept-Ranges": "bytes" };
+  return new Response(whole.slice(from, to + 1), { status: 206, headers });
+}

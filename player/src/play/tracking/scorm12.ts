@@ -1,0 +1,42 @@
+// SCORM 1.2. `lesson_location` holds the block, `lesson_status` and `score` what the report kind says. There is no scaled score:
+// `raw` is 0–100, as platforms show it. `exit` is "suspend", or platforms forget the state.
+import type { Answered, Snapshot } from "../tracking.ts";
+import { identifier, pattern, response, timespan, TYPES } from "./interactions.ts";
+import { rounded, ScormTracking } from "./scorm.ts";
+
+export class Scorm12Tracking extends ScormTracking {
+  constructor() {
+    super({
+      api: "API", initialize: "LMSInitialize", terminate: "LMSFinish", get: "LMSGetValue", set: "LMSSetValue",
+      commit: "LMSCommit", lastError: "LMSGetLastError", learner: "cmi.core.student_id",
+      language: "cmi.student_preference.language", mode: "cmi.core.lesson_mode",
+      mastery: "cmi.student_data.mastery_score", masteryMost: 100, suspendChars: 4096,
+    });
+  }
+
+  protected override write({ place, standing, status, seconds }: Snapshot): void {
+    this.set("cmi.core.lesson_location", place);
+    if (standing.score) {
+      this.set("cmi.core.score.min", "0");
+      this.set("cmi.core.score.max", "100");
+      this.set("cmi.core.score.raw", rounded(standing.score.scaled * 100));
+    }
+    this.set("cmi.core.lesson_status", status.lesson);
+    this.set("cmi.core.exit", "suspend");
+    this.set("cmi.core.session_time", timespan(seconds));
+  }
+
+  protected override tell(answered: Answered): void {
+    const at = `cmi.interactions.${this.count}`;
+    // Interactions are optional in 1.2 (error 401): a platform without them keeps everything else.
+    if (!this.optional(`${at}.id`, identifier(answered))) return;
+    this.count++;
+    this.optional(`${at}.type`, TYPES[answered.question.kind]);
+    this.optional(`${at}.time`, answered.at.toTimeString().slice(0, 8));
+    this.optional(`${at}.weighting`, String(answered.question.points));
+    this.optional(`${at}.student_response`, response(answered, "1.2"));
+    this.optional(`${at}.correct_responses.0.pattern`, pattern(answered, "1.2", this.language));
+    this.optional(`${at}.result`, answered.right ? "correct" : "wrong");
+    this.optional(`${at}.latency`, timespan(answered.latency_s));
+  }
+}

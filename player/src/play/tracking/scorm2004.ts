@@ -1,0 +1,44 @@
+// SCORM 2004, 3rd and 4th edition: two statuses, a scaled score, progress. `exit` stays "suspend", also when all is done: after
+// "normal" a platform begins a new attempt, and a learner who looks something up would find an empty course.
+import type { Answered, Snapshot } from "../tracking.ts";
+import { duration, identifier, pattern, response, TYPES } from "./interactions.ts";
+import { rounded, ScormTracking } from "./scorm.ts";
+
+export class Scorm2004Tracking extends ScormTracking {
+  constructor() {
+    super({
+      api: "API_1484_11", initialize: "Initialize", terminate: "Terminate", get: "GetValue", set: "SetValue",
+      commit: "Commit", lastError: "GetLastError", learner: "cmi.learner_id",
+      language: "cmi.learner_preference.language", mode: "cmi.mode",
+      mastery: "cmi.scaled_passing_score", masteryMost: 1, suspendChars: 64_000,
+    });
+  }
+
+  protected override write({ place, standing, status, seconds }: Snapshot): void {
+    this.set("cmi.location", place);
+    if (standing.score) {
+      this.set("cmi.score.min", "0");
+      this.set("cmi.score.max", rounded(standing.score.max));
+      this.set("cmi.score.raw", rounded(standing.score.raw));
+      this.set("cmi.score.scaled", rounded(standing.score.scaled));
+    }
+    this.set("cmi.progress_measure", rounded(standing.progress));
+    this.set("cmi.completion_status", status.completion);
+    this.set("cmi.success_status", status.success);
+    this.set("cmi.exit", "suspend");
+    this.set("cmi.session_time", duration(seconds));
+  }
+
+  protected override tell(answered: Answered): void {
+    const at = `cmi.interactions.${this.count}`;
+    this.set(`${at}.id`, identifier(answered));
+    this.count++;
+    this.set(`${at}.type`, TYPES[answered.question.kind]);
+    this.set(`${at}.timestamp`, answered.at.toISOString().replace(/\.\d+Z$/, "Z"));
+    this.set(`${at}.weighting`, String(answered.question.points));
+    this.set(`${at}.learner_response`, response(answered, "2004"));
+    this.set(`${at}.correct_responses.0.pattern`, pattern(answered, "2004", this.language));
+    this.set(`${at}.result`, answered.right ? "correct" : "incorrect");
+    this.set(`${at}.latency`, duration(answered.latency_s));
+  }
+}
