@@ -1,0 +1,240 @@
+"""From a manifest and options to what is played: the course document (`course.js`) and the renditions it names.
+
+    shape 1, package_id, version
+    metadata    of the manifest, in the chosen languages; `completion` agrees with the mastery that was chosen
+    structure   units and blocks, without what only the platform itself can show (`assistant`, `embed`)
+    assets      kind, credits, renditions with their path in the zip
+    tracking    report, mastery, activity (IRI), and in packaging “unit” `units`: the tests that have a mark of their own
+
+A film whose asset has no rendition of role `video` was left out on purpose: poster, captions and transcript stand in its
+place. After: the formats of this package, and the player.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from content.canonical import canonical
+from content.drafts.languages import direction
+from content.errors import ContentError, Problem
+from content.exports.course_media import chosen_renditions, media_path, rendition_document
+from content.exports.entries import Stored
+from content.exports.narrow import Narrowing
+from content.exports.options import Options
+from content.packages.manifest import Manifest
+
+SHAPE = 1
+DEFAULT_MASTERY = 0.8
+_LEFT_OUT = {
+    "assistant": "It needs the platform's own helper, so it is left out of an export.",
+    "embed": "It holds a SCORM package, which cannot be played inside another export, so it is left out.",
+}
+
+
+@dataclass(frozen=True)
+class ExportCourse:
+    """The course document, the files it names by path, and what its author should know."""
+
+    document: Mapping[str, Any]
+    media: Mapping[str, Stored]
+    findings: tuple[Problem, ...]
+
+    @property
+    def package_id(self) -> str:
+        return self.document["package_id"]
+
+    @property
+    def version(self) -> int:
+        return self.document["version"]
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        return self.document["metadata"]
+
+    @property
+    def units(self) -> Sequence[Mapping[str, Any]]:
+        return self.document["structure"]["units"]
+
+    @property
+    def language(self) -> str:
+        """The first chosen language: that of titles that can have only one."""
+        return self.metadata["language"]
+
+    @property
+    def direction(self) -> str:
+        return direction(self.language)
+
+    @property
+    def mastery(self) -> float:
+        return self.document["tracking"]["mastery"]
+
+    @property
+    def sequencing(self) -> Mapping[str, Any] | None:
+        return self.metadata.get("sequencing")
+
+    def to_script(self) -> bytes:
+        """course.js: a script, since a page opened from a disk may not fetch JSON."""
+        return b"globalThis.course = " + canonical(self.document) + b";\n"
+
+    def media_of(self, unit: Mapping[str, Any]) -> list[str]:
+        """Paths of the files that a unit's blocks show, sorted."""
+        assets = {asset for block in unit["blocks"] for asset in _uses(block)} | _logo(self.metadata)
+        return sorted({each["path"] for asset in assets for each in self.document["assets"][asset]["renditions"]})
+
+
+def points_of(unit: Mapping[str, Any]) -> float:
+    """The points of all quizzes of a unit."""
+    return sum(block["points"] for block in unit["blocks"] if block["type"] == "quiz")
+
+
+def deciding_mastery(document: Mapping[str, Any], unit: Mapping[str, Any] | None = None) -> float | None:
+    """The share of points by which a platform decides itself whether a unit (None: the course) is passed or failed; None
+    where it is not to decide: only where failing is to be told is below the mark failed, and without points nothing is."""
+    tracking = document["tracking"]
+    if unit is not None and unit["id"] in tracking.get("units", {}):
+        return tracking["units"][unit["id"]]["mastery"]
+    tested = [unit] if unit is not None else document["structure"]["units"]
+    scored = any(points_of(each) > 0 for each in tested)
+    return tracking["mastery"] if tracking["report"] == "passed-failed" and scored else None
+
+
+def activity(package_id: str, part: str = "") -> str:
+    """The IRI of a course, or of a part of it: the same in every version. Activity ids have to be IRIs, and no host's name
+    belongs to the author for ever; so it is a UUID (RFC 9562, version 5) made of the package's id."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"urn:content-package:{package_id}#{part}").urn
+
+
+def make_course(manifest: Manifest, options: Options) -> ExportCourse:
+    """Raises ContentError `export-language` for a language that the course does not have."""
+    languages = _languages(manifest, options.languages)
+    given = manifest.document
+    narrowing = Narrowing(languages, given["metadata"]["language"])
+    findings: list[Problem] = []
+    units = [_unit(at, unit, narrowing, languages, findings) for at, unit in enumerate(given["structure"]["units"])]
+    metadata = _metadata(given["metadata"], narrowing, languages, units, options)
+    used = {asset for unit in units for block in unit["blocks"] for asset in _uses(block)} | _logo(metadata)
+    assets, media = _assets(manifest, sorted(used), options)
+    findings += _film_findings(units, assets)
+    if narrowing.untranslated:
+        message = (
+            f"{narrowing.untranslated} texts are in none of the chosen languages ({', '.join(languages)}); "
+            f"they stay in “{narrowing.own}”."
+        )
+        findings.append(Problem("/languages", "export-untranslated", message, "warning"))
+    document = {
+        "shape": SHAPE,
+        "package_id": manifest.package_id,
+        "version": manifest.version,
+        "metadata": metadata,
+        "structure": {"units": units},
+        "assets": assets,
+        "tracking": _tracking(manifest.package_id, metadata, options),
+    }
+    return ExportCourse(document, media, tuple(findings))
+
+
+def _languages(manifest: Manifest, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    missing = [tag for tag in wanted if tag not in manifest.languages]
+    if missing:
+        known = ", ".join(f"“{tag}”" for tag in manifest.languages)
+        message = f"The course is not in {', '.join(f'“{tag}”' for tag in missing)}."
+        raise ContentError("export-language", message, f"It is in {known}.")
+    return wanted or manifest.languages
+
+
+def _unit(
+    at: int, unit: Mapping[str, Any], narrowing: Narrowing, languages: Sequence[str], findings: list[Problem]
+) -> dict[str, Any]:
+    blocks: list[dict[str, Any]] = []
+    for index, block in enumerate(unit["blocks"]):
+        if reason := _LEFT_OUT.get(block["type"]):
+            pointer = f"/structure/units/{at}/blocks/{index}"
+            message = f"The block “{block['id']}” is of the type “{block['type']}”. {reason}"
+            findings.append(Problem(pointer, "export-block-left-out", message, "warning"))
+            continue
+        narrowed = narrowing.document(block)
+        if tracks := block.get("captions"):
+            # Captions in another language are better than none.
+            narrowed["captions"] = [each for each in tracks if each["language"] in languages] or tracks
+        blocks.append(narrowed)
+    return narrowing.document({name: value for name, value in unit.items() if name != "blocks"}) | {"blocks": blocks}
+
+
+def _metadata(
+    given: Mapping[str, Any],
+    narrowing: Narrowing,
+    languages: Sequence[str],
+    units: Sequence[Mapping[str, Any]],
+    options: Options,
+) -> dict[str, Any]:
+    metadata = narrowing.document(given)
+    metadata["language"] = languages[0]
+    metadata["languages"] = [{"tag": tag, "direction": direction(tag)} for tag in languages]
+    completion = metadata["completion"]
+    if completion["rule"] == "blocks":
+        there = {block["id"] for unit in units for block in unit["blocks"]}
+        named = [block for block in completion["blocks"] if block in there]
+        metadata["completion"] = {"rule": "blocks", "blocks": named} if named else {"rule": "all"}
+    if completion["rule"] == "score" and options.mastery is not None:
+        metadata["completion"] = {"rule": "score", "mastery": options.mastery}
+    return metadata
+
+
+def _tracking(package_id: str, metadata: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    mastery = options.mastery
+    if mastery is None:
+        mastery = metadata["completion"].get("mastery", DEFAULT_MASTERY)
+    tracking = {"report": options.report, "mastery": mastery, "activity": activity(package_id)}
+    tests = {test["unit"]: test["mastery"] for test in _tests(metadata)}
+    if options.packaging == "unit" and tests:
+        # A test decides what opens next, so the platform has to be told whether it was passed, whatever the report is.
+        tracking["units"] = {unit: {"report": "passed-failed", "mastery": share} for unit, share in tests.items()}
+    return tracking
+
+
+def _tests(metadata: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    sequencing = metadata.get("sequencing", {})
+    yield from (sequencing[name] for name in ("pretest", "posttest") if name in sequencing)
+
+
+def _uses(block: Mapping[str, Any]) -> Iterator[str]:
+    yield from (block[name] for name in ("asset", "poster") if block.get(name))
+    yield from (track["asset"] for track in block.get("captions") or ())
+
+
+def _logo(metadata: Mapping[str, Any]) -> set[str]:
+    logo = metadata["theme"].get("logo")
+    return {logo} if logo else set()
+
+
+def _assets(manifest: Manifest, used: Sequence[str], options: Options) -> tuple[dict[str, Any], dict[str, Stored]]:
+    documents: dict[str, Any] = {}
+    media: dict[str, Stored] = {}
+    for asset in used:
+        renditions: list[dict[str, Any]] = []
+        for each in chosen_renditions(manifest.renditions(asset), options):
+            path = media_path(each)
+            media[path] = Stored(each.digest, each.size_bytes)
+            renditions.append(rendition_document(each, path))
+        given = manifest.document["assets"][asset]
+        credits_ = {name: given[name] for name in ("license", "credit", "source_url") if name in given}
+        documents[asset] = {"kind": given["kind"], **credits_, "renditions": renditions}
+    return documents, media
+
+
+def _film_findings(units: Sequence[Mapping[str, Any]], assets: Mapping[str, Any]) -> Iterator[Problem]:
+    for at, unit in enumerate(units):
+        for index, block in enumerate(unit["blocks"]):
+            if block["type"] != "video" or any(
+                each["role"] == "video" for each in assets[block["asset"]]["renditions"]
+            ):
+                continue
+            if not block.get("transcript") and not block.get("captions"):
+                pointer = f"/structure/units/{at}/blocks/{index}"
+                message = (
+                    f"The film “{block['id']}” is left out, and nothing tells what is said in it: it has no transcript."
+                )
+                yield Problem(pointer, "export-film-without-text", message, "warning")

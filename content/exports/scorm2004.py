@@ -1,0 +1,100 @@
+"""SCORM 2004, 3rd and 4th edition: imsmanifest.xml with sequencing.
+
+The two differ in `schemaversion` and control documents; what is used of sequencing is the same in both. A score decides by
+itself (`satisfiedByMeasure`) only where failing is to be told, in the report passed-failed and for tests; in the others the
+content says passed when it is so, and nothing before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from content.errors import Problem
+from content.exports.course import deciding_mastery
+from content.exports.lom import add_lom
+from content.exports.scorm import (
+    Edition,
+    Package,
+    add_organization,
+    add_resources,
+    item_identifier,
+    manifest_identifier,
+)
+from content.exports.sequencing import ADLSEQ, IMSSS, add_root, add_sco, add_unit, order_of, weights
+from content.exports.xml import XSI, add, etree, schema_locations, to_bytes
+
+IMSCP = "http://www.imsglobal.org/xsd/imscp_v1p1"
+ADLCP = "http://www.adlnet.org/xsd/adlcp_v1p3"
+ADLNAV = "http://www.adlnet.org/xsd/adlnav_v1p3"
+EDITIONS = {
+    f"scorm2004-{edition}": Edition(
+        name=f"scorm2004-{edition}",
+        schema_version=f"2004 {edition} Edition",
+        namespace=IMSCP,
+        adlcp=ADLCP,
+        scorm_type="scormType",
+        title_chars=None,
+    )
+    for edition in ("3rd", "4th")
+}
+SCHEMAS = (
+    (IMSCP, "imscp_v1p1.xsd"),
+    (ADLCP, "adlcp_v1p3.xsd"),
+    (ADLSEQ, "adlseq_v1p3.xsd"),
+    (ADLNAV, "adlnav_v1p3.xsd"),
+    (IMSSS, "imsss_v1p0.xsd"),
+)
+_SPACES = {None: IMSCP, "adlcp": ADLCP, "adlseq": ADLSEQ, "adlnav": ADLNAV, "imsss": IMSSS, "xsi": XSI}
+
+
+def write_manifest(package: Package, edition: Edition) -> tuple[bytes, list[Problem]]:
+    """The manifest; there is nothing that it cannot hold."""
+    course = package.course
+    root = etree.Element(
+        f"{{{IMSCP}}}manifest",
+        {"identifier": manifest_identifier(course), "version": str(course.version)},
+        nsmap=_SPACES,
+    )
+    root.set(f"{{{XSI}}}schemaLocation", schema_locations(SCHEMAS))
+    metadata = add(root, "metadata")
+    add(metadata, "schema", "ADL SCORM")
+    add(metadata, "schemaversion", edition.schema_version)
+    add_lom(metadata, course)
+    organization, items = add_organization(root, edition, package)
+    # What units share is a learner's own and ends with the attempt.
+    organization.set(f"{{{ADLSEQ}}}objectivesGlobalToSystem", "false")
+    if package.pages[0].unit is None:
+        add_sco(items[0], deciding_mastery(course.document), 1)
+        _root_of_one(organization)
+    else:
+        _sequence_units(package, items)
+        add_root(organization, course)
+    add_resources(root, edition, package)
+    return to_bytes(root), []
+
+
+def _root_of_one(organization: Any) -> None:
+    add(add(organization, f"{{{IMSSS}}}sequencing"), "controlMode", choice="true", flow="true")
+
+
+def _sequence_units(package: Package, items: list[Any]) -> None:
+    course = package.course
+    order, shares = order_of(course), weights(course)
+    wrapped = order.any_waits or order.pretest is not None
+    for page, item in zip(package.pages, items, strict=True):
+        unit: Mapping[str, Any] = page.unit or {}
+        mastery = deciding_mastery(course.document, unit)
+        shared = (order.passed,) if unit["id"] == order.pretest else ()
+        if not wrapped:
+            add_sco(item, mastery, shares[unit["id"]], shared)
+            continue
+        # The item of the organization becomes the activity around the SCO, and is not shown itself.
+        inner = add(
+            item, "item", identifier=f"{item_identifier(page, course)}-item", identifierref=item.get("identifierref")
+        )
+        add(inner, "title", page.title)
+        add_sco(inner, mastery, 1, shared)
+        del item.attrib["identifierref"]
+        item.set("isvisible", "false")
+        add_unit(item, order, unit, course)
