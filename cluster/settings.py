@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     edge_key_id: str = Field("", description="id of the key that signs its URLs")
     edge_private_key: SecretStr = Field(SecretStr(""), description="PEM, EC P-256: signs CDN URLs")
     edge_ttl_s: int = Field(3600, description="how long a signed address works")
+    site_url: str = Field(
+        "", description="origin of a tenant's published exports, with `{tenant}` in it; empty: none are published"
+    )
 
     api_url: str = Field("", description="address of the API as its callers see it; proofs of devices name it")
     api_max_body_bytes: int = Field(64 * 1024, description="largest body of a request, drafts aside")
@@ -187,6 +190,13 @@ class Settings(BaseSettings):
     audio_max_duration_s: float = Field(8 * 3600.0, description="of one sound")
     decode_timeout_s: float = Field(300.0, description="looking at an original, or decoding one picture")
     decode_memory_bytes: int = Field(4096 * MIB, description="address space of whatever decodes, ffmpeg aside")
+
+    # Sizes beyond which a quality report says something (docs/quality.md)
+    quality_phone_bytes: int = Field(200 * MIB, gt=0, description="all that a phone fetches of a course")
+    quality_tablet_bytes: int = Field(500 * MIB, gt=0, description="all that a tablet does")
+    quality_desktop_bytes: int = Field(2048 * MIB, gt=0, description="all that a desktop does")
+    quality_picture_bytes: int = Field(MIB // 2, gt=0, description="one picture on a phone")
+    quality_film_bytes: int = Field(100 * MIB, gt=0, description="one film or sound on a phone")
 
     # The sandbox in which all of that runs (docs/sandbox.md)
     sandbox: Literal["auto", "bubblewrap", "runsc", "none"] = Field(

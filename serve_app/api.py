@@ -44,6 +44,7 @@ from serve_app.routes import (
     me,
     packages,
     plans,
+    quality,
     queues,
     rebundles,
     revocations,
@@ -69,7 +70,7 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, keys, audit, changes, packages, manifests, plans, drafts, devices, foresight, enrolments, bundles,
+        health, me, tenants, keys, audit, changes, packages, manifests, quality, plans, drafts, devices, foresight, enrolments, bundles,
         bundle_requests, rebundles, exports, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip

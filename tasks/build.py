@@ -1,8 +1,8 @@
 """A build: the draft and its originals become a PlayPackage.
 
 fetch the draft → validate → look at each original → make the renditions that are not there yet (Ray tasks) → manifest →
-sign → commit. Renditions are committed as they come, so a retry begins where the last attempt was killed. After: the
-version is published, its event is in the outbox, and everybody enrolled has a bundle planned.
+quality report → sign → commit. Renditions are committed as they come, so a retry begins where the last attempt was
+killed. After: the version is published, its event is in the outbox, and everybody enrolled has a bundle planned.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from content.packages import (
     refuse_unbuildable,
 )
 from content.signatures import sign_documents
-from tasks import jobs, planning, plans, versions, workspace
+from tasks import jobs, planning, plans, quality, versions, workspace
 from tasks.media import Media
 from tasks.progress import Progress, job_cancelled
 from tasks.render import toolchain
@@ -87,7 +87,7 @@ class Build:
             tools = await asyncio.to_thread(toolchain)
             with telemetry.span("assets"):
                 media = Media(self._connections, self._tenant, self._neighbours, self._folder, tools, self._progress)
-                assets, problems = await media.assets(draft)
+                made = await media.assets(draft)
             source = Source(
                 course_id=self._row["course_id"],
                 draft_id=self._row["draft_id"],
@@ -101,20 +101,23 @@ class Build:
                 version=self._row["version"],
                 draft=draft,
                 source=source,
-                assets=assets,
+                assets=made.assets,
                 listing=listing,
                 assistant=assistant,
                 toolchain=tools,
             )
-            found = build_problems(report, assistant, problems)
+            found = build_problems(report, assistant, made.problems)
+            with telemetry.span("quality"):
+                judged = await quality.judge(self._connections, self._tenant, draft, manifest, found, made.probes)
             self._progress.tell("publish", 0.4, "signing")
             with telemetry.span("publish"):
-                report = {
+                kept = {
                     "problems": [problem.as_dict() for problem in found],
                     "reused": media.reused,
                     "made": media.made,
+                    "quality": judged.as_dict(),
                 }
-                await self._publish(manifest, draft, listing.get("policy"), report)
+                await self._publish(manifest, draft, listing.get("policy"), kept)
         finally:
             self._neighbours.close()
 

@@ -37,6 +37,15 @@ class _Usable:
     recipes: tuple[Recipe, ...]
 
 
+@dataclass(frozen=True)
+class Made:
+    """What became of the originals, by asset id, and what their author should know of them."""
+
+    assets: dict[str, AssetResult]
+    probes: dict[str, Probe]
+    problems: list[Problem]
+
+
 class Media:
     """The media of one attempt at a version. `reused` and `made` count renditions."""
 
@@ -53,7 +62,7 @@ class Media:
         self._folder, self._toolchain, self._progress = folder, toolchain, progress
         self.reused, self.made = 0, 0
 
-    async def assets(self, draft: Draft) -> tuple[dict[str, AssetResult], list[Problem]]:
+    async def assets(self, draft: Draft) -> Made:
         """Every original looked at, then every rendition made. What is wrong with files is told of all of them at once,
         and before the dear part begins; what may be better in a minute is raised as it is."""
         # Films first: they take longest, and a film begun last would be waited for alone.
@@ -62,7 +71,7 @@ class Media:
         usable = await _all_or_faults(draft, {}, {ref.asset: self._look(ref) for ref in refs})
         probes = {asset: each.looked.probe for asset, each in usable.items()}
         results = await _all_or_faults(draft, probes, {name: self._result(each) for name, each in usable.items()})
-        return results, list(media_findings(draft, probes))
+        return Made(results, probes, list(media_findings(draft, probes)))
 
     async def _look(self, ref: OriginalRef) -> _Usable:
         """What media-service says of an original, what it is, and the recipes that follow from it."""

@@ -12,6 +12,7 @@ from typing import Any, cast
 from content.drafts.base import Model
 from content.drafts.blocks import AssistantBlock, AudioBlock, ImageBlock, TextBlock, VideoBlock
 from content.drafts.course import AssetKind, CompletionBlocks, CompletionScore, CourseHead, asset_uses
+from content.drafts.language_maps import head_maps, maps_in
 from content.drafts.markup import Format, mark_up
 from content.drafts.parts import Parts, escape
 from content.drafts.quiz import MultipleQuestion, QuizBlock, SingleQuestion
@@ -145,7 +146,7 @@ def _contrast(head: CourseHead) -> Iterator[Problem]:
         colours = head.theme.colours
         ratio = contrast(colours.text, colours.background)
         if ratio < MIN_CONTRAST:
-            message = f"Text and background differ too little to read easily ({ratio:.1f}, wanted {MIN_CONTRAST})."
+            message = f"Text and background differ too little to read easily ({int(ratio * 100) / 100}, wanted {MIN_CONTRAST})."
             yield Problem("/theme/colours", "contrast-low", message, "warning")
 
 
@@ -174,25 +175,7 @@ def _languages(parts: Parts, head: CourseHead) -> Iterator[Problem]:
 
 def _texts(parts: Parts) -> Iterator[tuple[str, dict[str, Any]]]:
     for pointer, model in _located(parts):
-        if isinstance(model, CourseHead):
-            yield "/title", dict(model.title)
-            yield "/description", dict(model.description)
-            if model.theme and model.theme.logo_alt:
-                yield "/theme/logo_alt", dict(model.theme.logo_alt)
-        else:
-            yield from _maps(pointer, model)
-
-
-def _maps(pointer: str, value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every language map in a unit or block: there, and only there, models hold a dict."""
-    if isinstance(value, Model):
-        for name in type(value).model_fields:
-            yield from _maps(f"{pointer}/{name}", getattr(value, name))
-    elif isinstance(value, tuple):
-        for index, item in enumerate(cast("tuple[Any, ...]", value)):
-            yield from _maps(f"{pointer}/{index}", item)
-    elif isinstance(value, dict):
-        yield pointer, cast("dict[str, Any]", value)
+        yield from head_maps(model) if isinstance(model, CourseHead) else maps_in(pointer, model)
 
 
 def _located(parts: Parts) -> Iterator[tuple[str, Model]]:

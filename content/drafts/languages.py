@@ -31,4 +31,10 @@ def is_language_tag(tag: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def direction(tag: str) -> Direction:
     """Writing direction of a valid tag, from its script or the one its language is usually written in."""
-    return "rtl" if langcodes.Language.get(tag).maximize().script in RTL_SCRIPTS else "ltr"
+    return "rtl" if script(tag) in RTL_SCRIPTS else "ltr"
+
+
+@functools.lru_cache(maxsize=1024)
+def script(tag: str) -> str:
+    """The ISO 15924 code of a valid tag's script, or of the one its language is usually written in."""
+    return langcodes.Language.get(tag).maximize().script or ""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serve_app.cli import changes
+from serve_app.cli import changes, quality
 from serve_app.cli.caller import Caller, asks
 from serve_app.cli.findings import print_findings
 from serve_app.cli.groups import Commands
@@ -101,6 +101,26 @@ def show_changes(
         older = older or (published[-1]["version"] if published else 1)
     found = call.api.changes(package_id, older, newer)
     call.show(found, lambda: say("\n".join(changes.lines(found))))
+
+
+@packages_app.command(
+    "quality", epilog=examples("packages quality pkg_…", "packages quality pkg_… --version 2 --html report.html")
+)
+@asks("content:read", lists=LISTS)
+def show_quality(
+    call: Caller,
+    package_id: PackageId,
+    version: Annotated[int | None, typer.Option(min=1, help="The newest published one, if left out.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write it as a page into this file.")] = None,
+) -> None:
+    """What a learner would miss in a version and what its author may want to change, with places."""
+    number = version or call.api.package(package_id)["version"] or 1
+    found = call.api.quality(package_id, number)
+    if html is not None:
+        html.write_bytes(call.api.quality_page(package_id, number))
+        call.show({**found, "html": str(html)}, lambda: say(f"The report is in {html}."))
+        return
+    call.show(found, lambda: say("\n".join(quality.lines(found))))
 
 
 @packages_app.command(

@@ -56,7 +56,7 @@ def show_tenant(
     call.show(found, lambda: _told(dict(found)))
 
 
-@tenant_app.command("set", epilog=examples("tenant set acme --limit requests_per_minute=600", "tenant set acme --limit requests_per_minute=default", "tenant set demo --cors-origin https://learn.example"))  # fmt: skip
+@tenant_app.command("set", epilog=examples("tenant set acme --limit requests_per_minute=600", "tenant set acme --limit requests_per_minute=default", "tenant set demo --cors-origin https://learn.example", "tenant set demo --failing captions-missing"))  # fmt: skip
 @asks("operator", lists=LISTS)
 def change(
     call: Caller,
@@ -68,6 +68,11 @@ def change(
         list[str] | None, typer.Option(help="Whose pages may call the API; repeat; they replace those before.")
     ] = None,
     no_cors: Annotated[bool, typer.Option("--no-cors", help="No page of another origin may.")] = False,
+    failing: Annotated[
+        list[str] | None,
+        typer.Option(help="A finding with which no course is published; repeat; they replace those before."),
+    ] = None,
+    no_failing: Annotated[bool, typer.Option("--no-failing", help="Every course may be published.")] = False,
     policy: Annotated[str | None, typer.Option(help="device, shared, or default: as the catalog says.")] = None,
     drill: Annotated[
         bool | None, typer.Option("--drill/--no-drill", help="Its keys may be revoked to see how long that takes.")
@@ -77,9 +82,12 @@ def change(
     limits = dict(_limit(entry) for entry in limit or ())
     settings: dict[str, Any] = {"cors_origins": cors_origin or []} if cors_origin or no_cors else {}
     settings |= {"drill": drill} if drill is not None else {}
+    settings |= {"failing_findings": failing or []} if failing or no_failing else {}
     if not limits and not settings and policy is None:
         raise ContentError(
-            "nothing-to-change", "Nothing says what to change.", "Give --limit, --cors-origin, --drill or --policy."
+            "nothing-to-change",
+            "Nothing says what to change.",
+            "Give --limit, --cors-origin, --failing, --drill or --policy.",
         )
     found = call.api.change_tenant(name, settings=settings or None, limits=limits or None, policy=policy)
     call.show(found, lambda: _told(dict(found)))

@@ -47,6 +47,14 @@ class PackageCalls(Connection):
         """What the author should know of a build."""
         return self.get(f"{_path(package_id, version)}/report")
 
+    def quality(self, package_id: str, version: int) -> dict[str, Any]:
+        """The accessibility and quality report: `counts`, `totals`, `findings`."""
+        return self.get(f"{_path(package_id, version)}/quality")
+
+    def quality_page(self, package_id: str, version: int) -> bytes:
+        """The same as HTML."""
+        return self.request("GET", f"{_path(package_id, version)}/quality.html").content
+
     def assets(self, package_id: str, version: int) -> Iterator[Asset]:
         """Every rendition of every asset."""
         return self.items(f"{_path(package_id, version)}/assets")

@@ -39,6 +39,45 @@ class Report(Answer):
     made: int | None = Field(None, description="Renditions made by this build.")
 
 
+class QualityFinding(Answer):
+    """One finding: where, what, why it counts, and what to do. docs/quality.md lists them."""
+
+    code: str = Field(examples=["heading-skipped"])
+    severity: Literal["error", "warning", "advice"]
+    pointer: str = Field(description="JSON pointer into the draft.", examples=["/units/0/blocks/2/text/en"])
+    unit: str | None = Field(description="The id of the unit it is in.", examples=["breathing"])
+    place: str = Field(examples=["unit 1 “Breathing”, block 3 (text), in “en”"])
+    message: str
+    advice: str
+    reason: str = Field(
+        description="A success criterion of WCAG 2.2, or in a word what else suffers.",
+        examples=["WCAG 1.3.1 Info and Relationships (A)"],
+    )
+
+
+class UnitTitle(Answer):
+    """A unit, by its title in the course's language."""
+
+    id: str
+    title: str
+
+
+class Quality(Answer):
+    """The accessibility and quality report of a version. `counts` are of all findings, of which at most 1000 are listed."""
+
+    package_id: PackageId
+    version: int
+    shape: Literal[1]
+    language: str = Field(description="The course's own, in which titles stand here.", examples=["en"])
+    title: str = Field(examples=["First aid"])
+    units: tuple[UnitTitle, ...]
+    counts: dict[str, int] = Field(examples=[{"error": 0, "warning": 2, "advice": 1}])
+    totals: dict[str, Any] = Field(
+        description="Figures: pictures, films, sounds, contrast, reading, languages, sizes, saved_state, licences."
+    )
+    findings: tuple[QualityFinding, ...]
+
+
 class Version(Answer):
     """One version of a package. `report` comes with a single version, not in lists."""
 

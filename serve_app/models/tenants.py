@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from content.origins import MOST, Origin
+from content.quality import RULES
 from serve_app.models.base import Answer, Moment, Policy, Question
 
 TENANT = r"^[a-z0-9][a-z0-9-]{1,38}$"
+SITE_CSP = (
+    "The Content-Security-Policy of its published exports, such as who may frame them. Each page's own policy holds beside it, "
+    "so it can only forbid more. null: the service's own."
+)
 Region = Literal["us", "eu", "me", "ap"]
 WHO_HOLDS_THE_KEY: Any = Field(
     None,
     description="`device`: each device has a content key and parts of its own. `shared`: all devices of a profile share "
     "them, so that many cost little more than one. null: as the catalog lists the course, else as the service does.",
 )
+
+
+def _known_finding(code: str) -> str:
+    if code not in RULES:
+        known = ", ".join(sorted(RULES))
+        raise PydanticCustomError(
+            "finding-unknown",
+            "“{code}” is no finding of the quality report; there are {known}.",
+            {"code": code, "known": known},
+        )
+    return code
+
+
+FindingCode = Annotated[str, AfterValidator(_known_finding), Field(max_length=64, examples=["captions-missing"])]
 
 
 class NewTenant(Question):
@@ -42,6 +62,10 @@ class TenantSettings(Answer):
 
     cors_origins: tuple[Origin, ...] = Field((), max_length=MOST, description="Whose pages may call the API.")
     drill: bool = Field(False, description="Made for drills: its keys may be revoked to see how long that takes.")
+    site_csp: str | None = Field(None, description=SITE_CSP)
+    failing_findings: tuple[str, ...] = Field(
+        (), description="Findings of the quality report with which no course is published (docs/quality.md)."
+    )
 
 
 class LimitsPatch(Question):
@@ -56,6 +80,11 @@ class SettingsPatch(Question):
 
     cors_origins: tuple[Origin, ...] = Field((), max_length=MOST)
     drill: bool = False
+    site_csp: str | None = Field(
+        None, min_length=1, max_length=2000, pattern=r"^[ -~]+$", description=SITE_CSP,
+        examples=["frame-ancestors https://lms.example"],
+    )  # fmt: skip
+    failing_findings: tuple[FindingCode, ...] = Field((), max_length=len(RULES), examples=[["captions-missing"]])
 
 
 class TenantPatch(Question):

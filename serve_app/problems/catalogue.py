@@ -97,6 +97,7 @@ _ROWS = (
     # Packages and their versions
     ProblemType("revision-outdated", 409, "A newer revision was taken in already", "Ask for the newest one."),
     ProblemType("version-not-published", 409, "The version was never published", "Choose a published version."),
+    ProblemType("quality-not-assessed", 409, "The version has no quality report", "Publish the course again."),
     ProblemType("version-withdrawn", 410, "The version was withdrawn", "Take a newer one."),
     # Plans
     ProblemType(

@@ -219,7 +219,8 @@ async def _version(platform: Platform, tenant: str, package_id: str, version: in
     async with platform.db.tenant(tenant) as tx:
         row = await fetch_one(
             tx,
-            f"select {COLUMNS}, report from package_versions where package_id = %s and version = %s",
+            # The quality report is large and has an address of its own.
+            f"select {COLUMNS}, report - 'quality' as report from package_versions where package_id = %s and version = %s",
             [package_id, version],
         )
     if row is None:

@@ -41,6 +41,8 @@ ELSEWHERE = {
     "content.packages.build": "builds only",
     "content.packages.media_report": "builds only",
     "content.media.captions": "builds only",
+    "content.media.plan": "builds only",
+    "content.quality.refusal": "a job's problem",
     "content.events.envelope": "events are taken in by the relay",
     "tasks.intake": "as above",
     "cluster.events": "as above",

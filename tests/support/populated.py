@@ -20,6 +20,7 @@ from content.drafts import parse as parse_draft
 from content.exports.options import Options
 from content.media import Rendition
 from content.packages import AssetResult, Choices, Manifest, Source, build_manifest
+from content.quality import Report, assess
 from content.signatures import sign_documents
 from tasks import exports, jobs, planning
 from tasks.signing import current_signer
@@ -71,7 +72,7 @@ class Populated(Tenant):
         finally:
             await connections.close()
 
-    def _manifest(self, version: int) -> Manifest:
+    def _manifest(self, version: int) -> tuple[Manifest, Report]:
         blocks = [
             {"type": "text", "id": "t", "text": {"en": f"Version {version}"}},
             {"type": "image", "id": "i", "asset": "cover", "alt": {"en": "A cover"}},
@@ -87,13 +88,14 @@ class Populated(Tenant):
         )
         source = Source(self.course_id, self.draft_id, version, digest(b"draft"), rfc3339(datetime.now(UTC)))
         cover = Rendition("image", "image-webp-320", "image/webp", digest(PIXELS), len(PIXELS), None, 320, 200)
-        return build_manifest(
+        manifest = build_manifest(
             tenant=self.name, package_id=self.package_id, version=version, draft=draft, source=source,
             assets={"cover": AssetResult(digest(b"original"), 9, (cover,))}, listing={}, assistant=None, toolchain="none",
         )  # fmt: skip
+        return manifest, assess(draft, manifest, (), {})
 
     async def _publish(self, connections: Connections, version: int) -> None:
-        manifest, now = self._manifest(version), datetime.now(UTC)
+        (manifest, quality), now = self._manifest(version), datetime.now(UTC)
         body = manifest.to_bytes()
         connections.objects.put(places.asset(self.name, digest(PIXELS)), PIXELS, "image/webp")
         connections.objects.put(places.manifest(self.name, self.package_id, version, manifest.digest), body)
@@ -112,7 +114,7 @@ class Populated(Tenant):
                     [
                         self.name, self.package_id, version, self.draft_id, version, now, Jsonb({"en": "Populated"}),
                         ["en"], manifest.digest, len(body), manifest.size_bytes, Jsonb(signature),
-                        Jsonb({"problems": [], "reused": 0, "made": 1}),
+                        Jsonb({"problems": [], "reused": 0, "made": 1, "quality": quality.as_dict()}),
                     ],
                 ),
                 (
