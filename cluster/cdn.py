@@ -1,4 +1,4 @@
-"""Signed URLs in CloudFront's format: a custom policy, an ECDSA P-256 signature, and the check an edge makes of both.
+"""Signed URLs and cookies in CloudFront's format: a custom policy, an ECDSA P-256 signature, and the check an edge makes of both.
 
 The policy is JSON without blanks: one statement with a resource (`*` and `?` are wildcards) and the second from which it
 is refused. Policy and signature travel as base64 with `+=/` written `-_~`, the signature as DER over the policy's bytes
@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from content.errors import ContentError
 
 PARAMETERS = ("Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm")
+COOKIE = "CloudFront-"
+"""Before the name of a parameter: the name of its cookie."""
 _TO_CDN = bytes.maketrans(b"+=/", b"-_~")
 _FROM_CDN = bytes.maketrans(b"-_~", b"+=/")
 _ALPHABET = re.compile(r"[A-Za-z0-9_~-]{1,4096}")
@@ -93,6 +95,28 @@ def verify(url: str, keys: Mapping[str, ec.EllipticCurvePublicKey], *, now: date
         raise UrlRefused(
             "url-resource", "This signed URL is for something else.", "Ask the API for this resource's URL."
         )
+
+
+def is_signed(query: str) -> bool:
+    """Whether a query holds a signature's parameters, or one of them."""
+    return any(unquote(piece.partition("=")[0]) in PARAMETERS for piece in query.split("&"))
+
+
+def cookies_of(query: str) -> dict[str, str]:
+    """The signed cookies that say the same as a signed query, which must have been verified."""
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    return {COOKIE + name: given[name] for name in PARAMETERS}
+
+
+def from_cookies(url: str, cookies: Mapping[str, str]) -> str:
+    """The signed URL that signed cookies stand for; to be verified. Raises UrlRefused where one of them is missing."""
+    given = {name: cookies.get(COOKIE + name, "") for name in PARAMETERS}
+    if not all(given.values()):
+        raise UrlRefused(
+            "url-unsigned", "This address is served with signed cookies only.", "Ask the API for its link."
+        )
+    signature = "&".join(f"{name}={value}" for name, value in given.items())
+    return f"{url}{'&' if '?' in url else '?'}{signature}"
 
 
 def _take_parameters(parts: SplitResult) -> tuple[dict[str, str], str]:
@@ -168,6 +192,9 @@ class UrlSigner:
         """Raises ContentError `edge-key`."""
         return cls(base_url, key_id, load_private_key(pem), ttl_s)
 
-    def url(self, path: str, now: datetime) -> str:
-        """The signed URL of a path such as `/bundles/acme/…`, valid for `ttl_s` from `now`."""
-        return sign(f"{self.base_url}{path}", self.key, self.key_id, expires_at=now + timedelta(seconds=self.ttl_s))
+    def url(self, path: str, now: datetime, *, folder: str | None = None) -> str:
+        """The signed URL of a path such as `/bundles/acme/…`, valid for `ttl_s` from `now`. With a `folder`, a path that ends
+        in `/`, its signature is good for everything below that."""
+        resource = None if folder is None else f"{self.base_url}{folder}*"
+        end = now + timedelta(seconds=self.ttl_s)
+        return sign(f"{self.base_url}{path}", self.key, self.key_id, expires_at=end, resource=resource)

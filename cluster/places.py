@@ -6,6 +6,10 @@ overwrite the one that was committed.
 
 from __future__ import annotations
 
+SITE = "/site/"
+"""Behind the folder of an export's attempt: its files one by one, where it is published as a site."""
+ATTEMPT_PARTS = 6
+"""`exports`, tenant, package, version, export and attempt: the parts of a key that name an attempt's folder."""
 DOCTOR = "doctor/"
 """What `content-service doctor` puts and removes again; no row ever names it."""
 
@@ -26,6 +30,16 @@ def withdrawn(tenant: str, package_id: str, version: int, digest: str) -> str:
 def exports(tenant: str, package_id: str, version: int, export_id: str = "") -> str:
     """What stands before everything that was exported of a version, or of one export. The edge reads the version out of it."""
     return f"exports/{tenant}/{package_id}/{version}/" + (f"{export_id}/" if export_id else "")
+
+
+def attempt_of(key: str) -> str:
+    """The folder of the attempt at an export to which a key belongs, without `/` at its end."""
+    return "/".join(key.split("/")[:ATTEMPT_PARTS])
+
+
+def site_settings(tenant: str) -> str:
+    """What the edge must know of a tenant to serve its sites; written by whoever changes the tenant's settings."""
+    return f"sites/{tenant}.json"
 
 
 def bundles(tenant: str) -> str:

@@ -22,6 +22,7 @@ from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureC
 
 from actors.builder import Builder
 from actors.bundler import Bundler
+from actors.exporter import Exporter
 from actors.relay import OutboxRelay
 from actors.scaling import DepthPolicy
 from cluster import telemetry, topology
@@ -34,7 +35,12 @@ NAMESPACE = "content"
 LOGGING = {"encoding": "JSON", "enable_access_log": False, "log_level": "WARNING"}
 """Of Serve's own lines. Its access log would hold raw paths; ours is `serve_app/access.py`."""
 CONNECT_S = 60.0
-WORKERS = {topology.BUILDER: Builder, topology.BUNDLER: Bundler, topology.RELAY: OutboxRelay}
+WORKERS = {
+    topology.BUILDER: Builder,
+    topology.BUNDLER: Bundler,
+    topology.EXPORTER: Exporter,
+    topology.RELAY: OutboxRelay,
+}
 
 
 def actor_options(pool: Pool, settings: Settings) -> dict[str, Any]:

@@ -14,7 +14,12 @@ from cluster.topology import Pool
 from content.errors import ContentError
 from tasks import claims
 
-UNITS = {"content-builder": "builds", "content-bundler": "bundles", "content-outbox-relay": "events"}
+UNITS = {
+    "content-builder": "builds",
+    "content-bundler": "bundles",
+    "content-exporter": "exports",
+    "content-outbox-relay": "events",
+}
 
 
 def read(settings: Settings) -> list[dict[str, Any]]:
@@ -51,6 +56,7 @@ async def _depths(settings: Settings) -> dict[str, int]:
             return {
                 topology.BUILDER.name: await queue.depth(ops, queue.BUILD),
                 topology.BUNDLER.name: await claims.depth(ops),
+                topology.EXPORTER.name: await queue.depth(ops, queue.EXPORT),
                 topology.RELAY.name: await outbox.backlog(ops),
             }
     finally:

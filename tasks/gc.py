@@ -54,8 +54,21 @@ async def collect(connections: Connections, *, grace_s: float | None = None, dry
         # The workspace of a job that runs is touched by its work; its lease is far shorter than a day.
     swept = 0 if dry_run else sweep(connections.settings.workspace, max(grace_s, connections.settings.lease_s))
     # A blob and its row may both have come after the listing: ask for each before it is called missing.
-    missing = tuple([key for key in sorted(wanted - found.keys()) if await _absent(connections, key)])
-    return Report(len(found), len(wanted), len(old), aborted, swept, len(orphans) - len(old), missing)
+    missing = tuple([key for key in sorted(wanted.keys - found.keys()) if await _absent(connections, key)])
+    return Report(len(found), len(wanted.keys), len(old), aborted, swept, len(orphans) - len(old), missing)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """The keys that rows name. A file of a site has the row of the zip beside it, if that is published."""
+
+    keys: set[str]
+    sites: set[str]
+
+    def __contains__(self, key: str) -> bool:
+        if key in self.keys or not key.startswith("exports/"):
+            return key in self.keys
+        return key.startswith(site := places.attempt_of(key) + places.SITE) and site in self.sites
 
 
 async def _absent(connections: Connections, key: str) -> bool:
@@ -78,7 +91,7 @@ def _abort_uploads(connections: Connections, border: float) -> int:
     return len(stale)
 
 
-async def _wanted(connections: Connections) -> set[str]:
+async def _wanted(connections: Connections) -> _Named:
     """The keys that rows name, over all tenants (role ops)."""
     async with connections.ops.connection() as connection:
         assets = await fetch_all(connection, "select tenant, digest from assets")
@@ -89,8 +102,8 @@ async def _wanted(connections: Connections) -> set[str]:
         )
         indexes = await fetch_all(connection, "select tenant, index_path from seals where index_path is not null")
         parts = await fetch_all(connection, "select tenant, path from parts")
-        exports = await fetch_all(connection, "select key from exports where state = 'ready'")
-    return {
+        exports = await fetch_all(connection, "select key, published from exports where state = 'ready'")
+    keys = {
         *(places.asset(row["tenant"], row["digest"]) for row in assets),
         *(
             (places.withdrawn if row["state"] == "withdrawn" else places.manifest)(
@@ -102,3 +115,4 @@ async def _wanted(connections: Connections) -> set[str]:
         *(places.bundles(row["tenant"]) + row["path"] for row in parts),
         *(row["key"] for row in exports),
     }
+    return _Named(keys, {places.attempt_of(row["key"]) + places.SITE for row in exports if row["published"]})

@@ -65,6 +65,7 @@ class Edge(_App):
             "nats_url": nats.url(site),
             "nats_user": "edge",
             "nats_password": site.secrets["nats_edge"],
+            "site_url": configuration.site_url(site),
         }
 
 

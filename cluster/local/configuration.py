@@ -69,6 +69,7 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
         "edge_url": site.url("edge"),
         "edge_key_id": EDGE_KEY_ID,
         "edge_private_key": site.secrets["edge_private_key"],
+        "site_url": site_url(site),
         "api_url": site.url("api"),
         "jwt_issuer": identity.ISSUER,
         "jwt_audience": identity.AUDIENCE,
@@ -93,6 +94,11 @@ def load_settings(home: Path) -> Settings:
             "stack-unknown", f"No stack was ever started in {home}.", "Run `content-service up` first."
         )
     return Settings(**read_json(path))
+
+
+def site_url(site: Site) -> str:
+    """Where the published exports of a tenant are. Browsers look for names below `localhost` on their own machine."""
+    return f"http://{{tenant}}.localhost:{site.ports['edge']}"
 
 
 def edge_public_key(site: Site) -> str:

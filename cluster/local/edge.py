@@ -38,6 +38,7 @@ from starlette.types import Receive, Scope, Send
 
 from cluster import cdn
 from cluster.local.edge_manifests import EdgeManifests, answer
+from cluster.local.edge_sites import Sites
 from content.errors import ContentError
 
 SERVED = ("bundles/", "assets/", "packages/", "exports/")
@@ -68,6 +69,7 @@ class EdgeConfiguration:
     nats_url: str
     nats_user: str
     nats_password: str
+    site_url: str = ""
 
 
 class EdgeApp:
@@ -91,6 +93,7 @@ class EdgeApp:
         self.manifests = EdgeManifests(
             configuration.nats_url, configuration.nats_user, configuration.nats_password, self._whole
         )
+        self._sites = Sites(configuration.site_url, self._keys, self._whole, self._clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -98,18 +101,15 @@ class EdgeApp:
         asked = request.headers.get("range", "")
         status, sent, content_range, code = 500, 0, "", ""
         try:
-            key = self._key(request, path)
-            if key.startswith("packages/"):
-                response = answer(request, await self.manifests.get(key))
+            key, response, more = await self._admit(request, path)
+            if response is not None:
                 status, sent = response.status_code, len(response.body)
                 await response(scope, receive, send)
                 return
-            if key.startswith("exports/"):
-                self.manifests.refuse_withdrawn(key)
             found = await self._find(request, key)
             status, content_range = found["ResponseMetadata"]["HTTPStatusCode"], found.get("ContentRange", "")
             with suppress(OSError):  # the reader went away
-                async for count in self._answer(request, found, status, send):
+                async for count in self._answer(request, found, status, send, more):
                     sent += count
         except ContentError as error:
             status, code = _STATUS.get(error.code, 403), error.code
@@ -123,10 +123,24 @@ class EdgeApp:
             with Path(self._configuration.access_log).open("a") as log:
                 log.write(json.dumps(line) + "\n")
 
-    def _key(self, request: Request, path: str) -> str:
-        """The key in the store that a request may read. Raises ContentError."""
+    async def _admit(self, request: Request, path: str) -> tuple[str, Response | None, Mapping[str, str]]:
+        """The key in the store that a request may read, the whole answer where it is not the object under it, and header
+        fields that go with the object. Raises ContentError."""
         if request.method not in ("GET", "HEAD"):
             raise ContentError("method-not-allowed", "The edge serves GET and HEAD.")
+        tenant = self._sites.tenant_of(request)
+        if tenant is not None:
+            key, handed_over = self._sites.admit(request, tenant, path)
+            self.manifests.refuse_withdrawn(key)
+            return key, handed_over, await self._sites.headers(tenant)
+        key = self._key(request, path)
+        if key.startswith("packages/"):
+            return key, answer(request, await self.manifests.get(key)), {}
+        if key.startswith("exports/"):
+            self.manifests.refuse_withdrawn(key)
+        return key, None, {}
+
+    def _key(self, request: Request, path: str) -> str:
         key = unquote(path).lstrip("/")
         if not key.startswith(SERVED):
             raise ContentError("not-found", "There is nothing here.")
@@ -163,10 +177,12 @@ class EdgeApp:
         except BotoCoreError as error:
             raise ContentError("origin-unavailable", "The edge cannot reach its origin.", "Try again.", True) from error
 
-    async def _answer(self, request: Request, found: dict[str, Any], status: int, send: Send) -> AsyncIterator[int]:
+    async def _answer(
+        self, request: Request, found: dict[str, Any], status: int, send: Send, more: Mapping[str, str]
+    ) -> AsyncIterator[int]:
         """Send the object; yields the number of bytes of each piece once it was handed on."""
         headers = {name: str(found[field]) for field, name in PASSED_ON.items() if found.get(field) is not None}
-        headers |= {"accept-ranges": "bytes", "x-content-type-options": "nosniff"}
+        headers |= {"accept-ranges": "bytes", "x-content-type-options": "nosniff", **more}
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw})
         if request.method == "HEAD":

@@ -39,6 +39,6 @@ create index exports_of_version on exports (tenant, package_id, version);
 
 -- Garbage collection asks over all tenants which blobs have a row.
 create policy counts on exports for select to content_ops using (true);
-grant select (tenant, export_id, package_id, version, state, key) on exports to content_ops;
+grant select (tenant, export_id, package_id, version, state, key, published) on exports to content_ops;
 
 insert into queues (name) values ('export');

@@ -56,6 +56,9 @@ def export(
     ] = None,
     profile: Annotated[str, typer.Option(help="How large pictures and films are: phone, tablet or desktop.")] = "desktop",
     video: Annotated[bool, typer.Option("--video/--no-video", help="Without: poster and transcript only.")] = True,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Format html: also serve it as a site, to who has its link.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for it to be made; then exit code 5.")] = 3600.0,
 ) -> None:  # fmt: skip
@@ -70,7 +73,7 @@ def export(
         require_free(out, force=force)
     asked = call.api.ask_export(
         package_id, format_name, version=version, report=report, mastery=mastery, packaging=packaging,
-        languages=language or None, profile=profile, video=video,
+        languages=language or None, profile=profile, video=video, publish=publish or None,
     )  # fmt: skip
     if asked["state"] != "ready":
         follow(call.api, asked["job_id"], timeout, quiet=call.as_json)
@@ -121,6 +124,13 @@ def _saved(made: ExportShown, out: Path) -> None:
     say(f"{out}  {made['size_bytes'] or 0:,} bytes, {made['format']} of version {made['version']}")
     say(f"  {made['export_id']}")
     say(f"  {made['digest']}")
+    _linked(made)
+
+
+def _linked(found: ExportShown) -> None:
+    if found["site"]:
+        say(f"  site, open for {found['site']['expires_in_s']} s:")
+        say(found["site"]["link"])
 
 
 def _told(found: ExportShown) -> None:
@@ -138,5 +148,6 @@ def _told(found: ExportShown) -> None:
         say(f"  {found['problem']['code']}: {found['problem']['title']}")
     if found["withdrawn_at"]:
         say(f"  withdrawn {when(found['withdrawn_at'])}")
+    _linked(found)
     for name, check in (found["passport"] or {}).get("checks", {}).items():
         say(f"  {name}: {check['result']}")

@@ -14,7 +14,7 @@ class ExportCalls(Connection):
 
     def ask_export(self, package_id: str, format: str, **options: Any) -> Export:
         """Have it made; `wait` for its job unless it is `ready` already. Options that are None are left to the service:
-        `version`, `report`, `mastery`, `packaging`, `languages`, `profile`, `video`."""
+        `version`, `report`, `mastery`, `packaging`, `languages`, `profile`, `video`, `publish`."""
         given = {name: value for name, value in options.items() if value is not None}
         return self.post("/v1/exports", {"package_id": package_id, "format": format, **given})
 

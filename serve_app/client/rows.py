@@ -352,6 +352,7 @@ class Export(TypedDict):
     version: int
     format: str
     options: dict[str, Any]
+    published: bool
     state: str
     job_id: str
     size_bytes: int | None
@@ -368,11 +369,20 @@ class Download(TypedDict):
     expires_in_s: int
 
 
+class Site(TypedDict):
+    """`link` opens it without a token."""
+
+    url: str
+    link: str
+    expires_in_s: int
+
+
 class ExportShown(Export):
-    """`download` is null unless it is ready."""
+    """`download` is null unless it is ready, `site` unless it is published, too."""
 
     passport: dict[str, Any] | None
     download: Download | None
+    site: Site | None
 
 
 class RebundleEstimate(TypedDict):

@@ -41,6 +41,9 @@ class NewExport(Question):
     )
     profile: Name = Field("desktop", description="How large pictures and films are.", examples=["desktop"])
     video: bool = _VIDEO
+    publish: bool = Field(
+        False, description="Format html: also serve its files as a site, on the tenant's own origin, to who has a link."
+    )
 
 
 class ExportOptions(Answer):
@@ -62,6 +65,7 @@ class Export(Answer):
     version: int
     format: Format
     options: ExportOptions
+    published: bool = Field(description="Whether its files are served as a site, too.")
     state: ExportState
     job_id: str = Field(examples=["job_vcu5n7karmlhue5isipmhc7dvs"])
     size_bytes: int | None
@@ -94,10 +98,19 @@ class Download(Answer):
     expires_in_s: int = Field(examples=[3600])
 
 
+class Site(Answer):
+    """Where an html export is served. `link` opens it without a token: it hands over cookies for all files of the site."""
+
+    url: str = Field(description="What the browser shows; it opens for who came by a link.")
+    link: str
+    expires_in_s: int = Field(description="How long link and cookies work.", examples=[3600])
+
+
 class ExportShown(Export):
-    """With what was checked, and the address of the file: null unless it is `ready`."""
+    """With what was checked, and the addresses of file and site: null unless it is `ready`."""
 
     passport: dict[str, Any] | None = Field(
         description="The checks that were run, their results, and the versions of exporter and player; it is in the zip too."
     )
     download: Download | None
+    site: Site | None = Field(description="null unless it is published, too.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from cluster import database, player
+from cluster import database, places, player
 from cluster.cdn import UrlSigner
 from cluster.database import Transaction, fetch_one
 from content.errors import ContentError
@@ -25,7 +26,7 @@ from tasks import exports, steering
 from tasks.exports import Wanted
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
-COLUMNS = """export_id, package_id, version, format, options, state, job_id, size_bytes, digest, problem, created_at,
+COLUMNS = """export_id, package_id, version, format, options, published, state, job_id, size_bytes, digest, problem, created_at,
              ready_at, withdrawn_at"""
 EXPORTS = Listing(
     "exports",
@@ -86,13 +87,14 @@ async def ask(
     """Asking for the same again gives the same job and the same file, byte for byte; one that failed or was cancelled is made
     anew. Follow and cancel it as a job."""
     caller.require("content:write")
-    chosen = body.model_dump(exclude={"package_id", "version"})
-    options = Options(**chosen)
+    options = Options(**body.model_dump(exclude={"package_id", "version", "publish"}))
+    if body.publish:
+        _require_publishable(body, platform)
     player_version = (await asyncio.to_thread(player.load)).version
     async with platform.db.tenant(caller.tenant) as tx:
         await once.begin(tx)
         number = body.version or await newest(tx, body.package_id)
-        wanted = Wanted(body.package_id, number, options, player_version)
+        wanted = Wanted(body.package_id, number, options, player_version, body.publish)
         export_id, queued = await exports.ask(tx, caller.tenant, wanted)
         row = await _row(tx, export_id)
         if queued:
@@ -113,13 +115,8 @@ async def show(export_id: Id, caller: Authenticated, platform: Platform) -> Expo
         now = await database.now(tx)
         if row["state"] == "ready":
             await tx.execute(USED, [export_id])
-    settings, download = platform.settings, None
-    if row["state"] == "ready":
-        pem = settings.edge_private_key.get_secret_value()
-        sign = UrlSigner.of(settings.edge_url, settings.edge_key_id, pem, settings.edge_ttl_s)
-        url = sign.url(f"/{row['key']}", now)
-        download = {"url": url, "file_name": row["file_name"], "expires_in_s": settings.edge_ttl_s}
-    return ExportShown.model_validate({**Export.row(row), "download": download})
+    offered = _offer(row, caller.tenant, platform, now) if row["state"] == "ready" else {"download": None, "site": None}
+    return ExportShown.model_validate({**Export.row(row), **offered})
 
 
 @router.delete("/{export_id}", status_code=204, summary="Remove an export", responses=raises("storage-unavailable"))
@@ -138,6 +135,28 @@ async def remove(export_id: Id, request: Request, caller: Authenticated, platfor
         await exports.remove(tx, export_id)
         await record(tx, request, caller, "export.removed", export_id=export_id, package_id=row["package_id"])
     await exports.remove_files(platform, tenant, row["package_id"], row["version"], export_id)
+
+
+def _require_publishable(body: NewExport, platform: Platform) -> None:
+    if body.format != "html":
+        raise ContentError("export-option", f"A site is made of the format html, not of {body.format}.", "Use html.")
+    if not platform.settings.site_url:
+        raise ContentError("export-option", "No sites are published by this service.", "Leave out “publish”.")
+
+
+def _offer(row: dict[str, Any], tenant: str, platform: Platform, now: datetime) -> dict[str, Any]:
+    """Signed addresses of the file, and of the site."""
+    settings = platform.settings
+    pem, expires = settings.edge_private_key.get_secret_value(), {"expires_in_s": settings.edge_ttl_s}
+    edge = UrlSigner.of(settings.edge_url, settings.edge_key_id, pem, settings.edge_ttl_s)
+    download = {"url": edge.url(f"/{row['key']}", now), "file_name": row["file_name"], **expires}
+    if not row["published"]:
+        return {"download": download, "site": None}
+    origin = replace(edge, base_url=settings.site_url.format(tenant=tenant))
+    folder = f"/{places.attempt_of(row['key'])}{places.SITE}"
+    first = f"{folder}index.html"
+    site = {"url": f"{origin.base_url}{first}", "link": origin.url(first, now, folder=folder), **expires}
+    return {"download": download, "site": site}
 
 
 async def _row(tx: Transaction, export_id: str) -> dict[str, Any]:

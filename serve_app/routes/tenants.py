@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from psycopg.types.json import Jsonb
 
+from cluster import places
 from cluster.database import Transaction, fetch_all, fetch_one
 from content.errors import ContentError
 from serve_app.auth import Authenticated, Caller, Platform, Public
@@ -70,7 +73,7 @@ async def show(tenant: Name, request: Request, response: Response, caller: Authe
 @router.patch(
     "/{tenant}",
     summary="Change settings and limits of a tenant",
-    responses=raises("precondition-failed", "precondition-required"),
+    responses=raises("precondition-failed", "precondition-required", "storage-unavailable"),
 )
 async def change(
     tenant: Name, body: TenantPatch, request: Request, response: Response, caller: Authenticated, platform: Platform
@@ -97,6 +100,9 @@ async def change(
                 changed += [f"{column}.{name}" for name in members]
         await record(tx, request, caller, "tenant.changed", tenant, members=", ".join(changed))
         found = await _read(tx, tenant)
+    if "settings.site_csp" in changed:
+        told = json.dumps({"csp": found.settings.site_csp}).encode()
+        await asyncio.to_thread(platform.objects.put, places.site_settings(tenant), told, "application/json")
     response.headers["ETag"] = _etag(found)
     return found
 

@@ -8,9 +8,10 @@ import psutil
 import pytest
 
 from cluster import places
+from tests.support import exports
 from tests.support.courses import Course
 from tests.support.devices import Device
-from tests.support.killing import BUILDER, BUNDLER, RELAY, killed_at
+from tests.support.killing import BUILDER, BUNDLER, EXPORTER, RELAY, killed_at
 from tests.support.settled import assert_settled, named_keys
 from tests.support.tenants import Tenant
 from tests.support.waiting import until
@@ -178,3 +179,23 @@ def test_bundler_killed_while_licences_are_signed_again(tenant: Tenant) -> None:
         assert offer["issue"] == 2
         device.open(offer)
     tenant.manifest(course)
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["export.mid_write", "export.after_upload", pytest.param("export.after_commit", marks=pytest.mark.slow)],
+)
+def test_exporter_killed(tenant: Tenant, point: str) -> None:
+    """While it writes, between its upload and its commit, between its commit and the queue's acknowledgement: one file, one
+    event, and of the first attempt nothing is left."""
+    course = small(tenant)
+    tenant.publish(course)
+    tenant.built(course)
+    with killed_at(tenant, EXPORTER, point):
+        asked = exports.ask(tenant, course, "html")
+    job = tenant.api.wait(asked["job_id"], deadline_s=90)
+    assert job["attempt"] == (1 if point == "export.after_commit" else 2)
+    shown = tenant.api.export(asked["export_id"])
+    exports.file_of(shown)
+    assert_settled(tenant)
+    assert len(exports.keys(tenant)) == 1

@@ -22,6 +22,7 @@ ZIP = b"PK not really a zip" * 1000
 AT = "2026-01-31T12:00:00.123456Z"
 ROW: dict[str, Any] = {
     "export_id": EXPORT, "package_id": PACKAGE, "version": 12, "format": "scorm2004-4th", "state": "ready", "job_id": JOB,
+    "published": False,
     "options": {"report": "passed-incomplete", "mastery": 0.8, "packaging": "unit", "languages": ["en", "ar"],
                 "profile": "phone", "video": False},
     "size_bytes": len(ZIP), "digest": f"sha256:{hashlib.sha256(ZIP).hexdigest()}", "problem": None, "created_at": AT,
@@ -31,6 +32,7 @@ SHOWN = {
     **ROW,
     "passport": {"checks": {"schema": {"result": "passed", "detail": ""}}},
     "download": {"url": "https://edge.test/x.zip?Policy=1", "file_name": "first-aid-v12-scorm2004-4th.zip", "expires_in_s": 60},
+    "site": None,
 }  # fmt: skip
 DONE = {"job_id": JOB, "state": "succeeded", "progress": 1.0, "message": "done", "updated_at": AT, "problem": None}
 
@@ -158,5 +160,15 @@ def test_the_api_takes_just_the_values_that_the_exporter_knows() -> None:
     assert get_args(models.Format) == FORMATS
     assert get_args(models.ReportKind) == REPORTS
     assert get_args(models.Packaging) == PACKAGINGS
-    defaults = models.NewExport(package_id="p", format="html").model_dump(exclude={"package_id", "version"})
+    defaults = models.NewExport(package_id="p", format="html").model_dump(exclude={"package_id", "version", "publish"})
     assert Options(**defaults) == Options("html")
+
+
+def test_a_published_site_is_told_by_its_link(run: Run, edge: Any) -> None:
+    edge(ZIP)
+    link = "http://acme.localhost:1/exports/acme/x/site/index.html?Policy=1"
+    shown = {**SHOWN, "published": True, "site": {"url": link.partition("?")[0], "link": link, "expires_in_s": 60}}
+    answers = api(**{f"GET /v1/exports/{EXPORT}": shown})
+    code, out, _ = run("export", PACKAGE, "--format", "html", "--publish", api=answers)
+    assert (code, answers.bodies("/v1/exports")[0]["publish"]) == (0, True)
+    assert link in out.splitlines()

@@ -9,6 +9,7 @@ from tests.support.tenants import Tenant
 from tests.support.waiting import until
 
 BUILDER, BUNDLER, RELAY = "content-builder", "content-bundler", "content-outbox-relay"
+EXPORTER = "content-exporter"
 
 
 @contextmanager

@@ -47,7 +47,8 @@ def _assert_one_result_and_one_event(tenant: Tenant) -> None:
     published = {
         (row["package_id"], row["version"])
         for row in running.rows(
-            "select package_id, version from package_versions where tenant = %s and state = 'published'", name
+            "select package_id, version from package_versions where tenant = %s and state in ('published', 'withdrawn')",
+            name,
         )
     }
     sent = running.rows("select id::text from outbox where tenant = %s", name)
@@ -101,10 +102,16 @@ def named_keys(running: Running) -> set[str]:
     """Every key that some row names."""
     bundles = "select tenant, index_path as path from seals where index_path is not null union all select tenant, path from parts"  # fmt: skip
     versions = "select tenant, package_id, version, manifest_digest as digest from package_versions where manifest_digest is not null and state {} 'withdrawn'"  # fmt: skip
+    sites = "select key from exports where state = 'ready' and published"
     return {
         *(places.asset(row["tenant"], row["digest"]) for row in running.rows("select tenant, digest from assets")),
         *(places.manifest(*row.values()) for row in running.rows(versions.format("<>"))),
         *(places.withdrawn(*row.values()) for row in running.rows(versions.format("="))),
         *(places.bundles(row["tenant"]) + row["path"] for row in running.rows(bundles)),
         *(row["key"] for row in running.rows("select key from exports where state = 'ready'")),
+        *(
+            key
+            for row in running.rows(sites)
+            for key, _ in running.objects.keys(places.attempt_of(row["key"]) + places.SITE)
+        ),
     }

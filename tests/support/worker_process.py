@@ -1,4 +1,4 @@
-"""A worker in a process of its own, without Ray: `python -m tests.support.worker_process relay|builder|bundler`.
+"""A worker in a process of its own, without Ray: `python -m tests.support.worker_process relay|builder|bundler|exporter`.
 
 What Serve does with a replica is done here in a few lines: its health is asked every second, and one that is not well
 is replaced. So a test can freeze, kill or put off the clock of just one worker. `CLOCK_AHEAD_S` sets the clock of this
@@ -35,11 +35,12 @@ import structlog  # noqa: E402
 
 from actors.builder import Builder  # noqa: E402
 from actors.bundler import Bundler  # noqa: E402
+from actors.exporter import Exporter  # noqa: E402
 from actors.pool import Replica, pause  # noqa: E402
 from actors.relay import OutboxRelay  # noqa: E402
 from cluster.telemetry import describe  # noqa: E402
 
-KINDS: dict[str, type[Replica]] = {"relay": OutboxRelay, "builder": Builder, "bundler": Bundler}
+KINDS: dict[str, type[Replica]] = {"relay": OutboxRelay, "builder": Builder, "bundler": Bundler, "exporter": Exporter}
 log = structlog.get_logger()
 
 
