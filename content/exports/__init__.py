@@ -1,14 +1,12 @@
 """Exports: a PlayPackage as a zip that other people's platforms, browsers and disks can play.
 
 `options` is what may be chosen, `player_files` the player that goes in, `plan` all entries of the zip with its passport,
-`archive` the bytes. `EXPORTER_VERSION` is raised by every change here that changes bytes.
+`archive` the bytes.
 """
 
-from content.exports.options import FORMATS, REPORTS, Options
+from content.exports.options import EXPORTER_VERSION, FORMATS, REPORTS, Options
 from content.exports.plan import Entry, ExportPlan, Stored, plan_export
 from content.exports.player_files import PlayerFiles, files_version
-
-EXPORTER_VERSION = 1
 
 __all__ = [
     "EXPORTER_VERSION",

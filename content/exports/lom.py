@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from content.exports.course import ExportCourse
-from content.exports.xml import XML_LANG, add, etree, text
+from content.exports.xml import XML_LANG, add, etree, text, to_bytes
 
 LOM = "http://ltsc.ieee.org/xsd/LOM"
 IMSMD = "http://www.imsglobal.org/xsd/imsmd_rootv1p2p1"
 MAX_TITLE_CHARS, MAX_DESCRIPTION_CHARS = 1000, 2000  # smallest permitted maxima of IEEE 1484.12.1
 
 
-def add_lom(parent: Any, course: ExportCourse) -> None:
-    """`lom:lom` as a child of a SCORM 2004 manifest's metadata."""
-    root = etree.SubElement(parent, f"{{{LOM}}}lom", nsmap={None: LOM})
+def write_lom(course: ExportCourse) -> bytes:
+    """A document of its own, beside a SCORM 2004 manifest."""
+    root = etree.Element(f"{{{LOM}}}lom", nsmap={None: LOM})
     general = add(root, "general")
     _strings(add(general, "title"), course.metadata["title"], MAX_TITLE_CHARS)
     for each in course.metadata["languages"]:
@@ -26,6 +26,7 @@ def add_lom(parent: Any, course: ExportCourse) -> None:
     _strings(add(general, "description"), course.metadata["description"], MAX_DESCRIPTION_CHARS)
     rights = add(root, "rights")
     add(add(rights, "description"), "string", text(course.metadata["license"]), language="x-none")
+    return to_bytes(root)
 
 
 def add_imsmd(parent: Any, course: ExportCourse) -> None:

@@ -13,6 +13,7 @@ from content.drafts.limits import MAX_LANGUAGES
 from content.errors import ContentError
 from content.media.choose import PROFILES
 
+EXPORTER_VERSION = 1  # raised by every change of this package that changes bytes
 FORMATS = ("scorm12", "scorm2004-3rd", "scorm2004-4th", "cmi5", "xapi", "html")
 REPORTS = ("passed-incomplete", "passed-failed", "completed-incomplete", "completed-failed")
 PACKAGINGS = ("course", "unit")

@@ -6,17 +6,28 @@ Pure: the same manifest, options and player give the same plan, byte for byte. B
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from content.errors import ContentError, Problem
+from content.errors import Problem
+from content.exports import cmi5, html, passport, scorm, scorm12, scorm2004, tincan
+from content.exports.archive import archive_size
+from content.exports.checks import Made, run_checks
+from content.exports.course import ExportCourse, make_course, points_of
 from content.exports.entries import Entry, Stored
-from content.exports.options import Options
-from content.exports.player_files import PlayerFiles
+from content.exports.lom import write_lom
+from content.exports.options import SCORM_2004, Options
+from content.exports.pages import COURSE, SCRIPT, STYLE, Page, make_pages
+from content.exports.player_files import LICENSES, SCHEMA_LICENSE, SCRIPTS, PlayerFiles
+from content.exports.player_files import STYLE as PLAYER_STYLE
 from content.packages.manifest import Manifest
 
 __all__ = ["Entry", "ExportPlan", "Stored", "plan_export"]
+
+LICENSES_FILE = "licenses.txt"
+SCHEMA_LICENSE_FILE = "control-documents-license.txt"
+Files = dict[str, bytes | Stored]
 
 
 @dataclass(frozen=True)
@@ -29,13 +40,109 @@ class ExportPlan:
     size_bytes: int
 
 
+@dataclass(frozen=True)
+class _Written:
+    """The format's own part: its manifest's path, the schemas it agrees with, and what it found."""
+
+    manifest: str | None
+    findings: Sequence[Problem] = ()
+    schemas: Mapping[str, bytes] | None = None
+    roots: Sequence[tuple[str, str]] = ()
+
+
 def plan_export(
     manifest: Manifest, options: Options, player: PlayerFiles, measured: Mapping[str, Mapping[str, str]] | None = None
 ) -> ExportPlan:
     """Plan one export.
 
     `measured` has the results of the checks that only a browser can make, by the name of the check ({"result", "detail"},
-    for this exporter and player version); what is absent is `not-run`. Raises ContentError `export-option`,
-    `export-language`, `export-unreadable`, `player-incomplete`.
+    for this exporter and player version); what is absent is `not-run`. Raises ContentError `export-language`,
+    `player-incomplete`.
     """
-    raise ContentError("export-option", f"The format “{options.format}” cannot be written.")
+    course = make_course(manifest, options)
+    shown = make_pages(course, options)
+    files = _common(course, options, player, shown)
+    written = _write_format(course, options, player, shown, files)
+    made = Made(
+        course=course,
+        options=options,
+        paths=frozenset(files) | {passport.PASSPORT},
+        files={path: content for path, content in files.items() if isinstance(content, bytes)},
+        manifest=written.manifest,
+        schemas=written.schemas or {},
+        roots=written.roots,
+        unlisted=_unlisted(written.manifest),
+    )
+    checks = (*run_checks(made), *passport.measured_checks(options, measured or {}))
+    findings = (*course.findings, *_no_points(course, options), *written.findings, *passport.check_findings(checks))
+    entries = [Entry(path, content) for path, content in files.items()]
+    document = passport.make_passport(
+        manifest=manifest,
+        course=course,
+        options=options,
+        player=player.version,
+        checks=checks,
+        findings=findings,
+        files=len(entries),
+        content_bytes=sum(entry.size_bytes for entry in entries),
+    )
+    entries.append(Entry(passport.PASSPORT, passport.to_bytes(document)))
+    entries.sort(key=lambda entry: entry.path)
+    return ExportPlan(tuple(entries), document, findings, archive_size(entries))
+
+
+def _common(course: ExportCourse, options: Options, player: PlayerFiles, shown: Sequence[Page]) -> Files:
+    """What every format has: pages, course, player, media."""
+    files: Files = {page.path: page.html for page in shown}
+    files |= {COURSE: course.to_script(), SCRIPT: player.get(SCRIPTS[options.format]), STYLE: player.get(PLAYER_STYLE)}
+    if LICENSES in player.files:
+        files[LICENSES_FILE] = player.files[LICENSES]
+    return files | dict(course.media)
+
+
+def _write_format(
+    course: ExportCourse, options: Options, player: PlayerFiles, shown: Sequence[Page], files: Files
+) -> _Written:
+    """Add the format's own files to `files`."""
+    if options.format == "html":
+        files.update(html.app_files(course, player, {path: files[path] for path in files if path != LICENSES_FILE}))
+        return _Written(None)
+    if options.format in ("cmi5", "xapi"):
+        module = cmi5 if options.format == "cmi5" else tincan
+        files[module.MANIFEST], findings = module.write_manifest(scorm.Package(course, shown, ()))
+        schemas = {
+            name.rpartition("/")[2]: data for name, data in player.files.items() if name.startswith("schemas/cmi5/")
+        }
+        roots = ((cmi5.NAMESPACE, "CourseStructure.xsd"),) if options.format == "cmi5" else ()
+        return _Written(module.MANIFEST, findings, schemas, roots)
+    schemas = player.schemas(options.format)
+    files |= schemas
+    files[SCHEMA_LICENSE_FILE] = player.get(SCHEMA_LICENSE)
+    if options.format in SCORM_2004:
+        files[scorm2004.METADATA] = write_lom(course)
+    package = scorm.Package(course, shown, sorted([*files, passport.PASSPORT]))
+    if options.format in SCORM_2004:
+        data, findings = scorm2004.write_manifest(package, scorm2004.EDITIONS[options.format])
+    else:
+        data, findings = scorm12.write_manifest(package)
+    files[scorm.MANIFEST] = data
+    roots = scorm2004.SCHEMAS if options.format in SCORM_2004 else scorm12.SCHEMAS
+    return _Written(scorm.MANIFEST, findings, schemas, roots)
+
+
+def _unlisted(manifest: str | None) -> frozenset[str]:
+    """What a format's own list rightly leaves out: itself, and in a site's cache what playing does not need."""
+    if manifest is not None:
+        return frozenset({manifest})
+    return frozenset({html.PRECACHE, html.WORKER, LICENSES_FILE, passport.PASSPORT})
+
+
+def _no_points(course: ExportCourse, options: Options) -> list[Problem]:
+    """Who asks for passed or failed, of a course where there is nothing to be passed."""
+    if options.report == "completed-incomplete" or any(points_of(unit) > 0 for unit in course.units):
+        return []
+    message = (
+        f"The report “{options.report}” is about a score, but no quiz of the course gives points: who has seen what the "
+        "course asks for has done it, and nobody fails."
+    )
+    return [Problem("/options/report", "export-no-points", message, "warning")]

@@ -7,7 +7,7 @@ Prerequisites are a script of AICC (`&`, `|`, `=`, parentheses) of at most 200 c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from content.errors import Problem
@@ -18,10 +18,10 @@ from content.exports.scorm import (
     Package,
     add_organization,
     add_resources,
-    item_identifier,
     manifest_identifier,
     unit_number,
 )
+from content.exports.unit_order import Done, Fact, order_of
 from content.exports.xml import XSI, add, etree, schema_locations, to_bytes
 
 EDITION = Edition(
@@ -66,7 +66,7 @@ def write_manifest(package: Package) -> tuple[bytes, list[Problem]]:
 
 
 def _add_prerequisites(item: Any, package: Package, unit: Mapping[str, Any]) -> list[Problem]:
-    script = prerequisites(package, unit)
+    script = prerequisites(package, unit["id"])
     if len(script) > MAX_PREREQUISITES_CHARS:
         message = (
             f"The unit “{unit['id']}” waits for more units than SCORM 1.2 can name, so a platform opens it from the "
@@ -79,24 +79,13 @@ def _add_prerequisites(item: Any, package: Package, unit: Mapping[str, Any]) -> 
     return []
 
 
-def prerequisites(package: Package, unit: Mapping[str, Any]) -> str:
+def prerequisites(package: Package, unit: str) -> str:
     """What must be done before this unit opens; empty if nothing must."""
-    sequencing = package.course.sequencing or {}
-    names = {page.unit["id"]: item_identifier(page, package.course) for page in package.pages if page.unit is not None}
-    before = [each["id"] for each in package.course.units]
-    before = before[: before.index(unit["id"])]
-    skips: Sequence[str] = sequencing.get("pretest", {}).get("skips", ())
-    test = sequencing.get("pretest", {}).get("unit")
-    passed = f'{names[test]}="passed"' if test else ""
-    if sequencing.get("order") == "forced":
-        if not before:
-            return ""
-        last = before[-1]
-        if last not in skips:
-            return names[last]
-        kept = next((each for each in reversed(before) if each not in skips), test)
-        otherwise = passed if kept == test else f"({passed}&{names[kept]})"
-        return f"{names[last]}|{otherwise}"
-    if sequencing.get("posttest", {}).get("unit") == unit["id"]:
-        return "&".join(f"({names[each]}|{passed})" if each in skips else names[each] for each in before)
-    return ""
+    order = order_of(package.course)
+    names = {each: f"U{number}" for number, each in enumerate(order.units, start=1)}
+
+    def term(fact: Fact) -> str:
+        return names[fact.unit] if isinstance(fact, Done) else f'{names[order.pretest or ""]}="passed"'
+
+    terms = ["|".join(term(fact) for fact in facts) for facts in order.conditions(unit)]
+    return terms[0] if len(terms) == 1 else "&".join(f"({each})" if "|" in each else each for each in terms)

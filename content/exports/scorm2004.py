@@ -12,7 +12,6 @@ from typing import Any
 
 from content.errors import Problem
 from content.exports.course import deciding_mastery
-from content.exports.lom import add_lom
 from content.exports.scorm import (
     Edition,
     Package,
@@ -21,7 +20,8 @@ from content.exports.scorm import (
     item_identifier,
     manifest_identifier,
 )
-from content.exports.sequencing import ADLSEQ, IMSSS, add_root, add_sco, add_unit, order_of, weights
+from content.exports.sequencing import ADLSEQ, IMSSS, add_root, add_sco, add_unit, passed_objective
+from content.exports.unit_order import order_of, weights
 from content.exports.xml import XSI, add, etree, schema_locations, to_bytes
 
 IMSCP = "http://www.imsglobal.org/xsd/imscp_v1p1"
@@ -45,6 +45,9 @@ SCHEMAS = (
     (ADLNAV, "adlnav_v1p3.xsd"),
     (IMSSS, "imsss_v1p0.xsd"),
 )
+METADATA = (
+    "metadata.xml"  # by itself: the 3rd edition's schema takes nothing inside a manifest whose schema is not there
+)
 _SPACES = {None: IMSCP, "adlcp": ADLCP, "adlseq": ADLSEQ, "adlnav": ADLNAV, "imsss": IMSSS, "xsi": XSI}
 
 
@@ -60,7 +63,7 @@ def write_manifest(package: Package, edition: Edition) -> tuple[bytes, list[Prob
     metadata = add(root, "metadata")
     add(metadata, "schema", "ADL SCORM")
     add(metadata, "schemaversion", edition.schema_version)
-    add_lom(metadata, course)
+    add(metadata, f"{{{ADLCP}}}location", METADATA)
     organization, items = add_organization(root, edition, package)
     # What units share is a learner's own and ends with the attempt.
     organization.set(f"{{{ADLSEQ}}}objectivesGlobalToSystem", "false")
@@ -81,12 +84,11 @@ def _root_of_one(organization: Any) -> None:
 def _sequence_units(package: Package, items: list[Any]) -> None:
     course = package.course
     order, shares = order_of(course), weights(course)
-    wrapped = order.any_waits or order.pretest is not None
     for page, item in zip(package.pages, items, strict=True):
         unit: Mapping[str, Any] = page.unit or {}
         mastery = deciding_mastery(course.document, unit)
-        shared = (order.passed,) if unit["id"] == order.pretest else ()
-        if not wrapped:
+        shared = (passed_objective(course),) if unit["id"] == order.pretest else ()
+        if not order.waits:
             add_sco(item, mastery, shares[unit["id"]], shared)
             continue
         # The item of the organization becomes the activity around the SCO, and is not shown itself.
@@ -97,4 +99,4 @@ def _sequence_units(package: Package, items: list[Any]) -> None:
         add_sco(inner, mastery, 1, shared)
         del item.attrib["identifierref"]
         item.set("isvisible", "false")
-        add_unit(item, order, unit, course)
+        add_unit(item, order, unit["id"], course)
