@@ -71,8 +71,9 @@ lock: ## resolve requirements.lock anew
 	@$(BIN)/uv pip compile pyproject.toml --extra local --group dev --group notebooks --universal --generate-hashes \
 	  --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
-vectors: install ## write the test vectors of the bundle format anew
+vectors: install ## write the test vectors of bundles and of the saved state anew
 	@$(BIN)/python tests/vectors/make.py
+	@$(BIN)/python tests/vectors/state/make.py
 
 clean: ## remove what was built and installed (the local stack's data stays)
 	@rm -rf $(VENV) player/node_modules player/dist cluster/player/built build *.egg-info .pytest_cache .ruff_cache .hypothesis
