@@ -20,7 +20,7 @@ from cluster.neighbours import Neighbours
 from cluster.telemetry.metrics import RENDITIONS
 from content.drafts import Draft, OriginalRef
 from content.errors import ContentError, Problem
-from content.media import PROBE_VERSION, Probe, Recipe, Rendition, plan
+from content.media import PROBE_VERSION, Probe, Recipe, Rendition, plan, worth_keeping
 from content.packages import AssetResult, invalid_media, media_findings
 from tasks.media_work import Looked, Original, look_on_ray, make_on_ray
 from tasks.progress import Progress
@@ -47,7 +47,7 @@ class Made:
 
 
 class Media:
-    """The media of one attempt at a version. `reused` and `made` count renditions."""
+    """The media of one attempt at a version. `reused` and `made` count the renditions of the version."""
 
     def __init__(
         self,
@@ -88,17 +88,21 @@ class Media:
         return usable
 
     async def _result(self, usable: _Usable) -> AssetResult:
-        """A rendition for each recipe of an original's plan."""
+        """The renditions of an original's plan that are worth keeping; those alone are counted."""
         original, looked = usable.original, usable.looked
-        if looked.renditions:
+        renditions, cached = looked.renditions, dict[str, Rendition]()
+        if renditions:
             for recipe in usable.recipes:
-                self._count(original, recipe, reused=False)
-            return AssetResult(original.digest, looked.size_bytes, looked.renditions)
-        cached = await self._cached(original.digest, [recipe.digest(self._toolchain) for recipe in usable.recipes])
-        renditions = await _together(
-            self._rendition(original, looked.probe, recipe, cached) for recipe in usable.recipes
-        )
-        return AssetResult(original.digest, looked.size_bytes, tuple(renditions))
+                self._done(original, recipe, reused=False)
+        else:
+            cached = await self._cached(original.digest, [recipe.digest(self._toolchain) for recipe in usable.recipes])
+            renditions = await _together(
+                self._rendition(original, looked.probe, recipe, cached) for recipe in usable.recipes
+            )
+        kept = worth_keeping(renditions)
+        reused = sum(each in cached.values() for each in kept)
+        self.reused, self.made = self.reused + reused, self.made + len(kept) - reused
+        return AssetResult(original.digest, looked.size_bytes, kept)
 
     async def _known(self, original: Original) -> Looked | None:
         """What was found when an original of this digest was looked at before."""
@@ -132,13 +136,13 @@ class Media:
         self, original: Original, probe: Probe, recipe: Recipe, cached: dict[str, Rendition]
     ) -> Rendition:
         if (found := cached.get(recipe.digest(self._toolchain))) is not None:
-            self._count(original, recipe, reused=True)
+            self._done(original, recipe, reused=True)
             return found
         async for value in make_on_ray(original, recipe, probe.duration_s):
             if isinstance(value, Rendition):
                 async with self._connections.db.tenant(self._tenant) as tx:
                     await self._keep(tx, original, [(recipe, value)])
-                self._count(original, recipe, reused=False)
+                self._done(original, recipe, reused=False)
                 return value
             self._progress.share(original.asset, recipe.name, value)
             await asyncio.to_thread(failpoints.hit, "build.mid_transcode", self._connections.settings)
@@ -163,11 +167,7 @@ class Media:
                 ],
             )
 
-    def _count(self, original: Original, recipe: Recipe, *, reused: bool) -> None:
-        if reused:
-            self.reused += 1
-        else:
-            self.made += 1
+    def _done(self, original: Original, recipe: Recipe, *, reused: bool) -> None:
         RENDITIONS.add(result="reused" if reused else "made")
         self._progress.done(original.asset, recipe.name, reused=reused)
 

@@ -24,6 +24,7 @@ from content.errors import ContentError
 from content.media import (
     MOST_AT_ONCE,
     AudioRecipe,
+    AvifRecipe,
     CaptionsRecipe,
     ImageRecipe,
     PosterRecipe,
@@ -42,6 +43,7 @@ from tasks.rendering.levels import levelled
 
 _SUFFIXES = {
     "image/webp": ".webp",
+    "image/avif": ".avif",
     "image/svg+xml": ".svg",
     "video/mp4": ".mp4",
     "audio/mp4": ".m4a",
@@ -165,8 +167,9 @@ def toolchain() -> str:
     """Names the encoders of this process: renditions and packages made with another are other ones."""
     with Path(ffmpeg_path()).open("rb") as binary:
         ffmpeg = hashlib.file_digest(binary, "sha256").hexdigest()[:12]
+    pillow = f"pillow-{PIL.__version__}+libwebp-{features.version('webp')}+libavif-{features.version('avif')}"
     libxml2 = ".".join(str(each) for each in etree.LIBXML_VERSION)
-    return f"ffmpeg-{ffmpeg}+pillow-{PIL.__version__}+libwebp-{features.version('webp')}+libxml2-{libxml2}"
+    return f"ffmpeg-{ffmpeg}+{pillow}+libxml2-{libxml2}"
 
 
 def _follow(
@@ -180,7 +183,7 @@ def _follow(
         if isinstance(recipe, PosterRecipe) and recipe.at_s and not (decoding.output / name).exists():
             # Not every container can be entered at any time; its beginning is always there.
             encode(decoding, replace(recipe, at_s=0.0), name, duration_s, progress)
-    elif isinstance(recipe, (ImageRecipe, SvgRecipe, CaptionsRecipe)):
+    elif isinstance(recipe, (ImageRecipe, AvifRecipe, SvgRecipe, CaptionsRecipe)):
         arguments = {
             "recipe": type(recipe).__name__,
             "parameters": asdict(recipe),
@@ -207,6 +210,6 @@ def _described(decoding: Decoding, recipe: Recipe, made: Path) -> Rendered:
         arguments = {"kind": kind, "limits": asdict(media_limits(decoding.settings))}
         known |= asdict(replace(decoding, path=made).call(FILMS, "describe", arguments, _Described))
         known |= {"bitrate": round(size * 8 / known["duration_s"]) if known["duration_s"] else None}
-    if isinstance(recipe, (ImageRecipe, PosterRecipe, SvgRecipe, VideoRecipe)):
+    if isinstance(recipe, (ImageRecipe, AvifRecipe, PosterRecipe, SvgRecipe, VideoRecipe)):
         known |= {"width": recipe.width, "height": recipe.height}
     return Rendered(**known, path=made)

@@ -4,7 +4,7 @@ All pure: probes are handed in, commands are argv lists. `tasks.render` does the
 """
 
 from content.media.captions import to_webvtt
-from content.media.choose import PROFILES, Profile, choose
+from content.media.choose import PROFILES, Profile, choose, worth_keeping
 from content.media.commands import ffmpeg_argv
 from content.media.findings import findings
 from content.media.limits import MediaLimits
@@ -12,6 +12,7 @@ from content.media.plan import MOST_AT_ONCE, made_at_once, plan
 from content.media.probe import PROBE_VERSION, Kind, Probe
 from content.media.recipes import (
     AudioRecipe,
+    AvifRecipe,
     CaptionsRecipe,
     CopyRecipe,
     Film,
@@ -31,6 +32,7 @@ __all__ = [
     "PROBE_VERSION",
     "PROFILES",
     "AudioRecipe",
+    "AvifRecipe",
     "CaptionsRecipe",
     "CopyRecipe",
     "Film",
@@ -53,4 +55,5 @@ __all__ = [
     "made_at_once",
     "plan",
     "to_webvtt",
+    "worth_keeping",
 ]

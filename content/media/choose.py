@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from content.errors import ContentError
-from content.media.recipes import AudioRecipe
+from content.media.recipes import AvifRecipe, ImageRecipe, OpusRecipe
 from content.media.renditions import Rendition
 
 
@@ -23,7 +23,8 @@ class Profile:
 
 
 _NO_LIMIT = 1 << 30
-PLAYED_EVERYWHERE = AudioRecipe.media_type
+# Of the same role there is always another one, which every player shows: AAC, WebP.
+NOT_EVERYWHERE = frozenset((OpusRecipe.media_type, AvifRecipe.media_type))
 PROFILES = {
     profile.name: profile
     for profile in (Profile("phone", 960, 240), Profile("tablet", 1280, 480), Profile("desktop", _NO_LIMIT, _NO_LIMIT))
@@ -32,7 +33,7 @@ PROFILES = {
 
 def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ...]:
     """The largest rendition of each role that the profile allows, or the smallest there is; in order of role. Of sounds
-    the one that every player can play: a bundle carries one, and nobody knows yet what will open it.
+    and pictures the one that every player can show: a bundle carries one, and nobody knows yet what will open it.
 
     Raises ContentError `unknown-profile`.
     """
@@ -43,6 +44,17 @@ def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ..
     for rendition in renditions:
         by_role.setdefault(rendition.role, []).append(rendition)
     return tuple(_best(by_role[role], PROFILES[profile]) for role in sorted(by_role))
+
+
+def worth_keeping(renditions: Iterable[Rendition]) -> tuple[Rendition, ...]:
+    """Without the AVIF pictures that take no less than the WebP of their width."""
+    made = tuple(renditions)
+    webp = {each.width: each.size_bytes for each in made if each.media_type == ImageRecipe.media_type}
+    return tuple(
+        each
+        for each in made
+        if each.media_type != AvifRecipe.media_type or each.size_bytes < webp.get(each.width, each.size_bytes + 1)
+    )
 
 
 def ladder(renditions: Iterable[Rendition], chosen: Rendition) -> tuple[Rendition, ...]:
@@ -64,7 +76,8 @@ def measure(rendition: Rendition) -> int:
 def _best(candidates: list[Rendition], profile: Profile) -> Rendition:
     # The digest last, so that equals are told apart the same way everywhere.
     ordered = sorted(
-        candidates, key=lambda each: (_size(each), each.media_type == PLAYED_EVERYWHERE, each.size_bytes, each.digest)
+        candidates,
+        key=lambda each: (_size(each), each.media_type not in NOT_EVERYWHERE, each.size_bytes, each.digest),
     )
     fitting = [each for each in ordered if _size(each) <= _limit(each, profile)]
     return fitting[-1] if fitting else ordered[0]

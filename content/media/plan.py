@@ -11,6 +11,7 @@ from content.errors import ContentError
 from content.media.probe import Kind, Probe
 from content.media.recipes import (
     AudioRecipe,
+    AvifRecipe,
     CaptionsRecipe,
     CopyRecipe,
     Film,
@@ -24,7 +25,7 @@ from content.media.recipes import (
 )
 
 IMAGE_WIDTHS = (320, 640, 960, 1280, 1920)
-MOST_AT_ONCE = len(IMAGE_WIDTHS)
+MOST_AT_ONCE = 2 * len(IMAGE_WIDTHS)
 MAX_POSTER_WIDTH = 960
 MAX_WEBP_SIDE = 16_383  # the format's own limit
 
@@ -43,7 +44,7 @@ _USUAL_RATE = Fraction(25)
 
 
 def plan(kind: Kind, probe: Probe) -> tuple[Recipe, ...]:
-    """The recipes for one original, smallest first, at least one. Raises ContentError `media-unreadable` if the probe
+    """The recipes for one original, of each sort the smallest first, at least one. Raises ContentError `media-unreadable` if the probe
     found another kind of thing or nothing to show."""
     if probe.kind != kind:
         raise ContentError("media-unreadable", f"The file holds {probe.kind}, where the draft names it as {kind}.")
@@ -71,10 +72,9 @@ def _image(probe: Probe) -> tuple[Recipe, ...]:
     # A very tall picture must also fit WebP's limit on height.
     widest = min(probe.width, IMAGE_WIDTHS[-1], max(1, MAX_WEBP_SIDE * probe.width // probe.height))
     widths = dict.fromkeys(min(width, widest) for width in IMAGE_WIDTHS)
-    return tuple(
-        ImageRecipe(width, min(_scaled(probe.height, width, probe.width), MAX_WEBP_SIDE), probe.animated)
-        for width in widths
-    )
+    sizes = [(width, min(_scaled(probe.height, width, probe.width), MAX_WEBP_SIDE)) for width in widths]
+    webp = [ImageRecipe(width, height, probe.animated) for width, height in sizes]
+    return (*webp, *(() if probe.animated else (AvifRecipe(width, height) for width, height in sizes)))
 
 
 def _video(probe: Probe) -> tuple[Recipe, ...]:

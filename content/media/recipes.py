@@ -62,6 +62,25 @@ class ImageRecipe(Recipe):
 
 
 @dataclass(frozen=True)
+class AvifRecipe(Recipe):
+    """AVIF of this width and height beside the WebP, kept where it is smaller (`content.media.choose.worth_keeping`)."""
+
+    base: ClassVar[str] = "image-avif"
+    role: ClassVar[str] = "image"
+    media_type: ClassVar[str] = "image/avif"
+
+    width: int
+    height: int
+    quality: int = 60
+    speed: int = 8  # libaom's, 0 (slow) – 10; at 8 it costs what the WebP costs
+    threads: int = ENCODER_THREADS
+
+    @property
+    def name(self) -> str:
+        return f"{self.base}-{self.width}"
+
+
+@dataclass(frozen=True)
 class SvgRecipe(Recipe):
     """The original's shapes, written anew without anything that runs, moves, loads or links."""
 

@@ -56,9 +56,22 @@ def look(path: str, kind: Kind, targets: list[str], limits: dict[str, Any], asse
     found = probe(path, kind, limits, asset)
     seen = Probe(**found)
     if made_at_once(seen):
-        for recipe, target in zip(plan(kind, seen), targets, strict=False):
-            _follow(recipe, path, target, limits, asset, lambda _: None)
+        _follow_all(dict(zip(targets, plan(kind, seen), strict=False)), path, limits, asset)
     return found
+
+
+def _follow_all(wanted: dict[str, recipes.Recipe], path: str, limits: dict[str, Any], asset: str) -> None:
+    """Follow all recipes of a plan; those of pictures of one size together."""
+    sizes: dict[tuple[int, int], dict[Path, recipes.ImageRecipe | recipes.AvifRecipe]] = {}
+    for target, recipe in wanted.items():
+        if isinstance(recipe, (recipes.ImageRecipe, recipes.AvifRecipe)):
+            sizes.setdefault((recipe.width, recipe.height), {})[Path(target)] = recipe
+        else:
+            _follow(recipe, path, target, limits, asset, lambda _: None)
+    for together in sizes.values():
+        from tasks.rendering.pictures import render_image
+
+        render_image(Path(path), together, lambda _: None, MediaLimits(**limits), asset)
 
 
 def follow(
@@ -82,10 +95,10 @@ def _follow(
     asset: str,
     progress: Callable[[float], None],
 ) -> None:
-    if isinstance(wanted, recipes.ImageRecipe):
+    if isinstance(wanted, (recipes.ImageRecipe, recipes.AvifRecipe)):
         from tasks.rendering.pictures import render_image
 
-        render_image(Path(path), wanted, Path(target), progress, MediaLimits(**limits), asset)
+        render_image(Path(path), {Path(target): wanted}, progress, MediaLimits(**limits), asset)
     elif isinstance(wanted, recipes.SvgRecipe):
         from tasks.rendering.vectors import render_svg
 

@@ -1,4 +1,4 @@
-"""Pictures of pixels, by Pillow: opened under limits, turned upright, brought to 8-bit sRGB, scaled, written as WebP.
+"""Pictures of pixels, by Pillow: opened under limits, turned upright, brought to 8-bit sRGB, scaled, written as WebP and AVIF.
 
 Only the formats below are even looked at: others of Pillow's plugins start programs or are hardly ever fuzzed. A
 picture is decoded once when it is looked at, so that one that was cut off is told before anything is made of it.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import errno
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from content.errors import ContentError
-from content.media import ImageRecipe, MediaLimits, Probe
+from content.media import AvifRecipe, ImageRecipe, MediaLimits, Probe
 from tasks.rendering.animations import count_frames, save_animation
 
 # A JPEG with several pictures inside opens as "MPO" by way of "JPEG"; its first picture is taken.
@@ -48,20 +48,33 @@ def probe_image(path: Path, limits: MediaLimits, asset: str) -> Probe:
 
 
 def render_image(
-    path: Path, recipe: ImageRecipe, target: Path, progress: Callable[[float], None], limits: MediaLimits, asset: str
+    path: Path,
+    wanted: Mapping[Path, ImageRecipe | AvifRecipe],
+    progress: Callable[[float], None],
+    limits: MediaLimits,
+    asset: str,
 ) -> None:
-    """Write the WebP of the recipe to `target`."""
-    size = (recipe.width, recipe.height)
-    options = {"quality": recipe.quality, "method": recipe.effort}
+    """Write to each of these paths what its recipe says, all of the same size: the picture is decoded and scaled once."""
+    (size,) = {(recipe.width, recipe.height) for recipe in wanted.values()}
     with _opened(path, limits, asset) as image:
-        if recipe.animated:
-            frames = count_frames(image, limits.image_frames)
-            save_animation(image, frames, lambda frame: _plain(frame, size), target, options, progress)
-        else:
-            # A JPEG can be decoded at an eighth, a quarter or half of its size; the ladder's small rungs need no more.
-            image.draft("RGB", (max(size), max(size)))
-            _plain(image, size).save(target, "WEBP", **options)
+        for target, recipe in wanted.items():
+            if isinstance(recipe, ImageRecipe) and recipe.animated:
+                frames = count_frames(image, limits.image_frames)
+                save_animation(image, frames, lambda frame: _plain(frame, size), target, _options(recipe), progress)
+                progress(1.0)
+                return
+        # A JPEG can be decoded at an eighth, a quarter or half of its size; the ladder's small rungs need no more.
+        image.draft("RGB", (max(size), max(size)))
+        plain = _plain(image, size)
+        for target, recipe in wanted.items():
+            plain.save(target, "AVIF" if isinstance(recipe, AvifRecipe) else "WEBP", **_options(recipe))
     progress(1.0)
+
+
+def _options(recipe: ImageRecipe | AvifRecipe) -> dict[str, int]:
+    if isinstance(recipe, AvifRecipe):
+        return {"quality": recipe.quality, "speed": recipe.speed, "max_threads": recipe.threads}
+    return {"quality": recipe.quality, "method": recipe.effort}
 
 
 def _decode(image: Image.Image, frames: int) -> None:

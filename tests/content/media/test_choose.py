@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from content.errors import ContentError
-from content.media import Rendition, choose
+from content.media import Rendition, choose, worth_keeping
 
 
 def rendition(role: str, width: int | None = None, height: int | None = None, size: int = 1) -> Rendition:
@@ -37,6 +37,26 @@ def test_the_smallest_if_none_is_small_enough():
 
 def test_sound_and_captions_have_no_size():
     assert len(choose([rendition("audio"), rendition("captions")], "phone")) == 2
+
+
+def picture(form: str, width: int, size: int) -> Rendition:
+    return Rendition(
+        "image", f"image-{form}-{width}", f"image/{form}", f"sha256:{form}{width}", size, width=width, height=9
+    )
+
+
+def test_a_bundle_carries_the_picture_that_every_player_shows():
+    both = [picture("webp", 320, 100), picture("webp", 640, 200), picture("avif", 320, 50), picture("avif", 640, 90)]
+    for profile in ("phone", "tablet", "desktop"):
+        assert [each.recipe for each in choose(both, profile)] == ["image-webp-640"]
+
+
+def test_avif_is_kept_where_it_is_smaller_than_the_webp_of_its_width():
+    webp = [picture("webp", 320, 100), picture("webp", 640, 200)]
+    avif = [picture("avif", 320, 100), picture("avif", 640, 199)]
+    other = [rendition("video", 426, 240)]
+    assert worth_keeping([*webp, *avif, *other]) == (*webp, avif[1], *other)
+    assert worth_keeping(webp) == tuple(webp)
 
 
 def test_unknown_profile():

@@ -32,7 +32,7 @@ def animation(path: Path) -> None:
 
 ORIGINALS: dict[str, tuple[Kind, Callable[[Path], object], int]] = {
     "a photo, all rungs of the ladder": ("image", photo, MOST_AT_ONCE),
-    "a small picture": ("image", lambda path: Image.new("RGBA", (100, 50)).save(path, "PNG"), 1),
+    "a small picture": ("image", lambda path: Image.new("RGBA", (100, 50)).save(path, "PNG"), 2),
     "shapes": ("image", lambda path: path.write_text(SVG), 1),
     "captions": ("captions", lambda path: path.write_text("1\n00:00:00,000 --> 00:00:01,000\nfajr\n"), 1),
     "an animation, which may be dear": ("image", animation, 0),

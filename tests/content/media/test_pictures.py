@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageCms, ImageDraw
+from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageStat
 
 from cluster.settings import Settings
 from content.errors import ContentError
@@ -220,3 +220,30 @@ def test_what_only_begins_like_a_picture(tmp_path: Path):
     ):
         path.write_bytes(data)
         assert refused(path).code == "media-unreadable"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_avif_shows_what_the_webp_shows(mode: str, tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker of secrets"
+    path = tmp_path / "photo.png"
+    picture = noise((800, 600), mode)
+    if mode == "RGBA":
+        picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    picture.save(path, exif=exif)
+    recipes = plan("image", probe(path, "image", SETTINGS, "my-picture"))
+    pairs = [
+        [render(path, each, tmp_path, lambda _: None, SETTINGS) for each in recipes if each.name.endswith(f"-{width}")]
+        for width in (320, 600)
+    ]
+    for webp, avif in pairs:
+        assert (webp.media_type, avif.media_type) == ("image/webp", "image/avif")
+        assert b"secret" not in avif.path.read_bytes()
+        with Image.open(webp.path) as first, Image.open(avif.path) as second:
+            assert second.format == "AVIF"
+            assert first.size == second.size == (avif.width, avif.height)
+            assert first.has_transparency_data == second.has_transparency_data == (mode == "RGBA")
+            difference = ImageChops.difference(first.convert("RGB"), second.convert("RGB"))
+            assert max(ImageStat.Stat(difference).mean) < 4
+        again = render(path, recipes[-1], tmp_path, lambda _: None, SETTINGS)
+        assert again.digest == pairs[-1][1].digest

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from content.errors import ContentError
 from content.media import (
+    MOST_AT_ONCE,
     AudioRecipe,
+    AvifRecipe,
     ImageRecipe,
     MediaLimits,
     OpusRecipe,
@@ -50,6 +52,14 @@ def sizes(recipes: tuple[Recipe, ...], kind: type[Recipe]) -> list[tuple[int, in
 )
 def test_image_ladder(width: int, height: int, widths: list[int]):
     assert [each[0] for each in sizes(plan("image", image(width, height)), ImageRecipe)] == widths
+
+
+def test_beside_each_webp_stands_an_avif_of_its_size_but_for_animations():
+    recipes = plan("image", image(4000, 3000))
+    assert sizes(recipes, AvifRecipe) == sizes(recipes, ImageRecipe)
+    assert len(recipes) == MOST_AT_ONCE
+    assert len({each.name for each in recipes}) == len(recipes)
+    assert sizes(plan("image", image(4000, 3000, frames=2)), AvifRecipe) == []
 
 
 @given(st.integers(1, 20_000), st.integers(1, 20_000))
