@@ -25,7 +25,7 @@ from cluster.telemetry.metrics import JOBS
 from cluster.uploads import Upload
 from content.canonical import digest
 from content.errors import ContentError
-from content.exports import EXPORTER_VERSION, ExportPlan, Options, Stored, plan_export
+from content.exports import EXPORTER_VERSION, ExportPlan, Options, Stored, caption_files, plan_export
 from content.exports.archive import write_zip
 from content.packages import parse
 from tasks import exports, jobs, site
@@ -125,7 +125,9 @@ class _Export:
         if digest(body) != row["manifest_digest"]:
             raise ContentError("manifest-changed", "The stored manifest is not the one that was signed.")
         options = Options(**{**row["options"], "languages": tuple(row["options"]["languages"])})
-        return plan_export(parse(body), options, ours)
+        manifest = parse(body)
+        captions = {each.digest: b"".join(self._segments(each)) for each in caption_files(manifest)}
+        return plan_export(manifest, options, ours, captions=captions)
 
     async def _unless_stopped(self, plan: ExportPlan) -> _Written:
         """The zip, written by a thread. It is told to stop when this task is, and is then waited for."""

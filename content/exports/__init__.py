@@ -5,7 +5,7 @@
 """
 
 from content.exports.options import EXPORTER_VERSION, FORMATS, REPORTS, Options
-from content.exports.plan import Entry, ExportPlan, Stored, plan_export
+from content.exports.plan import Entry, ExportPlan, Stored, caption_files, plan_export
 from content.exports.player_files import PlayerFiles, files_version
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Options",
     "PlayerFiles",
     "Stored",
+    "caption_files",
     "files_version",
     "plan_export",
 ]

@@ -85,6 +85,18 @@ class ExportCourse:
         return sorted({each["path"] for asset in assets for each in self.document["assets"][asset]["renditions"]})
 
 
+def captions_script(course: ExportCourse, captions: Mapping[str, bytes]) -> bytes | None:
+    """captions.js, path → WebVTT, of the captions that the course shows; None if there are none. A file without its bytes
+    is a mistake of the caller's (KeyError)."""
+    texts = {
+        each["path"]: captions[each["digest"]].decode()
+        for asset in course.document["assets"].values()
+        for each in asset["renditions"]
+        if each["role"] == "captions"
+    }
+    return b"globalThis.captions = " + canonical(texts) + b";\n" if texts else None
+
+
 def points_of(unit: Mapping[str, Any]) -> float:
     """The points of all quizzes of a unit."""
     return sum(block["points"] for block in unit["blocks"] if block["type"] == "quiz")

@@ -6,7 +6,7 @@ its Content-Security-Policy, so that it holds where no server adds one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -15,7 +15,7 @@ from content.exports.course import ExportCourse
 from content.exports.options import Options
 from content.exports.xml import in_language, text
 
-COURSE, SCRIPT, STYLE = "course.js", "player.js", "player.css"
+COURSE, CAPTIONS, SCRIPT, STYLE = "course.js", "captions.js", "player.js", "player.css"
 INDEX, WEB_MANIFEST, ICON = "index.html", "manifest.webmanifest", "icon.svg"
 _NOSCRIPT = {
     "ar": "تحتاج هذه الدورة إلى JavaScript. فعّله في متصفحك ثم أعد تحميل الصفحة.",
@@ -37,16 +37,17 @@ class Page:
     html: bytes
 
 
-def make_pages(course: ExportCourse, options: Options) -> tuple[Page, ...]:
-    """`index.html`, or `unit-01.html` and so on in the order of the units."""
+def make_pages(course: ExportCourse, options: Options, *, captions: bool) -> tuple[Page, ...]:
+    """`index.html`, or `unit-01.html` and so on in the order of the units. `captions`: whether there is a captions.js."""
+    scripts = (COURSE, *((CAPTIONS,) if captions else ()), SCRIPT)
     if options.packaging == "course":
         title = text(in_language(course.metadata["title"], course.language))
-        return (Page(INDEX, None, title, _skeleton(course, options, title, None)),)
+        return (Page(INDEX, None, title, _skeleton(course, options, title, None, scripts)),)
     width = max(2, len(str(len(course.units))))
     pages: list[Page] = []
     for number, unit in enumerate(course.units, start=1):
         title = text(in_language(unit["title"], course.language))
-        html = _skeleton(course, options, title, unit["id"])
+        html = _skeleton(course, options, title, unit["id"], scripts)
         pages.append(Page(f"unit-{number:0{width}}.html", unit, title, html))
     return tuple(pages)
 
@@ -60,7 +61,7 @@ def security_policy(options: Options) -> str:
     )
 
 
-def _skeleton(course: ExportCourse, options: Options, title: str, unit: str | None) -> bytes:
+def _skeleton(course: ExportCourse, options: Options, title: str, unit: str | None, scripts: Sequence[str]) -> bytes:
     app = options.format == "html"
     lines = [
         "<!doctype html>",
@@ -72,8 +73,7 @@ def _skeleton(course: ExportCourse, options: Options, title: str, unit: str | No
         f"<title>{escape(title)}</title>",
         *([f'<link rel="manifest" href="{WEB_MANIFEST}">', f'<link rel="icon" href="{ICON}">'] if app else []),
         f'<link rel="stylesheet" href="{STYLE}">',
-        f'<script defer src="{COURSE}"></script>',
-        f'<script defer src="{SCRIPT}"></script>',
+        *(f'<script defer src="{script}"></script>' for script in scripts),
         "</head>",
         "<body>",
         f'<main id="app"><noscript>{_noscript(course.language)}</noscript></main>',

@@ -14,11 +14,11 @@ from content.errors import Problem
 from content.exports import cmi5, html, passport, scorm, scorm12, scorm2004, tincan
 from content.exports.archive import archive_size
 from content.exports.checks import Made, run_checks
-from content.exports.course import ExportCourse, make_course, points_of
+from content.exports.course import ExportCourse, captions_script, make_course, points_of
 from content.exports.entries import Entry, Stored
 from content.exports.lom import write_lom
 from content.exports.options import SCORM_2004, Options
-from content.exports.pages import COURSE, SCRIPT, STYLE, Page, make_pages
+from content.exports.pages import CAPTIONS, COURSE, SCRIPT, STYLE, Page, make_pages
 from content.exports.player_files import LICENSES, SCHEMA_LICENSE, SCRIPTS, PlayerFiles
 from content.exports.player_files import STYLE as PLAYER_STYLE
 from content.packages.manifest import Manifest
@@ -50,18 +50,37 @@ class _Written:
     roots: Sequence[tuple[str, str]] = ()
 
 
+def caption_files(manifest: Manifest) -> tuple[Stored, ...]:
+    """The WebVTT files of a package, each once: what `plan_export` wants the bytes of."""
+    found = {
+        each.digest: Stored(each.digest, each.size_bytes)
+        for asset in sorted(manifest.document["assets"])
+        for each in manifest.renditions(asset)
+        if each.role == "captions"
+    }
+    return tuple(found.values())
+
+
 def plan_export(
-    manifest: Manifest, options: Options, player: PlayerFiles, measured: Mapping[str, Mapping[str, str]] | None = None
+    manifest: Manifest,
+    options: Options,
+    player: PlayerFiles,
+    measured: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    captions: Mapping[str, bytes] | None = None,
 ) -> ExportPlan:
     """Plan one export.
 
+    `captions` are the bytes of `caption_files`, by digest: a page that is opened from a disk may load no captions, so they
+    go into a script too. Without them films have captions only where a server is asked.
     `measured` has the results of the checks that only a browser can make, by the name of the check ({"result", "detail"},
     for this exporter and player version); what is absent is `not-run`. Raises ContentError `export-language`,
     `player-incomplete`.
     """
     course = make_course(manifest, options)
-    shown = make_pages(course, options)
-    files = _common(course, options, player, shown)
+    spoken = captions_script(course, captions) if captions else None
+    shown = make_pages(course, options, captions=spoken is not None)
+    files = _common(course, options, player, shown) | ({CAPTIONS: spoken} if spoken else {})
     written = _write_format(course, options, player, shown, files)
     made = Made(
         course=course,
