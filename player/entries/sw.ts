@@ -45,7 +45,8 @@ worker.addEventListener("fetch", (event) => {
 
 async function answer(request: Request): Promise<Response> {
   const cache = await caches.open(NAME);
-  const known = await cache.match(request, { ignoreSearch: true });
+  const folder = new URL(request.url).href.replace(/[?#].*$/, "") === worker.registration.scope;
+  const known = await cache.match(folder ? "index.html" : request, { ignoreSearch: true });
   if (!known) return fetch(request);
   const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "");
   if (!range) return known;

@@ -19,7 +19,9 @@ const beside: Files = {
 };
 
 export function boot(tracking: (course: Course) => Tracking): void {
-  const root = document.getElementById("app") ?? document.body.appendChild(h("div", { id: "app" }));
+  // What stood there for browsers without scripts is a <main>; the player has one of its own.
+  const root = h("div", { id: "app" });
+  document.getElementById("app")?.replaceWith(root);
   const { course } = globalThis as Globals;
   const failed = (error: unknown): void => {
     const words = new Speaker(document.documentElement.lang);

@@ -161,7 +161,12 @@ export interface Course {
   };
   readonly structure: { readonly units: readonly Unit[] };
   readonly assets: Readonly<Record<string, Asset>>;
-  readonly tracking?: { readonly report?: ReportKind; readonly mastery?: number; readonly activity?: string };
+  readonly tracking?: {
+    readonly report?: ReportKind;
+    readonly mastery?: number;
+    readonly activity?: string;
+    readonly units?: Readonly<Record<string, { readonly report: ReportKind; readonly mastery: number }>>; // tests of their own
+  };
 }
 
 /** A block with its place: `index` counts over the whole course, `unit` is the index of its unit. */

@@ -278,7 +278,7 @@ export class Player implements Doings {
     const { course } = this.#given;
     const at = standing(this.#scope, this.#state, this.#context.languages);
     const place = this.#scope.blocks.find((each) => each.index === this.#state.place)?.block.id ?? "";
-    const status = statusOf(course.tracking?.report ?? "completed-incomplete", at);
+    const status = statusOf(this.#scope.report, at);
     const text = encodeWithin(course, this.#state, this.#given.tracking.limit ?? Number.POSITIVE_INFINITY, (question, answer) => isRight(question, answer, this.#context.languages));
     return { text, place, standing: at, status, seconds: (Date.now() - this.#began) / 1000 };
   }

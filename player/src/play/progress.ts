@@ -29,15 +29,17 @@ export interface Scope {
   readonly blocks: readonly Placed[];
   readonly unit: number | null;
   readonly mastery: number; // share of the points that is a pass, 0–1
+  readonly report: ReportKind;
 }
 
 export function scopeOf(course: Course, unit: string | null): Scope {
   const all = placed(course);
-  const mastery = masteryOf(course);
-  if (unit === null) return { course, blocks: all, unit: null, mastery };
+  const told = course.tracking;
+  const whole = { mastery: masteryOf(course), report: told?.report ?? "completed-incomplete" } as const;
+  if (unit === null) return { course, blocks: all, unit: null, ...whole };
   const at = course.structure.units.findIndex((each) => each.id === unit);
   if (at < 0) throw new Error(`The course has no unit “${unit}”.`);
-  return { course, blocks: all.filter((each) => each.unit === at), unit: at, mastery };
+  return { course, blocks: all.filter((each) => each.unit === at), unit: at, ...(told?.units?.[unit] ?? whole) };
 }
 
 export function standing(scope: Scope, state: State, languages: readonly string[]): Standing {

@@ -39,7 +39,8 @@ export abstract class ScormTracking implements Tracking {
   }
 
   protected abstract write(snapshot: Snapshot): void;
-  /** One interaction, as number `count`; to raise `count` once it exists. */
+  /** One interaction, as number `count`; to raise `count` once it exists. A platform that does not want it (they are optional in
+   * 1.2) still keeps everything else, so nothing of it is asked for twice. */
   protected abstract tell(answered: Answered): void;
 
   async begin(): Promise<Begun> {

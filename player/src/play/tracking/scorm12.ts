@@ -28,7 +28,6 @@ export class Scorm12Tracking extends ScormTracking {
 
   protected override tell(answered: Answered): void {
     const at = `cmi.interactions.${this.count}`;
-    // Interactions are optional in 1.2 (error 401): a platform without them keeps everything else.
     if (!this.optional(`${at}.id`, identifier(answered))) return;
     this.count++;
     this.optional(`${at}.type`, TYPES[answered.question.kind]);

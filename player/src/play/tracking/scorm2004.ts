@@ -31,14 +31,15 @@ export class Scorm2004Tracking extends ScormTracking {
 
   protected override tell(answered: Answered): void {
     const at = `cmi.interactions.${this.count}`;
-    this.set(`${at}.id`, identifier(answered));
+    if (!this.optional(`${at}.id`, identifier(answered))) return;
     this.count++;
-    this.set(`${at}.type`, TYPES[answered.question.kind]);
-    this.set(`${at}.timestamp`, answered.at.toISOString().replace(/\.\d+Z$/, "Z"));
-    this.set(`${at}.weighting`, String(answered.question.points));
-    this.set(`${at}.learner_response`, response(answered, "2004"));
-    this.set(`${at}.correct_responses.0.pattern`, pattern(answered, "2004", this.language));
-    this.set(`${at}.result`, answered.right ? "correct" : "incorrect");
-    this.set(`${at}.latency`, duration(answered.latency_s));
+    this.optional(`${at}.type`, TYPES[answered.question.kind]);
+    // A time zone may follow fractions of a second alone (RTE 4.1.1.7, time(second,10,0)).
+    this.optional(`${at}.timestamp`, answered.at.toISOString().replace(/\.(\d\d)\d*Z$/, ".$1Z"));
+    this.optional(`${at}.weighting`, String(answered.question.points));
+    this.optional(`${at}.learner_response`, response(answered, "2004"));
+    this.optional(`${at}.correct_responses.0.pattern`, pattern(answered, "2004", this.language));
+    this.optional(`${at}.result`, answered.right ? "correct" : "incorrect");
+    this.optional(`${at}.latency`, duration(answered.latency_s));
   }
 }

@@ -8,7 +8,7 @@ import { type Field, fieldOf } from "./questions.ts";
 
 export function quizBlock(context: Context, quiz: QuizBlock, index: number): HTMLElement {
   const heading = h("h2", {}, quiz.title ? spoken(context, quiz.title) : context.words.say("quiz"));
-  const section = h("section", { class: "quiz", "aria-label": quiz.title ? textOf(context, quiz.title) : context.words.say("quiz") }, heading);
+  const section = h("section", { class: "questions", "aria-label": quiz.title ? textOf(context, quiz.title) : context.words.say("quiz") }, heading);
   const body = h("div");
   section.append(body);
   const known = context.doings.quiz(index);

@@ -1,0 +1,195 @@
+// Plays exports from start to end in Chromium with every other address blocked: `node tests/play/exports.mjs JOBS.json` with
+// {name: {folder, format, page, right?}}; prints what was recorded for each as one JSON object.
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import chromium from "@sparticuz/chromium";
+import { chromium as playwright } from "playwright-core";
+import { readCourse, readUnit, saved } from "./human.mjs";
+import { judgeSession } from "./lrs.mjs";
+import { serve } from "./platform.mjs";
+
+const jobs = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const server = await serve(Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, job.folder])));
+// One process for everything, which that build asks for, ends with its first window.
+const args = chromium.args.filter((each) => each !== "--single-process");
+const browser = await playwright.launch({ executablePath: process.env.CHROMIUM ?? (await chromium.executablePath()), args, headless: true });
+
+/** A fresh browser: nothing kept from before, nothing to be had but from this server; what went wrong is kept. */
+async function fresh() {
+  const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, locale: "en", serviceWorkers: "block" });
+  const outside = [];
+  const errors = [];
+  await context.route(/^https?:/, (route) => (route.request().url().startsWith(server.base) ? route.continue() : (outside.push(route.request().url()), route.abort())));
+  context.on("page", (page) => {
+    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  });
+  return { context, outside, errors };
+}
+
+async function inFrame(page) {
+  const handle = await page.locator("iframe").elementHandle();
+  const frame = await handle.contentFrame();
+  await frame.locator("h1").waitFor();
+  return frame;
+}
+
+async function scorm(name, job) {
+  const edition = job.format === "scorm12" ? "1.2" : "2004";
+  const { context, outside, errors } = await fresh();
+  const page = await context.newPage();
+  const open = async (kept) => {
+    await page.goto(`${server.base}/platform`);
+    await page.evaluate(([given, data, mastery]) => globalThis.platform.make(given, data, mastery), [edition, kept, job.mastery ?? null]);
+    await page.evaluate((url) => globalThis.platform.launch(url), `${server.base}/${name}/${job.page}`);
+    return inFrame(page);
+  };
+  const close = async () => {
+    await page.evaluate(() => globalThis.platform.leave());
+    return page.evaluate(() => ({ calls: globalThis.platform.calls, data: globalThis.platform.data() }));
+  };
+  let frame = await open(null);
+  await readCourse(framed(page, frame), { right: job.right ?? true });
+  await saved(frame).catch(async (error) => {
+    const refused = (await page.evaluate(() => globalThis.platform.calls)).filter((each) => each.at(-1) !== "0");
+    throw new Error(`${error}; refused by the platform: ${JSON.stringify(refused)}`);
+  });
+  const first = await close();
+  frame = await open(first.data);
+  const resumed = { text: await frame.locator("main").innerText(), results: await frame.locator(".result").allTextContents(), heading: await frame.locator("h1").innerText() };
+  const second = await close();
+  await context.close();
+  return { first, second, resumed, outside, errors };
+}
+
+/** A frame with the one thing of a page that the human needs: waiting. */
+const framed = (page, frame) => new Proxy(frame, { get: (target, name) => (name === "waitForTimeout" ? (ms) => page.waitForTimeout(ms) : typeof target[name] === "function" ? target[name].bind(target) : target[name]) });
+
+async function window_(name, job) {
+  const { context, outside, errors } = await fresh();
+  const page = await context.newPage();
+  await page.goto(`${server.base}/platform`);
+  await page.evaluate(([given, mastery]) => globalThis.platform.make(given, null, mastery), [job.format === "scorm12" ? "1.2" : "2004", job.mastery ?? null]);
+  const [popup] = await Promise.all([context.waitForEvent("page"), page.evaluate((url) => void window.open(url, "course", "width=900,height=700"), `${server.base}/${name}/${job.page}`)]);
+  await popup.locator("h1").waitFor();
+  await saved(popup);
+  await popup.close({ runBeforeUnload: true });
+  await page.waitForFunction(() => globalThis.platform.calls.some(([call]) => /Finish|Terminate/.test(call)));
+  const calls = await page.evaluate(() => globalThis.platform.calls);
+  await context.close();
+  return { calls, outside, errors };
+}
+
+async function cmi5(name, job) {
+  const { context, outside, errors } = await fresh();
+  const actor = { objectType: "Agent", account: { homePage: "https://lms.example", name: `${name}-${randomUUID()}` } };
+  const registration = randomUUID();
+  const activity = `https://lms.example/activities/${randomUUID()}`;
+  const sessions = [];
+  for (const times of [1, 2]) {
+    const launch = server.lrs.launchCmi5(server.base, { activity, registration, actor, masteryScore: job.mastery, moveOn: job.moveOn });
+    const page = await context.newPage();
+    await page.goto(`${server.base}/${name}/${job.page}?${launch.query}`);
+    await page.locator("h1").waitFor();
+    if (times === 1) await readCourse(page, { right: job.right ?? true });
+    await saved(page);
+    const shown = await page.locator("main").innerText();
+    await page.goto("about:blank");
+    await until(() => server.lrs.statements.some((each) => each.verb.id.endsWith("/terminated") && JSON.stringify(each.context).includes(launch.session)));
+    await page.close();
+    const mine = server.lrs.statements.filter((each) => JSON.stringify(each.context).includes(launch.session));
+    sessions.push({ statements: mine, judged: judgeSession(server.lrs.statements, launch.session), shown });
+  }
+  await context.close();
+  return { sessions, problems: server.lrs.problems, outside, errors };
+}
+
+async function xapi(name, job) {
+  const { context, outside, errors } = await fresh();
+  const actor = { objectType: "Agent", mbox: `mailto:${randomUUID()}@lms.example` };
+  const registration = randomUUID();
+  const query = new URLSearchParams({ endpoint: `${server.base}/lrs/`, auth: `Basic ${server.lrs.secret}`, actor: JSON.stringify(actor), registration });
+  const shown = [];
+  for (const times of [1, 2]) {
+    const page = await context.newPage();
+    await page.goto(`${server.base}/${name}/${job.page}?${query}`);
+    await page.locator("h1").waitFor();
+    if (times === 1) await readCourse(page, { right: job.right ?? true });
+    await saved(page);
+    shown.push(await page.locator("main").innerText());
+    await page.goto("about:blank");
+    await until(() => mine().filter((each) => each.verb.id.endsWith("/terminated")).length === times);
+    await page.close();
+  }
+  await context.close();
+  function mine() {
+    return server.lrs.statements.filter((each) => each.context?.registration === registration);
+  }
+  return { statements: mine(), problems: server.lrs.problems, shown, outside, errors };
+}
+
+async function html(name, job) {
+  const found = {};
+  for (const [from, address] of [["disk", pathToFileURL(`${job.folder}/${job.page}`).href], ["server", `${server.base}/${name}/${job.page}`]]) {
+    const { context, outside, errors } = await fresh();
+    if (from === "disk") await context.setOffline(true);
+    const page = await context.newPage();
+    await page.goto(address);
+    await page.locator("h1").waitFor();
+    const course = await page.evaluate(() => globalThis.course);
+    await readCourse(page, { right: job.right ?? true });
+    await saved(page);
+    const finished = await page.locator(".finished").innerText();
+    await page.close();
+    const again = await context.newPage();
+    await again.goto(address);
+    await again.locator("h1").waitFor();
+    const kept = await again.locator(".finished").innerText();
+    const filmed = course.structure.units.find((unit) => unit.blocks.some((block) => block.type === "video"));
+    if (filmed) await again.goto(`${address}#/${encodeURIComponent(filmed.id)}`);
+    if (filmed) await again.waitForFunction(() => document.querySelector("video")?.textTracks[0]?.mode === "showing");
+    const captions = await again.evaluate(() => [...document.querySelectorAll("video, audio")].flatMap((media) => [...media.textTracks].map((track) => [track.language, track.cues?.length ?? null, track.mode])));
+    found[from] = { finished, captions, again: kept, outside, errors };
+    await context.close();
+  }
+  return found;
+}
+
+async function installed(name, job) {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, locale: "en" });
+  const page = await context.newPage();
+  await page.goto(`${server.base}/${name}/${job.page}`);
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+  await context.setOffline(true);
+  await page.reload();
+  await page.locator("h1").waitFor();
+  const broken = await page.evaluate(() => [...document.images].filter((each) => each.complete && !each.naturalWidth).length);
+  const link = await page.evaluate(() => document.querySelector("link[rel=manifest]")?.href ?? "");
+  await context.close();
+  return { offline: true, broken, link };
+}
+
+async function until(condition) {
+  const deadline = Date.now() + 15_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error("it did not come to that in 15 s");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const ways = { scorm12: scorm, "scorm2004-3rd": scorm, "scorm2004-4th": scorm, cmi5, xapi, html, window: window_, installed };
+const found = {};
+try {
+  for (const [name, job] of Object.entries(jobs)) {
+    try {
+      found[name] = await ways[job.way ?? job.format](name, job);
+    } catch (error) {
+      found[name] = { failed: String(error.stack ?? error) };
+    }
+  }
+} finally {
+  await browser.close();
+  server.close();
+}
+console.log(JSON.stringify(found));
