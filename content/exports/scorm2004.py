@@ -17,10 +17,9 @@ from content.exports.scorm import (
     Package,
     add_organization,
     add_resources,
-    item_identifier,
     manifest_identifier,
 )
-from content.exports.sequencing import ADLSEQ, IMSSS, add_root, add_sco, add_unit, passed_objective
+from content.exports.sequencing import ADLSEQ, IMSSS, add_ordered_sco, add_root, add_sco
 from content.exports.unit_order import order_of, weights
 from content.exports.xml import XSI, add, etree, schema_locations, to_bytes
 
@@ -87,16 +86,7 @@ def _sequence_units(package: Package, items: list[Any]) -> None:
     for page, item in zip(package.pages, items, strict=True):
         unit: Mapping[str, Any] = page.unit or {}
         mastery = deciding_mastery(course.document, unit)
-        shared = (passed_objective(course),) if unit["id"] == order.pretest else ()
-        if not order.waits:
-            add_sco(item, mastery, shares[unit["id"]], shared)
-            continue
-        # The item of the organization becomes the activity around the SCO, and is not shown itself.
-        inner = add(
-            item, "item", identifier=f"{item_identifier(page, course)}-item", identifierref=item.get("identifierref")
-        )
-        add(inner, "title", page.title)
-        add_sco(inner, mastery, 1, shared)
-        del item.attrib["identifierref"]
-        item.set("isvisible", "false")
-        add_unit(item, order, unit["id"], course)
+        if order.waits:
+            add_ordered_sco(item, unit["id"], order, course, mastery)
+        else:
+            add_sco(item, mastery, shares[unit["id"]])
