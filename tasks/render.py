@@ -12,6 +12,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import metadata
 from pathlib import Path
 from shutil import copyfile
 
@@ -27,23 +28,27 @@ from content.media import (
     AvifRecipe,
     CaptionsRecipe,
     ImageRecipe,
+    PdfRecipe,
     PosterRecipe,
     Probe,
     Recipe,
     Rendition,
     SvgRecipe,
+    ThumbnailRecipe,
     VideoRecipe,
     made_at_once,
     plan,
 )
 from content.media.probe import Kind
-from tasks.rendering.decoders import FILMS, PICTURES, Decoding, ffmpeg_path, media_limits, target
+from content.media.sniff import HEAD_BYTES, is_pdf
+from tasks.rendering.decoders import DOCUMENTS, FILMS, PICTURES, Decoding, ffmpeg_path, media_limits, target
 from tasks.rendering.encoder import encode
 from tasks.rendering.levels import levelled
 
 _SUFFIXES = {
     "image/webp": ".webp",
     "image/avif": ".avif",
+    "application/pdf": ".pdf",
     "image/svg+xml": ".svg",
     "video/mp4": ".mp4",
     "audio/mp4": ".m4a",
@@ -51,6 +56,7 @@ _SUFFIXES = {
     "text/vtt": ".vtt",
 }
 _TIMED = (VideoRecipe, AudioRecipe)
+_SIZED = (ImageRecipe, AvifRecipe, PosterRecipe, SvgRecipe, ThumbnailRecipe, VideoRecipe)
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def probe(path: Path, kind: Kind, settings: Settings | None = None, asset: str =
     settings = settings or Settings.load()
     decoding = Decoding(path, path.parent, asset or path.name, settings)
     if kind == "file":
-        return Probe(kind=kind, media_type="application/octet-stream", size_bytes=path.stat().st_size)
+        return _file(decoding)
     found = _looked_at(decoding, kind)
     return levelled(decoding, found) if found.has_audio else found
 
@@ -128,10 +134,26 @@ def _file_name(recipe: Recipe) -> str:
     return f"{recipe.name}{_SUFFIXES.get(recipe.media_type, '')}"
 
 
+def _file(decoding: Decoding) -> Probe:
+    """A file is passed on as it is. Of a PDF a small picture is made too, if it can be: what stands in the way of that is
+    kept, and never stops a build."""
+    size = decoding.path.stat().st_size
+    with decoding.path.open("rb") as opened:
+        if not is_pdf(opened.read(HEAD_BYTES)):
+            return Probe("file", "application/octet-stream", size_bytes=size)
+    try:
+        return _looked_at(decoding, "file")
+    except ContentError as error:
+        if error.code not in ("media-unreadable", "render-failed"):
+            raise
+        return Probe("file", PdfRecipe.media_type, unshown=error.message, size_bytes=size)
+
+
 def _looked_at(decoding: Decoding, kind: Kind) -> Probe:
     """A probe without the measures that cost more than a look."""
     arguments = {"kind": kind, "limits": asdict(media_limits(decoding.settings))}
-    return decoding.call(FILMS if kind in ("video", "audio") else PICTURES, "probe", arguments, Probe)
+    sandbox = {"video": FILMS, "audio": FILMS, "file": DOCUMENTS}.get(kind, PICTURES)
+    return decoding.call(sandbox, "probe", arguments, Probe)
 
 
 def render(
@@ -167,9 +189,10 @@ def toolchain() -> str:
     """Names the encoders of this process: renditions and packages made with another are other ones."""
     with Path(ffmpeg_path()).open("rb") as binary:
         ffmpeg = hashlib.file_digest(binary, "sha256").hexdigest()[:12]
+    pdfium = metadata.version("pypdfium2")
     pillow = f"pillow-{PIL.__version__}+libwebp-{features.version('webp')}+libavif-{features.version('avif')}"
     libxml2 = ".".join(str(each) for each in etree.LIBXML_VERSION)
-    return f"ffmpeg-{ffmpeg}+{pillow}+libxml2-{libxml2}"
+    return f"ffmpeg-{ffmpeg}+{pillow}+libxml2-{libxml2}+pdfium-{pdfium}"
 
 
 def _follow(
@@ -183,14 +206,15 @@ def _follow(
         if isinstance(recipe, PosterRecipe) and recipe.at_s and not (decoding.output / name).exists():
             # Not every container can be entered at any time; its beginning is always there.
             encode(decoding, replace(recipe, at_s=0.0), name, duration_s, progress)
-    elif isinstance(recipe, (ImageRecipe, AvifRecipe, SvgRecipe, CaptionsRecipe)):
+    elif isinstance(recipe, (ImageRecipe, AvifRecipe, SvgRecipe, CaptionsRecipe, ThumbnailRecipe)):
         arguments = {
             "recipe": type(recipe).__name__,
             "parameters": asdict(recipe),
             "target": target(name),
             "limits": asdict(media_limits(decoding.settings)),
         }
-        decoding.call(PICTURES, "follow", arguments, type(None), results=(name,), on_share=progress)
+        sandbox = DOCUMENTS if isinstance(recipe, ThumbnailRecipe) else PICTURES
+        decoding.call(sandbox, "follow", arguments, type(None), results=(name,), on_share=progress)
         progress(1.0)
     else:
         copyfile(decoding.path, decoding.output / name)
@@ -210,6 +234,6 @@ def _described(decoding: Decoding, recipe: Recipe, made: Path) -> Rendered:
         arguments = {"kind": kind, "limits": asdict(media_limits(decoding.settings))}
         known |= asdict(replace(decoding, path=made).call(FILMS, "describe", arguments, _Described))
         known |= {"bitrate": round(size * 8 / known["duration_s"]) if known["duration_s"] else None}
-    if isinstance(recipe, (ImageRecipe, AvifRecipe, PosterRecipe, SvgRecipe, VideoRecipe)):
+    if isinstance(recipe, _SIZED):
         known |= {"width": recipe.width, "height": recipe.height}
     return Rendered(**known, path=made)

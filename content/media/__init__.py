@@ -19,10 +19,12 @@ from content.media.recipes import (
     ImageRecipe,
     LoudnessRecipe,
     OpusRecipe,
+    PdfRecipe,
     PosterRecipe,
     Recipe,
     Sound,
     SvgRecipe,
+    ThumbnailRecipe,
     VideoRecipe,
 )
 from content.media.renditions import Rendition
@@ -41,6 +43,7 @@ __all__ = [
     "LoudnessRecipe",
     "MediaLimits",
     "OpusRecipe",
+    "PdfRecipe",
     "PosterRecipe",
     "Probe",
     "Profile",
@@ -48,6 +51,7 @@ __all__ = [
     "Rendition",
     "Sound",
     "SvgRecipe",
+    "ThumbnailRecipe",
     "VideoRecipe",
     "choose",
     "ffmpeg_argv",

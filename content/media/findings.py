@@ -35,6 +35,9 @@ def findings(asset: str, probe: Probe, pointers: Sequence[str]) -> Iterator[Prob
             f"front of it has ended{others}. End each cue where the next begins."
         )
         yield Problem(pointer, "captions-overlap", message, "warning")
+    if probe.unshown:
+        message = f"No picture could be made of the PDF: {probe.unshown} Learners get the file as it is."
+        yield Problem(pointer, "pdf-unreadable", message, "warning")
     if probe.missing_s:
         message = (
             f"“{asset}” ends {probe.missing_s:.1f} s before it says; its upload or export may have been cut short."

@@ -17,16 +17,19 @@ from content.media.recipes import (
     Film,
     ImageRecipe,
     OpusRecipe,
+    PdfRecipe,
     PosterRecipe,
     Recipe,
     Sound,
     SvgRecipe,
+    ThumbnailRecipe,
     VideoRecipe,
 )
 
 IMAGE_WIDTHS = (320, 640, 960, 1280, 1920)
 MOST_AT_ONCE = 2 * len(IMAGE_WIDTHS)
 MAX_POSTER_WIDTH = 960
+THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 320, 960  # of a page; the height is for strips, which come out narrower
 MAX_WEBP_SIDE = 16_383  # the format's own limit
 
 
@@ -57,7 +60,13 @@ def plan(kind: Kind, probe: Probe) -> tuple[Recipe, ...]:
     if kind == "audio":
         sound = _sound(probe)
         return AudioRecipe(sound, 64 * sound.channels), OpusRecipe(sound, 48 * sound.channels)
-    return (CaptionsRecipe(),) if kind == "captions" else (CopyRecipe(),)
+    return (CaptionsRecipe(),) if kind == "captions" else _file(probe)
+
+
+def _file(probe: Probe) -> tuple[Recipe, ...]:
+    if probe.media_type != PdfRecipe.media_type:
+        return (CopyRecipe(),)
+    return PdfRecipe(), *((ThumbnailRecipe(probe.width, probe.height),) if probe.width and probe.height else ())
 
 
 def made_at_once(probe: Probe) -> bool:

@@ -41,6 +41,7 @@ class Probe:
     size_bytes: int = 0
     missing_s: float = 0.0  # what the file promises and does not hold
     removed: str = ""  # what had to be left out of it, by name
+    unshown: str = ""  # of a PDF: why no picture of it could be made
     overlaps: int = 0  # of captions: cues that begin while an earlier one is shown
     overlap_s: float = 0.0  # when the first of them begins
 

@@ -204,3 +204,25 @@ class CopyRecipe(Recipe):
 
     base: ClassVar[str] = "copy"
     role: ClassVar[str] = "file"
+
+
+@dataclass(frozen=True)
+class PdfRecipe(CopyRecipe):
+    """The same of what is known to be a PDF, so that browsers open it."""
+
+    base: ClassVar[str] = "copy-pdf"
+    media_type: ClassVar[str] = "application/pdf"
+
+
+@dataclass(frozen=True)
+class ThumbnailRecipe(Recipe):
+    """The first page of a PDF as a small WebP."""
+
+    base: ClassVar[str] = "thumbnail-webp"
+    role: ClassVar[str] = "thumbnail"
+    media_type: ClassVar[str] = "image/webp"
+
+    width: int
+    height: int
+    quality: int = 80
+    effort: int = 4

@@ -11,7 +11,7 @@ from typing import Any
 class Rendition:
     """Sizes in pixels and bytes, bit rate in bit/s, duration in seconds; None where the medium has no such thing.
 
-    `role` is what it is for (`image`, `video`, `poster`, `audio`, `captions`, `file`), `recipe` the recipe's name.
+    `role` is what it is for (`image`, `video`, `poster`, `audio`, `captions`, `file`, `thumbnail`), `recipe` the recipe's name.
     """
 
     role: str

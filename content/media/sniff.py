@@ -99,6 +99,11 @@ def refuse_strangers(head: bytes, kind: Kind, asset: str) -> None:
         raise ContentError("media-unsupported", f"“{asset}” is {stranger.name}, which is not taken here.", remedy)
 
 
+def is_pdf(head: bytes) -> bool:
+    """Whether this begins as a PDF does: readers take the mark anywhere in the first 1024 bytes."""
+    return b"%PDF-" in head[:1024]
+
+
 def is_svg(head: bytes) -> bool:
     """Whether this begins as an SVG picture does, in whatever encoding."""
     text = _text(head)

@@ -92,6 +92,7 @@ _ROWS = (
     Rule("video-long", "advice", _FILES, "Cut the film into parts of a few minutes."),
     Rule("media-incomplete", "warning", _FILES, "Upload the file again."),
     Rule("svg-reduced", "warning", _FILES, "See how the drawing looks now."),
+    Rule("pdf-unreadable", "warning", _FILES, "Open the file and see whether it is whole and without a password."),
     Rule("image-small", "warning", _FILES, "Upload the picture at its full size."),
     Rule("markup-removed", "warning", _DRAFT, "See whether the text still says what it should."),
     Rule("formula-unreadable", "warning", _DRAFT, "Write the formula in plain LaTeX."),

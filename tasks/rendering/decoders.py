@@ -42,6 +42,12 @@ PICTURES = Kind(
     packages=(*_BASE, "PIL", "pillow.libs", "lxml"),
     sources=_SOURCES,
 )
+DOCUMENTS = Kind(
+    "documents",
+    preload=(INSIDE, "tasks.rendering.documents", "pypdfium2.raw", "PIL.WebPImagePlugin"),
+    packages=(*_BASE, "PIL", "pillow.libs", "pypdfium2", "pypdfium2_raw", "pypdfium2_cfg"),
+    sources=_SOURCES,
+)
 FILMS = Kind(
     "films",
     preload=(INSIDE, "tasks.rendering.films", "av.subtitles.stream"),

@@ -37,6 +37,10 @@ def probe(path: str, kind: Kind, limits: dict[str, Any], asset: str) -> dict[str
             overlap_s=min(read.overlaps, default=0.0),
         )
         return asdict(found)
+    if kind == "file":
+        from tasks.rendering.documents import probe_pdf
+
+        return asdict(probe_pdf(file, asset))
     if kind == "image" and is_svg(head):
         from tasks.rendering.vectors import probe_svg
 
@@ -103,6 +107,10 @@ def _follow(
         from tasks.rendering.vectors import render_svg
 
         render_svg(Path(path), Path(target), MediaLimits(**limits), asset)
+    elif isinstance(wanted, recipes.ThumbnailRecipe):
+        from tasks.rendering.documents import render_thumbnail
+
+        render_thumbnail(Path(path), wanted, Path(target), progress, asset)
     elif isinstance(wanted, recipes.CaptionsRecipe):
         Path(target).write_bytes(_captions(Path(path), asset).webvtt)
     else:

@@ -36,7 +36,7 @@ ORIGINALS: dict[str, tuple[Kind, Callable[[Path], object], int]] = {
     "shapes": ("image", lambda path: path.write_text(SVG), 1),
     "captions": ("captions", lambda path: path.write_text("1\n00:00:00,000 --> 00:00:01,000\nfajr\n"), 1),
     "an animation, which may be dear": ("image", animation, 0),
-    "a file": ("file", lambda path: path.write_bytes(b"%PDF-1.7"), 0),
+    "a file": ("file", lambda path: path.write_bytes(b"PK"), 0),
 }
 
 

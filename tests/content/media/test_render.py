@@ -248,7 +248,7 @@ def test_files_pass_through_and_captions_are_normalised(tmp_path: Path):
     original.write_bytes(b"%PDF-1.7 ...")
     sheet = made(original, recipes(original, "file")[0], tmp_path / "out")
     assert sheet.path.read_bytes() == original.read_bytes()
-    assert (sheet.role, sheet.media_type) == ("file", "application/octet-stream")
+    assert (sheet.role, sheet.media_type) == ("file", "application/pdf")
     original.write_text("1\n00:00:00,000 --> 00:00:01,000\nfajr\n")
     assert made(original, recipes(original, "captions")[0], tmp_path / "out").path.read_bytes().startswith(b"WEBVTT\n")
     original.write_text("no captions")
