@@ -132,7 +132,7 @@ async def succeed(tx: Transaction, job: str, result: dict[str, Any]) -> None:
     row = await fetch_one(
         tx,
         """update jobs set state = 'succeeded', progress = 1, message = 'done', result = %s, problem = null,
-                           stages = (select coalesce(jsonb_agg(jsonb_set(stage, '{progress}', '1') order by n), '[]')
+                           stages = (select coalesce(jsonb_agg(jsonb_set(stage - 'assets', '{progress}', '1') order by n), '[]')
                                      from jsonb_array_elements(stages) with ordinality as told (stage, n)),
                            starts = 0, updated_at = now()
            where job_id = %s and state in ('queued', 'running') returning tenant, job_id, kind, subject, result, problem""",

@@ -90,6 +90,7 @@ class Media:
     async def _result(self, usable: _Usable) -> AssetResult:
         """The renditions of an original's plan that are worth keeping; those alone are counted."""
         original, looked = usable.original, usable.looked
+        self._progress.planned(original.asset, [recipe.name for recipe in usable.recipes])
         renditions, cached = looked.renditions, dict[str, Rendition]()
         if renditions:
             for recipe in usable.recipes:

@@ -18,6 +18,7 @@ from content.errors import ContentError
 from tasks import jobs
 
 EVERY_S = 0.5
+MOST_UNDER_WAY = 20  # originals named at once: a row is written twice a second
 Stages = Mapping[str, tuple[float, float]]
 """The parts of a job's work in their order, each with its share of the whole (from, to)."""
 BUILD: Stages = {"draft": (0.0, 0.05), "media": (0.05, 0.95), "publish": (0.95, 1.0)}
@@ -79,14 +80,43 @@ class Progress:
     def expect(self, assets: Sequence[str]) -> None:
         self._shares = defaultdict(dict, {asset: {} for asset in assets})
 
+    def planned(self, asset: str, recipes: Sequence[str]) -> None:
+        """What is to be made of an original, so that it is done when all of that is."""
+        for recipe in recipes:
+            self._shares[asset].setdefault(recipe, 0.0)
+
     def share(self, asset: str, recipe: str, share: float) -> None:
         self._shares[asset][recipe] = share
-        parts = [sum(own.values()) / len(own) if own else 0.0 for own in self._shares.values()]
-        self.tell("media", sum(parts) / len(parts), f"{asset}: {recipe} {share:.0%}")
+        parts = self._parts()
+        self.tell("media", sum(parts.values()) / len(parts), f"{asset}: {recipe} {share:.0%}")
 
     def done(self, asset: str, recipe: str, *, reused: bool) -> None:
         self.share(asset, recipe, 1.0)
         self._message = f"{asset}: {recipe} {'reused' if reused else 'made'}"
+
+    def stages(self) -> list[dict[str, Any]]:
+        """The stages as they are written; the one that works on originals says how far each of these is."""
+        told: list[dict[str, Any]] = [
+            {"name": name, "progress": round(share, 3)} for name, share in self._stages.items()
+        ]
+        parts = self._parts()
+        for stage in told:
+            if stage["name"] == "media" and parts:
+                going = sorted(
+                    (asset for asset in parts if 0 < parts[asset] < 1), key=lambda asset: (-parts[asset], asset)
+                )
+                stage["assets"] = {
+                    "all": len(parts),
+                    "done": sum(share >= 1 for share in parts.values()),
+                    "under_way": [
+                        {"asset": asset, "progress": round(parts[asset], 3)} for asset in going[:MOST_UNDER_WAY]
+                    ],
+                }
+        return told
+
+    def _parts(self) -> dict[str, float]:
+        """Of each original the share that is done: the mean over what is made of it."""
+        return {asset: sum(own.values()) / len(own) if own else 0.0 for asset, own in self._shares.items()}
 
     def overall(self) -> float:
         """The share of the whole, 0 to 1."""
@@ -98,8 +128,7 @@ class Progress:
                 async with self._connections.db.tenant(self._tenant) as tx:
                     if self._changed:
                         self._changed = False
-                        stages = [{"name": name, "progress": round(share, 3)} for name, share in self._stages.items()]
-                        await jobs.progress(tx, self._job, self.overall(), self._message[:200], stages)
+                        await jobs.progress(tx, self._job, self.overall(), self._message[:200], self.stages())
                     if await jobs.cancel_requested(tx, self._job):
                         self._cancelled.set()
             except ContentError as error:

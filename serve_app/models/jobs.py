@@ -10,11 +10,27 @@ from serve_app.models.base import Answer, Failure, Moment
 from tasks.job_states import State
 
 
+class AssetShare(Answer):
+    """An original that is being worked on."""
+
+    asset: str = Field(examples=["film"])
+    progress: float = Field(ge=0, le=1, description="The mean over what is made of it.", examples=[0.41])
+
+
+class AssetShares(Answer):
+    """How far the originals of a build are."""
+
+    all: int = Field(examples=[12])
+    done: int = Field(examples=[7])
+    under_way: tuple[AssetShare, ...] = Field(description="Those that have begun, at most 20, the furthest first.")
+
+
 class Stage(Answer):
     """One part of a job's work."""
 
     name: str = Field(examples=["media"])
     progress: float = Field(ge=0, le=1, description="The share of this stage that is done.")
+    assets: AssetShares | None = Field(None, description="Of the stage `media` of a build that runs.")
 
 
 class Job(Answer):

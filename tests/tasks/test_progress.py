@@ -62,6 +62,37 @@ def test_stages_add_up_and_never_go_back() -> None:
     assert told.overall() == pytest.approx(0.97)
 
 
+def test_each_original_has_a_progress_of_its_own() -> None:
+    told = fresh()
+    assert all("assets" not in stage for stage in told.stages())
+    told.expect(["film", "cat", "dog"])
+    told.planned("film", ["240p", "480p"])
+    told.share("film", "240p", 1.0)
+    told.planned("cat", ["320"])
+    told.done("cat", "320", reused=False)
+    media = next(stage for stage in told.stages() if stage["name"] == "media")
+    assert media["assets"] == {"all": 3, "done": 1, "under_way": [{"asset": "film", "progress": 0.5}]}
+    assert told.overall() == pytest.approx(0.05 + 0.9 * 0.5)
+    told.share("film", "480p", 0.5)
+    told.share("dog", "320", 0.9)
+    media = next(stage for stage in told.stages() if stage["name"] == "media")
+    assert [(each["asset"], each["progress"]) for each in media["assets"]["under_way"]] == [
+        ("dog", 0.9),
+        ("film", 0.75),
+    ]
+
+
+def test_of_many_originals_those_furthest_are_named() -> None:
+    told = fresh()
+    names = [f"a{number:03}" for number in range(500)]
+    told.expect(names)
+    for number, name in enumerate(names):
+        told.share(name, "x", number / 1000)
+    media = next(stage for stage in told.stages() if stage["name"] == "media")
+    assert media["assets"]["all"] == 500
+    assert [each["asset"] for each in media["assets"]["under_way"]] == names[: -1 - progress.MOST_UNDER_WAY : -1]
+
+
 async def test_the_work_goes_on_while_nobody_asks(row: Row) -> None:
     async def work() -> str:
         told.tell("draft", 1.0, "read")
