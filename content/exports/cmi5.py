@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from content.errors import Problem
-from content.exports.course import activity, points_of
+from content.exports.export_course import activity, points_of
 from content.exports.scorm import Package
 from content.exports.xml import add, etree, text, to_bytes
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from content.canonical import canonical, digest
-from content.exports.course import ExportCourse
 from content.exports.entries import Stored
+from content.exports.export_course import ExportCourse
 from content.exports.pages import ICON, INDEX, WEB_MANIFEST
 from content.exports.player_files import WORKER, PlayerFiles
 from content.exports.xml import in_language, text

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from content.exports.course import ExportCourse
+from content.exports.export_course import ExportCourse
 from content.exports.xml import XML_LANG, add, etree, text, to_bytes
 
 LOM = "http://ltsc.ieee.org/xsd/LOM"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from content.exports.course import ExportCourse
+from content.exports.export_course import ExportCourse
 from content.exports.options import Options
 from content.exports.xml import in_language, text
 

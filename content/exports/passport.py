@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from content.errors import Problem
-from content.exports.checks import FAILED, NOT_RUN, PASSED, WARNING, Check
-from content.exports.course import ExportCourse
+from content.exports.check import FAILED, NOT_RUN, PASSED, WARNING, Check
+from content.exports.export_course import ExportCourse
 from content.exports.options import EXPORTER_VERSION, Options
 from content.packages.manifest import Manifest
 

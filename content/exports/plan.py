@@ -13,9 +13,11 @@ from typing import Any
 from content.errors import Problem
 from content.exports import cmi5, html, passport, scorm, scorm12, scorm2004, tincan
 from content.exports.archive import archive_size
-from content.exports.checks import Made, run_checks
-from content.exports.course import ExportCourse, captions_script, make_course, points_of
+from content.exports.check import Made
+from content.exports.checks import run_checks
+from content.exports.course import make_course
 from content.exports.entries import Entry, Stored
+from content.exports.export_course import ExportCourse, captions_script, points_of
 from content.exports.lom import write_lom
 from content.exports.options import SCORM_2004, Options
 from content.exports.pages import CAPTIONS, COURSE, SCRIPT, STYLE, Page, make_pages

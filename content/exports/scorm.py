@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from content.exports.course import ExportCourse
+from content.exports.export_course import ExportCourse
 from content.exports.pages import COURSE, SCRIPT, STYLE, Page
 from content.exports.xml import add, identifier, in_language, text
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from content.errors import Problem
-from content.exports.course import deciding_mastery
+from content.exports.export_course import deciding_mastery
 from content.exports.lom import IMSMD, add_imsmd
 from content.exports.scorm import (
     Edition,

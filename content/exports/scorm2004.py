@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from content.errors import Problem
-from content.exports.course import deciding_mastery
+from content.exports.export_course import deciding_mastery
 from content.exports.scorm import (
     Edition,
     Package,

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Any
 
-from content.exports.course import ExportCourse
+from content.exports.export_course import ExportCourse
 from content.exports.unit_order import Done, Fact, Passed, UnitOrder, weights
 from content.exports.xml import add
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from content.exports.course import ExportCourse, points_of
+from content.exports.export_course import ExportCourse, points_of
 
 
 @dataclass(frozen=True)

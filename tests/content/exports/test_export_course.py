@@ -7,8 +7,9 @@ import pytest
 
 from content.errors import ContentError
 from content.exports import Options
-from content.exports.course import activity, make_course
-from tests.content.exports.examples import draft, manifest, ordered, quiz, text
+from content.exports.course import make_course
+from content.exports.export_course import activity
+from tests.content.exports.examples import ASSETS, asset, draft, manifest, ordered, quiz, rendition, text
 
 
 def made(document: dict[str, Any] | None = None, **options: Any):
@@ -200,3 +201,18 @@ def test_tests_have_marks_of_their_own_only_where_units_are_launched():
             Options("cmi5", packaging="unit"),
         ).document["tracking"]
     )
+
+
+def test_each_width_in_every_type_that_was_made_of_it(monkeypatch: pytest.MonkeyPatch):
+    webp, avif = (rendition("image", f"image/{name}", f"two-{name}", width=640, height=9) for name in ("webp", "avif"))
+    monkeypatch.setitem(ASSETS, "picture", asset(webp, avif))
+    found = made(profile="phone").document["assets"]["picture"]["renditions"]
+    assert [(each["media_type"], each["path"][-5:]) for each in found] == [
+        ("image/avif", ".avif"),
+        ("image/webp", ".webp"),
+    ]
+
+
+def test_a_picture_wider_than_the_profile_is_better_than_none(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(ASSETS, "picture", asset(rendition("image", "image/webp", "wide", width=5000, height=9)))
+    assert [each["width"] for each in made(profile="phone").document["assets"]["picture"]["renditions"]] == [5000]

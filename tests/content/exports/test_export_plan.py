@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,11 +15,15 @@ from lxml import etree
 from content.canonical import digest
 from content.errors import ContentError
 from content.exports import FORMATS, REPORTS, Options, PlayerFiles, files_version, plan_export
-from content.exports.checks import Made, run_checks
-from content.exports.course import activity, make_course
+from content.exports.check import Made
+from content.exports.checks import run_checks
+from content.exports.course import make_course
+from content.exports.export_course import activity
+from content.packages import parse as parse_manifest
 from tests.content.exports.examples import (
     CMI5_SCHEMA,
     HOSTILE,
+    REPO,
     both,
     draft,
     manifest,
@@ -58,6 +65,35 @@ def test_same_bytes_twice_and_every_check_passes(format: str, packaging: str, re
 def test_every_option_changes_the_bytes(format: str, change: dict[str, Any]):
     assert zip_bytes(plan(format=format, **change)) != zip_bytes(plan(format=format))
     assert set(results(plan(format=format, **change)).values()) <= {"passed", "not-run"}
+
+
+@pytest.mark.parametrize(("format", "packaging"), PACKAGINGS)
+def test_a_manifest_out_of_the_store_gives_the_same_bytes(format: str, packaging: str):
+    """Its members come back in another order than they were built in."""
+    again = parse_manifest(manifest(ordered(order="forced")).to_bytes())
+    made = plan_export(again, Options(format, packaging=packaging), player())
+    assert made.entries == plan(ordered(order="forced"), format=format, packaging=packaging).entries
+
+
+def test_another_process_gives_the_same_bytes():
+    """Sets are walked in another order there."""
+    code = (
+        "from tests.content.exports.examples import plan, zip_bytes; from content.canonical import digest; "
+        "print([digest(zip_bytes(plan(format=f))) for f in ('scorm12', 'scorm2004-4th', 'cmi5', 'html')])"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=REPO,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert said == {
+        f"{[digest(zip_bytes(plan(format=f))) for f in ('scorm12', 'scorm2004-4th', 'cmi5', 'html')]}\n".encode()
+    }
 
 
 def test_formats_and_packages_differ():
