@@ -68,7 +68,8 @@ def write_manifest(package: Package, edition: Edition) -> tuple[bytes, list[Prob
     organization.set(f"{{{ADLSEQ}}}objectivesGlobalToSystem", "false")
     if package.pages[0].unit is None:
         add_sco(items[0], deciding_mastery(course.document), 1)
-        _root_of_one(organization)
+        _hide_steps(items[0])
+        add(add(organization, f"{{{IMSSS}}}sequencing"), "controlMode", choice="true", flow="true")
     else:
         _sequence_units(package, items)
         add_root(organization, course)
@@ -76,8 +77,12 @@ def write_manifest(package: Package, edition: Edition) -> tuple[bytes, list[Prob
     return to_bytes(root), []
 
 
-def _root_of_one(organization: Any) -> None:
-    add(add(organization, f"{{{IMSSS}}}sequencing"), "controlMode", choice="true", flow="true")
+def _hide_steps(item: Any) -> None:
+    """A platform's own “previous” and “continue” would lead nowhere in a course that is one SCO."""
+    presentation = add(item, f"{{{ADLNAV}}}presentation")
+    interface = add(presentation, "navigationInterface")
+    for name in ("previous", "continue"):
+        add(interface, "hideLMSUI", name)
 
 
 def _sequence_units(package: Package, items: list[Any]) -> None:

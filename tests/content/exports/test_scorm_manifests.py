@@ -132,6 +132,12 @@ def test_without_points_nobody_is_judged_and_it_is_told():
     assert "export-no-points" not in [each.code for each in plan(document).findings]
 
 
+def test_steps_that_lead_nowhere_are_not_offered():
+    for packaging, hidden in (("course", ["previous", "continue"]), ("unit", [])):
+        root = tree(format="scorm2004-3rd", packaging=packaging)
+        assert [each.text for each in root.iter("{*}hideLMSUI")] == hidden
+
+
 def test_titles_in_the_first_language():
     root = tree(languages=("ar", "en"), packaging="unit")
     organization = next(root.iter("{*}organization"))
