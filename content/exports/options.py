@@ -58,16 +58,6 @@ class Options:
             if not isinstance(tag, str) or not is_language_tag(tag):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise _refused("languages", f"{tag!r} is no language tag", "Use tags such as “en” or “zh-Hant”.")
 
-    @property
-    def passes(self) -> bool:
-        """Whether a score decides (passed) or having seen everything (completed)."""
-        return self.report.startswith("passed")
-
-    @property
-    def fails(self) -> bool:
-        """Whether a learner who ends below the mark is told to have failed."""
-        return self.report.endswith("failed")
-
     def document(self) -> dict[str, Any]:
         """JSON with every member: equal options, equal document."""
         return {

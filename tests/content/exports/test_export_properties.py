@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hypothesis import given, settings
@@ -9,6 +10,8 @@ from content.exports import FORMATS, REPORTS, Options, plan_export
 from content.exports.narrow import Narrowing
 from content.exports.options import UNIT_FORMATS
 from content.exports.unit_order import Done, Passed, UnitOrder
+from content.exports.xml import add, etree, identifier, to_bytes
+from content.exports.xml import text as line_of
 from tests.content.exports.examples import draft, manifest, player, results, zip_bytes
 
 LANGUAGES = st.sampled_from([(), ("en",), ("ar",), ("en", "ar"), ("ar", "en")])
@@ -100,3 +103,20 @@ def test_no_text_is_lost(texts: dict[str, str], languages: list[str]):
     assert kept.items() <= texts.items()
     assert set(kept) <= set(languages) or (len(kept) == 1 and not set(texts) & set(languages))
     assert narrowing.untranslated == (0 if set(texts) & set(languages) else 1)
+
+
+@given(st.lists(st.text(), unique=True, max_size=6))
+def test_identifiers_are_valid_and_told_apart(names: list[str]):
+    made = [identifier("x-", name) for name in names]
+    assert len(set(made)) == len(names)
+    for each in made:
+        assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", each)
+        assert len(each) < 80
+
+
+@given(st.text(), st.none() | st.integers(1, 50))
+def test_any_text_goes_through_xml(value: str, limit: int | None):
+    line = line_of(value, limit)
+    assert limit is None or len(line) <= limit
+    parsed = etree.fromstring(to_bytes(add(etree.Element("{x}a"), "b", line, c=line)))
+    assert (parsed.text or "", parsed.get("c")) == (line, line)
