@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from content.errors import ContentError
 from serve_app.cli.caller import Caller, asks
+from serve_app.cli.findings import print_findings
 from serve_app.cli.groups import Commands
 from serve_app.cli.options import examples
 from serve_app.cli.output import say
@@ -124,6 +126,10 @@ def _saved(made: ExportShown, out: Path) -> None:
     say(f"{out}  {made['size_bytes'] or 0:,} bytes, {made['format']} of version {made['version']}")
     say(f"  {made['export_id']}")
     say(f"  {made['digest']}")
+    passport = made["passport"] or {}
+    results = Counter(check["result"] for check in passport.get("checks", ()))
+    say(f"  checks: {', '.join(f'{count} {result}' for result, count in sorted(results.items()))}")
+    print_findings(None, passport.get("findings", ()))
     _linked(made)
 
 
@@ -149,5 +155,7 @@ def _told(found: ExportShown) -> None:
     if found["withdrawn_at"]:
         say(f"  withdrawn {when(found['withdrawn_at'])}")
     _linked(found)
-    for name, check in (found["passport"] or {}).get("checks", {}).items():
-        say(f"  {name}: {check['result']}")
+    passport = found["passport"] or {}
+    if passport.get("checks"):
+        show([column("check", "name"), column("result"), column("detail", text=True)], passport["checks"], "")
+    print_findings(None, passport.get("findings", ()))

@@ -73,6 +73,9 @@ def change(
         typer.Option(help="A finding with which no course is published; repeat; they replace those before."),
     ] = None,
     no_failing: Annotated[bool, typer.Option("--no-failing", help="Every course may be published.")] = False,
+    site_csp: Annotated[
+        str | None, typer.Option(help="Content-Security-Policy of its published exports; default: the service's own.")
+    ] = None,
     policy: Annotated[str | None, typer.Option(help="device, shared, or default: as the catalog says.")] = None,
     drill: Annotated[
         bool | None, typer.Option("--drill/--no-drill", help="Its keys may be revoked to see how long that takes.")
@@ -83,11 +86,12 @@ def change(
     settings: dict[str, Any] = {"cors_origins": cors_origin or []} if cors_origin or no_cors else {}
     settings |= {"drill": drill} if drill is not None else {}
     settings |= {"failing_findings": failing or []} if failing or no_failing else {}
+    settings |= {"site_csp": None if site_csp == DEFAULT else site_csp} if site_csp is not None else {}
     if not limits and not settings and policy is None:
         raise ContentError(
             "nothing-to-change",
             "Nothing says what to change.",
-            "Give --limit, --cors-origin, --failing, --drill or --policy.",
+            "Give --limit, --cors-origin, --failing, --site-csp, --drill or --policy.",
         )
     found = call.api.change_tenant(name, settings=settings or None, limits=limits or None, policy=policy)
     call.show(found, lambda: _told(dict(found)))
@@ -100,12 +104,23 @@ def _limit(entry: str) -> tuple[str, int | None]:
     return name, None if value == DEFAULT else int(value)
 
 
+def _setting(value: bool | str | list[str] | None) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return DEFAULT
+        case str():
+            return value
+        case _:
+            return ", ".join(value) or "none"
+
+
 def _told(tenant: dict[str, Any]) -> None:
     say(f"{tenant['tenant']}  region {tenant['region']}, policy {tenant['policy'] or 'as the catalog says'}")
     for name, value in tenant["limits"].items():
         say(f"  limit {name}: {DEFAULT if value is None else value}")
     for name, value in tenant["settings"].items():
-        told = ("yes" if value else "no") if isinstance(value, bool) else ", ".join(value) or "none"
-        say(f"  {name}: {told}")
+        say(f"  {name}: {_setting(value)}")
     for key in tenant["keys"]:
         say(f"  {key['purpose']:<8} {key['kid']}  {key['status']} until {key['not_after'][:10]}")

@@ -30,7 +30,13 @@ ROW: dict[str, Any] = {
 }  # fmt: skip
 SHOWN = {
     **ROW,
-    "passport": {"checks": {"schema": {"result": "passed", "detail": ""}}},
+    "passport": {
+        "checks": [
+            {"name": "schema", "result": "passed", "detail": "It agrees with the schemas of its edition."},
+            {"name": "network-blocked-play", "result": "not-run", "detail": "Measured in a browser; not done for these versions."},
+        ],
+        "findings": [{"pointer": "/units/0", "code": "no-points", "message": "No quiz gives points.", "severity": "warning"}],
+    },
     "download": {"url": "https://edge.test/x.zip?Policy=1", "file_name": "first-aid-v12-scorm2004-4th.zip", "expires_in_s": 60},
     "site": None,
 }  # fmt: skip
@@ -86,6 +92,7 @@ def test_it_is_asked_for_waited_for_downloaded_and_checked(run: Run, edge: Any, 
     assert [str(request.url) for request in asked] == [SHOWN["download"]["url"]]
     assert all(len(line) <= 80 for line in out.splitlines()), out
     assert EXPORT in out and ROW["digest"] in out and "course.zip  19,000 bytes" in out
+    assert "checks: 1 not-run, 1 passed" in out and "No quiz gives points." in out
 
 
 def test_what_is_there_already_is_not_waited_for_and_has_its_own_name(run: Run, edge: Any, here: Path) -> None:
@@ -139,7 +146,15 @@ def test_one_export_is_read_in_80_columns(run: Run) -> None:
     code, out, _ = run("exports", "show", EXPORT, api=api())
     assert code == 0
     assert all(len(line) <= 80 for line in out.splitlines()), out
-    for words in ("scorm2004-4th, ready", "mastery 80%", "en, ar", "without films", ROW["digest"], "schema: passed"):
+    for words in (
+        "scorm2004-4th, ready",
+        "mastery 80%",
+        "en, ar",
+        "without films",
+        ROW["digest"],
+        "network-blocked-play  not-run",
+        "No quiz gives points.",
+    ):
         assert words in out
     withdrawn = {**SHOWN, "state": "withdrawn", "withdrawn_at": AT, "download": None, "passport": None}
     assert (
@@ -172,3 +187,19 @@ def test_a_published_site_is_told_by_its_link(run: Run, edge: Any) -> None:
     code, out, _ = run("export", PACKAGE, "--format", "html", "--publish", api=answers)
     assert (code, answers.bodies("/v1/exports")[0]["publish"]) == (0, True)
     assert link in out.splitlines()
+
+
+def test_a_tenant_says_who_may_frame_its_sites_and_leaves_it_to_the_service_again(run: Run) -> None:
+    shown = {
+        "tenant": "acme", "region": "eu", "policy": None, "limits": {}, "keys": [],
+        "settings": {"cors_origins": [], "drill": False, "site_csp": "frame-ancestors https://lms.example"},
+    }  # fmt: skip
+    for told, sent in (("frame-ancestors https://lms.example",) * 2, ("default", None)):
+        tagged = httpx.Response(200, json=shown, headers={"ETag": '"1"'})
+        answers = Answers({"GET /v1/tenants/acme": tagged, "PATCH /v1/tenants/acme": shown})
+        code, out, err = run("tenant", "set", "acme", "--site-csp", told, api=answers)
+        assert code == 0, err
+        assert answers.bodies("/v1/tenants/acme") == [{"settings": {"site_csp": sent}}]
+        assert "site_csp: frame-ancestors https://lms.example" in out
+    shown["settings"] = {"cors_origins": [], "drill": False, "site_csp": None}
+    assert "site_csp: default" in run("tenant", "show", "acme", api=Answers({"GET /v1/tenants/acme": shown}))[1]
