@@ -93,6 +93,10 @@ class Settings(BaseSettings):
         "", description="origin of a tenant's published exports, with `{tenant}` in it; empty: none are published"
     )
 
+    learner_origin: str = Field(
+        "", description="origin of the local stack's learner page, which may ask the API; in production tenants list theirs"
+    )
+
     api_url: str = Field("", description="address of the API as its callers see it; proofs of devices name it")
     api_max_body_bytes: int = Field(64 * 1024, description="largest body of a request, drafts aside")
     draft_max_bytes: int = Field(8 * MIB, description="largest draft that may be sent to be validated")
@@ -208,9 +212,11 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _sandboxed(self) -> Self:
+    def _only_locally(self) -> Self:
         if self.profile == "production" and self.sandbox == "none":
             raise ValueError("sandbox=none is for a local stack alone: in production, media are decoded in a sandbox")
+        if self.profile == "production" and self.learner_origin:
+            raise ValueError("learner_origin is for a local stack alone: in production, tenants list their cors_origins")
         return self
 
     @classmethod

@@ -1,7 +1,8 @@
 // Builds the player: `node build-player.mjs FOLDER` writes one script per adapter, the style sheet, the service worker, the
 // control documents of SCORM and their licence. Everything an export needs beside the course itself; nothing of it is fetched later.
 import { build } from "esbuild";
-import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const outdir = process.argv[2] ?? "dist-player";
@@ -20,3 +21,16 @@ for (const edition of ["scorm12", "scorm2004-3rd", "scorm2004-4th"]) {
   cpSync(join(packager, "lib/schemas/definitionFiles", `${edition.replace("-", "")}edition`), join(outdir, "schemas", edition), { recursive: true });
 }
 cpSync(join(packager, "LICENSE"), join(outdir, "schemas/LICENSE"));
+
+// The learner's page, with the reader of bundles; its service worker is the one of the HTML export.
+const learner = join(outdir, "learner");
+mkdirSync(learner, { recursive: true });
+await build({ ...shared, outdir: learner, format: "iife", target: "es2022", entryPoints: { learner: "entries/learner.ts" } });
+await build({ ...shared, outdir: learner, format: "esm", target: "es2022", entryPoints: { "parts-worker": "src/device/parts-worker.ts" } });
+cpSync("pages/learner.html", join(learner, "index.html"));
+for (const name of ["manifest.webmanifest", "icon.svg"]) cpSync(join("pages", name), join(learner, name));
+for (const name of ["player.css", "sw.js"]) cpSync(join(outdir, name), join(learner, name));
+const kept = readdirSync(learner).filter((name) => name !== "sw.js").sort();
+const version = createHash("sha256");
+for (const name of kept) version.update(name).update(readFileSync(join(learner, name)));
+writeFileSync(join(learner, "precache.js"), `self.precache = ${JSON.stringify({ version: version.digest("hex").slice(0, 16), paths: kept })};\n`);

@@ -105,7 +105,7 @@ def attach(app: FastAPI, connections: Connections) -> None:
     app.state.connections = connections
     app.state.tokens = Tokens(connections.settings)
     app.state.limits = Limits(connections.settings, connections.db)
-    app.state.origins = Origins(connections.ops)
+    app.state.origins = Origins(connections.ops, connections.settings.learner_origin)
     app.state.job_events = JobEvents(connections.settings)
     app.state.manifests = Manifests(
         connections.settings.manifest_cache_bytes, connections.settings.manifest_cache_ttl_s

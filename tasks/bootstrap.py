@@ -6,11 +6,12 @@ import asyncio
 from datetime import UTC, datetime
 
 from cluster.connections import Connections
+from cluster.local.identity import DEMO_TENANT
 from cluster.migrations import migrate
 from cluster.settings import Settings
 from tasks import tenants
 
-FIRST_TENANT = "demo"
+FIRST_TENANT = DEMO_TENANT
 
 
 def prepare(settings: Settings) -> None:

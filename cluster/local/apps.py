@@ -1,8 +1,8 @@
 """The two programs of ours in the stack: the edge and the neighbours' stubs. Each is told only what it needs.
 
 Neither reads `settings.json`: the edge gets the public half of the URL-signing key, S3 credentials that can only read, and
-a NATS user that hears which manifests changed; the neighbours get their own NATS user and a folder. Their configuration
-is a file (0600) named on the command line.
+a NATS user that hears which manifests changed; the neighbours get their own NATS user and a folder, and stand for the
+platform's sign-in too (`learner_page`). Their configuration is a file (0600) named on the command line.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from cluster.local import configuration, nats
 from cluster.local.home import write_secret
+from cluster.local.identity import DEMO_LEARNER, DEMO_TENANT
 from cluster.local.part import Part, Plan, Site, http_problem
 
 
@@ -81,4 +82,11 @@ class Neighbours(_App):
             "nats_url": nats.url(site),
             "nats_user": "neighbours",
             "nats_password": site.secrets["nats_neighbours"],
+            "learning": {
+                "home": str(site.home.path),
+                "api_url": site.url("api"),
+                "edge_url": site.url("edge"),
+                "tenant": DEMO_TENANT,
+                "learner": DEMO_LEARNER,
+            },
         }

@@ -70,6 +70,7 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
         "edge_key_id": EDGE_KEY_ID,
         "edge_private_key": site.secrets["edge_private_key"],
         "site_url": site_url(site),
+        "learner_origin": site.url("neighbours"),
         "api_url": site.url("api"),
         "jwt_issuer": identity.ISSUER,
         "jwt_audience": identity.AUDIENCE,

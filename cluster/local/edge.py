@@ -53,6 +53,14 @@ PASSED_ON = {
 }
 
 
+FOR_PAGES = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "content-length, content-range, etag",
+}
+"""What is encrypted for one device may be fetched by a page of any origin: the signature in the URL is what opens it, and no
+cookie is looked at."""
+
+
 @dataclass(frozen=True)
 class EdgeConfiguration:
     """What `cluster.local.apps` writes for this program."""
@@ -138,7 +146,7 @@ class EdgeApp:
             return key, answer(request, await self.manifests.get(key)), {}
         if key.startswith("exports/"):
             self.manifests.refuse_withdrawn(key)
-        return key, None, {}
+        return key, None, FOR_PAGES if key.startswith("bundles/") else {}
 
     def _key(self, request: Request, path: str) -> str:
         key = unquote(path).lstrip("/")

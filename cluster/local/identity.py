@@ -19,6 +19,8 @@ from cluster.local.home import Home, write_secret
 
 ISSUER = "https://identity.local"
 AUDIENCE = "content-service"
+DEMO_TENANT, DEMO_LEARNER = "demo", "demo-learner"
+"""Whom the learner's page signs in."""
 
 
 def ensure_identity(home: Home) -> Path:

@@ -23,6 +23,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 
 from cluster.local.heard import Heard
+from cluster.local.learner_page import Learning, serve_learner
 from cluster.local.misbehaviour import Control, Misbehaviour
 from cluster.neighbours import (
     AssistantEntry,
@@ -61,8 +62,8 @@ class Store:
             raise HTTPException(404) from None
 
 
-def application(data: Path, heard: Heard | None = None) -> FastAPI:
-    """The stubs on a folder; `heard` is left out where a test has no NATS."""
+def application(data: Path, heard: Heard | None = None, learning: Learning | None = None) -> FastAPI:
+    """The stubs on a folder; `heard` is left out where a test has no NATS, `learning` where no learner plays."""
     store, controls = Store(data), dict[str, Control]()
 
     @asynccontextmanager
@@ -105,6 +106,8 @@ def application(data: Path, heard: Heard | None = None) -> FastAPI:
     if heard:
         _sync(app, heard)
     _holdings(app, store)
+    if learning:
+        serve_learner(app, learning)
     return app
 
 
@@ -204,7 +207,7 @@ def main() -> None:
     data = Path(given["data"])
     heard = Heard(data / "heard.jsonl", given["nats_url"], given["nats_user"], given["nats_password"])
     uvicorn.run(
-        application(data, heard), host="127.0.0.1", port=given["port"], access_log=False, log_level="warning",
+        application(data, heard, Learning(**given["learning"])), host="127.0.0.1", port=given["port"], access_log=False, log_level="warning",
         timeout_graceful_shutdown=2,
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import sandbox
-from cluster.local import configuration, machine, ports, ray_head
+from cluster.local import configuration, learner_page, machine, ports, ray_head
 from cluster.local.apps import Edge, Neighbours
 from cluster.local.errors import LocalStackError, part_failed
 from cluster.local.home import Home, read_json, tail, write_json
@@ -321,7 +321,8 @@ class Stack:
 
     def _addresses(self, site: Site, *, ray: bool) -> dict[str, str]:
         addresses = {part.name: part.address(site) for part in (*BASE, *([RAY] if ray else ()))}
-        return addresses | ({"api": site.url("api"), "dashboard": site.url("ray_dashboard")} if ray else {})
+        pages = {"api": site.url("api"), "dashboard": site.url("ray_dashboard")}
+        return addresses | ({**pages, "learner": f"{site.url('neighbours')}{learner_page.PATH}/"} if ray else {})
 
     # -- stack.json -----------------------------------------------------------------------------------------------
 

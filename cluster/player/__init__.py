@@ -13,12 +13,14 @@ from content.errors import ContentError
 from content.exports.player_files import PlayerFiles, files_version
 
 BUILT = Path(__file__).parent / "built"
+LEARNER = BUILT / "learner"
+"""The learner's page, which is served as it is and goes into no export."""
 
 
 @functools.cache
 def load(folder: Path = BUILT) -> PlayerFiles:
-    """Every file below the folder, by its relative path. Blocks. Raises ContentError `player-not-built`."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    """Every file of an export's player, by its path below the folder. Blocks. Raises ContentError `player-not-built`."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and LEARNER.name not in path.parts)
     if not paths:
         raise ContentError("player-not-built", "The learner's player was not built here.", "Run `make player`.")
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

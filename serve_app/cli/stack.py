@@ -127,7 +127,7 @@ def _print_info(info: StackInfo, as_json: bool) -> None:
         print_json(facts)
         return
     console.print(f"Up in {info.total_s:.1f} s; home: {escape(str(info.home))}", highlight=False, soft_wrap=True)
-    for name in ("api", "dashboard", "edge"):
+    for name in ("api", "dashboard", "edge", "learner"):
         if name in info.addresses:
             suffix = "/docs" if name == "api" else ""
             console.print(f"  {name:<10} {info.addresses[name]}{suffix}", highlight=False)

@@ -62,11 +62,12 @@ def print_report(result: Result, console: Console) -> None:
     console.print(table)
     console.print()
     lines = {"API docs": result.addresses.get("api_docs"), "Ray dashboard": result.addresses.get("dashboard")}
+    lines["Learner's page"] = result.addresses.get("learner")
     if result.opened:
         lines["Opened course"] = str(result.opened / "index.html")
     for name, value in lines.items():
         if value:
-            console.print(f"{name:<14} {escape(value)}", highlight=False, soft_wrap=True)
+            console.print(f"{name:<15} {escape(value)}", highlight=False, soft_wrap=True)
     if result.ok:
         console.print("The stack stays up: `content-service down` stops it.", highlight=False)
 

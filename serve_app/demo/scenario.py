@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cluster.local import publishing
-from cluster.local.identity import mint_token
+from cluster.local.identity import DEMO_LEARNER, mint_token
 from cluster.local.stack import PARTS, Stack, StackInfo
 from content.canonical import derive_id
 from content.errors import ContentError
@@ -73,6 +73,7 @@ class _Story:
         self._refuse()
         self._rotate()
         self._take_back()
+        self._invite(course)
 
     def _publish(self) -> RunCourse:
         with self._recorder.step("publish and build") as step, waiting.bars(self._console) as progress:
@@ -267,6 +268,18 @@ class _Story:
             step.bytes = rotating.carry_lists(tablet, phone, self._folder / "revoked.cbundle", _now())
             error = refusals.refused("bundle-revoked", lambda: refusals.read_all(phone, self._package, _now()))
             step.notes = f"list {listed}, {_reason(error)}"
+
+    def _invite(self, course: RunCourse) -> None:
+        """Whoever opens the learner's page gets the course too; its device is not known yet."""
+        with self._recorder.step("enrol the page's learner") as step:
+            publishing.enrol(
+                self._home,
+                FIRST_TENANT,
+                enrollment_id=f"page-{self._run}",
+                learner_id=DEMO_LEARNER,
+                course_id=course.course_id,
+            )
+            step.notes = "open the learner's page, set up the device, sync"
 
     def _refuse(self) -> None:
         phone, tablet = (self._devices[profile] for profile in PROFILES)

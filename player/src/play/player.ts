@@ -192,6 +192,7 @@ export class Player implements Doings {
     const moved = this.#shown !== -1 && this.#shown !== at;
     this.#shown = at;
     this.#watch?.disconnect();
+    this.#given.files.release?.();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     const heading = h("h1", { tabindex: -1 }, spoken(this.#context, unit.title));
     const placed = this.#scope.blocks.filter((each) => each.unit === at);

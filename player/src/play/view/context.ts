@@ -10,6 +10,8 @@ export interface Files {
   url(rendition: Rendition): string | Promise<string>;
   /** The text of a WebVTT file. */
   captions(rendition: Rendition): Promise<string>;
+  /** What was given so far is not shown any more: another unit is. */
+  release?(): void;
 }
 
 export interface Doings {
