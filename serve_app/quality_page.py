@@ -73,19 +73,23 @@ def _finding(each: Mapping[str, Any]) -> str:
 
 def _figures(totals: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     pictures, films, sounds = totals["pictures"], totals["films"], totals["sounds"]
-    meaning = pictures["all"] - pictures["decorative"]
-    yield (
-        "Pictures",
-        f"{pictures['with_text']} of {meaning} have an alternative text; {pictures['decorative']} are decorative",
-    )
-    yield (
-        "Films",
-        (
-            f"{films['with_captions']} of {films['all'] - films['silent']} with sound have captions, {films['with_transcript']} of "
-            f"{films['all']} a transcript"
-        ),
-    )
-    yield "Sounds", f"{sounds['with_transcript']} of {sounds['all']} have a transcript"
+    if pictures["all"]:
+        meaning = pictures["all"] - pictures["decorative"]
+        yield (
+            "Pictures",
+            (f"{pictures['with_text']} of {meaning} have an alternative text; {pictures['decorative']} are decorative"),
+        )
+    if films["all"]:
+        heard = films["all"] - films["silent"]
+        yield (
+            "Films",
+            (
+                f"{films['with_captions']} of {heard} with sound have captions, {films['with_transcript']} of {films['all']} "
+                "a transcript"
+            ),
+        )
+    if sounds["all"]:
+        yield "Sounds", f"{sounds['with_transcript']} of {sounds['all']} have a transcript"
     yield "Contrast of text", _ratio(totals["contrast"]["text"], totals["contrast"]["text_wanted"])
     yield "Contrast of the accent", _ratio(totals["contrast"]["accent"], totals["contrast"]["accent_wanted"])
     reading = totals["reading"]

@@ -17,6 +17,7 @@ from content.quality.colours import colours, contrast_totals
 from content.quality.finding import Finding, finding
 from content.quality.languages import language_totals, languages
 from content.quality.licences import licence_totals, licences
+from content.quality.reading import Readings, read_texts
 from content.quality.rules import SEVERITIES
 from content.quality.sizes import QualityLimits, size_totals, sizes, state_totals
 from content.quality.texts import text_totals, texts
@@ -61,13 +62,14 @@ def assess(
     """Everything that is found. `problems`: the warnings of the build, which know the draft and its media; `probes`: what was
     seen of each original, by its asset id."""
     limits = limits or QualityLimits()
-    found = [finding(draft, problem) for problem in _all(draft, manifest, problems, probes, limits)]
+    readings = read_texts(manifest)
+    found = [finding(draft, problem) for problem in _all(draft, manifest, readings, problems, probes, limits)]
     found.sort(key=lambda each: (_order(each.pointer), SEVERITIES.index(each.severity), each.code))
     counts = {severity: sum(each.severity == severity for each in found) for severity in SEVERITIES}
     totals = {
         **alternative_totals(draft, probes),
         "contrast": contrast_totals(draft),
-        "reading": text_totals(manifest),
+        "reading": text_totals(readings),
         "languages": language_totals(draft),
         "sizes": size_totals(manifest, limits),
         "saved_state": state_totals(manifest),
@@ -80,6 +82,7 @@ def assess(
 def _all(
     draft: Draft,
     manifest: Manifest,
+    readings: Readings,
     problems: Iterable[Problem],
     probes: Mapping[str, Probe],
     limits: QualityLimits,
@@ -91,7 +94,7 @@ def _all(
             yield problem
     yield from alternatives(draft, probes)
     yield from colours(draft)
-    yield from texts(manifest)
+    yield from texts(readings)
     yield from languages(draft)
     yield from sizes(draft, manifest, limits)
     yield from licences(draft)

@@ -1,19 +1,13 @@
-"""The structure of texts, as a screen reader walks through it: headings, links, tables, languages of parts.
-
-Looks at the HTML of the manifest, which is what players show, and points to the text in the draft that it came from.
-"""
+"""The structure of texts, as a screen reader walks through it: headings, links, tables, languages of parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from collections.abc import Iterator
 from typing import Any
 
 from content.drafts.languages import is_language_tag
-from content.drafts.parts import escape
 from content.errors import Problem
-from content.packages import Manifest
+from content.quality.reading import Reading, Readings
 
 MAX_HEADING_CHARS = 120
 # Words that say nothing about where a link leads, without case and punctuation.
@@ -28,23 +22,16 @@ _VAGUE = frozenset(_VAGUE_WORDS.split(", "))
 _PUNCTUATION = " \t\n.…,:;!?»«“”\"'()[]→>›"
 
 
-def texts(manifest: Manifest) -> Iterator[Problem]:
-    """What is wrong with the structure of any text, in any language."""
-    for pointer, html in _texts(manifest):
-        read = _read(html)
-        yield from _headings(pointer, read)
-        yield from _links(pointer, read)
-        for number, table in enumerate(read.tables, 1):
-            if table.rows > 1 and not table.headers:
-                which = f"Table {number} of this text" if len(read.tables) > 1 else "The table"
-                yield Problem(pointer, "table-headers-missing", f"{which} has no headers for its rows or columns.")
-        for tag in dict.fromkeys(tag for tag in read.languages if not is_language_tag(tag)):
-            yield Problem(pointer, "language-tag", f"“{tag}” in “lang” names no language.")
+def texts(readings: Readings) -> Iterator[Problem]:
+    """What is wrong with the structure of any text; the same thing in one text once."""
+    for pointer, read in readings.items():
+        found = (*_headings(pointer, read), *_links(pointer, read), *_tables(pointer, read), *_tags(pointer, read))
+        yield from {(each.code, each.message): each for each in found}.values()
 
 
-def text_totals(manifest: Manifest) -> dict[str, Any]:
+def text_totals(readings: Readings) -> dict[str, Any]:
     """How much there is to be walked through."""
-    read = [_read(html) for _, html in _texts(manifest)]
+    read = list(readings.values())
     return {
         "texts": len(read),
         "headings": sum(len(each.headings) for each in read),
@@ -54,21 +41,7 @@ def text_totals(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _texts(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    for at, unit in enumerate(manifest.document["structure"]["units"]):
-        for index, block in enumerate(unit["blocks"]):
-            here = f"/units/{at}/blocks/{index}"
-            maps: list[tuple[str, Mapping[str, str]]] = [
-                (f"{here}/text", block.get("html") or {}),
-                (f"{here}/transcript", block.get("transcript") or {}),
-            ]
-            questions = block.get("questions") or ()
-            maps += [(f"{here}/questions/{n}/prompt", question["prompt"]) for n, question in enumerate(questions)]
-            for pointer, languages in maps:
-                yield from ((f"{pointer}/{escape(tag)}", html) for tag, html in languages.items())
-
-
-def _headings(pointer: str, read: _Reading) -> Iterator[Problem]:
+def _headings(pointer: str, read: Reading) -> Iterator[Problem]:
     before = 0
     for level, text in read.headings:
         if not text:
@@ -82,7 +55,7 @@ def _headings(pointer: str, read: _Reading) -> Iterator[Problem]:
         before = level
 
 
-def _links(pointer: str, read: _Reading) -> Iterator[Problem]:
+def _links(pointer: str, read: Reading) -> Iterator[Problem]:
     for text, href in read.links:
         if not text:
             yield Problem(pointer, "link-empty", f"The link to “{href[:60]}” has no words.")
@@ -91,67 +64,14 @@ def _links(pointer: str, read: _Reading) -> Iterator[Problem]:
             yield Problem(pointer, "link-vague", message)
 
 
-@dataclass
-class _Table:
-    rows: int = 0
-    headers: bool = False
+def _tables(pointer: str, read: Reading) -> Iterator[Problem]:
+    for number, table in enumerate(read.tables, 1):
+        if table.rows > 1 and not table.headers:
+            which = f"Table {number} of this text" if len(read.tables) > 1 else "The table"
+            yield Problem(pointer, "table-headers-missing", f"{which} has no headers for its rows or columns.")
 
 
-@dataclass
-class _Reading:
-    headings: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-    links: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    tables: list[_Table] = field(default_factory=list[_Table])
-    languages: list[str] = field(default_factory=list[str])
-    formulas: int = 0
-
-
-def _read(html: str) -> _Reading:
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return reader.found
-
-
-class _Reader(HTMLParser):
-    """Reads what nh3 wrote, which is well formed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found = _Reading()
-        self._open: list[tuple[str, str, list[str]]] = []  # headings and links: name, address, words so far
-        self._tables: list[_Table] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if given.get("lang"):
-            self.found.languages.append(given["lang"] or "")
-        if _is_heading(tag) or (tag == "a" and given.get("href")):
-            self._open.append((tag, given.get("href") or "", []))
-        elif tag == "table":
-            self._tables.append(_Table())
-            self.found.tables.append(self._tables[-1])
-        elif tag == "math":
-            self.found.formulas += 1
-        elif self._tables:
-            self._tables[-1].rows += tag == "tr"
-            self._tables[-1].headers |= tag == "th"
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "table" and self._tables:
-            self._tables.pop()
-        if self._open and self._open[-1][0] == tag:
-            _, href, words = self._open.pop()
-            text = " ".join("".join(words).split())
-            if tag == "a":
-                self.found.links.append((text, href))
-            else:
-                self.found.headings.append((int(tag[1]), text))
-
-    def handle_data(self, data: str) -> None:
-        for _, _, words in self._open:
-            words.append(data)
-
-
-def _is_heading(tag: str) -> bool:
-    return len(tag) == 2 and tag[0] == "h" and tag[1] in "123456"
+def _tags(pointer: str, read: Reading) -> Iterator[Problem]:
+    for tag in read.languages:
+        if not is_language_tag(tag):
+            yield Problem(pointer, "language-tag", f"“{tag}” in “lang” names no language.")

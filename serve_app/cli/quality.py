@@ -13,7 +13,8 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Of an answer of `GET /v1/packages/{id}/versions/{n}/quality`; no line but that of a long pointer is wider than WIDTH."""
     totals, counts = report["totals"], report["counts"]
     yield f"{report['package_id']}  version {report['version']}"
-    yield f"  {counts['error']} errors, {counts['warning']} warnings, {counts['advice']} pieces of advice"
+    advice = _counted(counts["advice"], "piece")
+    yield f"  {_counted(counts['error'], 'error')}, {_counted(counts['warning'], 'warning')}, {advice} of advice"
     yield from (f"  {line}" for line in _figures(totals))
     for each in report["findings"]:
         yield ""
@@ -25,11 +26,19 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"{rest} more are not listed."
 
 
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def _figures(totals: Mapping[str, Any]) -> Iterator[str]:
     pictures, films, sounds = totals["pictures"], totals["films"], totals["sounds"]
-    yield f"alternative texts: {pictures['with_text']} of {pictures['all'] - pictures['decorative']} pictures"
-    yield f"captions: {films['with_captions']} of {films['all'] - films['silent']} films with sound"
-    yield f"transcripts: {films['with_transcript']} of {films['all']} films, {sounds['with_transcript']} of {sounds['all']} sounds"
+    if pictures["all"]:
+        yield f"alternative texts: {pictures['with_text']} of {pictures['all'] - pictures['decorative']} pictures"
+    if films["all"]:
+        yield f"captions: {films['with_captions']} of {films['all'] - films['silent']} films with sound"
+        yield f"transcripts: {films['with_transcript']} of {films['all']} films"
+    if sounds["all"]:
+        yield f"transcripts: {sounds['with_transcript']} of {sounds['all']} sounds"
     for name in ("text", "accent"):
         if (ratio := totals["contrast"][name]) is not None:
             yield f"contrast of {name}: {ratio:.2f}, wanted {totals['contrast'][f'{name}_wanted']:g}"

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from content.canonical import digest
 from content.drafts import validate
@@ -131,6 +133,13 @@ def test_of_texts(markdown: str, code: str):
 )
 def test_what_is_right_in_texts(markdown: str):
     assert codes(report(text(markdown))) == []
+
+
+def test_the_same_thing_in_one_text_is_told_once():
+    assert codes(report(text("[here](https://a.example) [Here](https://b.example) [here](https://c.example)"))) == [
+        "link-vague",
+        "link-vague",
+    ]
 
 
 def test_translations():
@@ -267,8 +276,8 @@ def test_findings_stand_in_the_order_of_the_draft():
 
 
 def test_a_long_report_is_cut_and_counted():
-    links = "[here](https://a.example) " * 700
-    found = report(text(links), {**text(links), "id": "u"})
+    skips = "\n\n".join(f"# a{number}\n\n### b{number}" for number in range(700))
+    found = report(text(skips), {**text(skips), "id": "u"})
     assert found.counts["warning"] == 1400
     assert len(found.as_dict()["findings"]) == MAX_FINDINGS
 
@@ -285,6 +294,60 @@ def test_chosen_findings_refuse_a_build_and_name_each_place():
         ("heading-skipped", "/units/0/blocks/0/text/en"),
         ("link-vague", "/units/0/blocks/0/text/en"),
     ]
+
+
+WORDS = st.text(max_size=30) | st.sampled_from(
+    [
+        "# a",
+        "### b",
+        "[here](https://a.example)",
+        "<table><tr><td>",
+        "</a>",
+        "$x$",
+        "$\\foo$",
+        "<p lang=x>",
+        "<h2>",
+        "|a|\n|-|",
+    ]
+)
+TEXTS = st.fixed_dictionaries(
+    {"en": st.lists(WORDS, max_size=6).map("\n\n".join)}, optional={"ar": WORDS, "zh-Hant": WORDS}
+)
+LINES = st.fixed_dictionaries({"en": st.text(min_size=1, max_size=40).filter(str.strip)})
+BLOCKS = st.one_of(
+    st.fixed_dictionaries({"type": st.just("text"), "text": TEXTS, "format": st.sampled_from(["markdown", "html"])}),
+    st.fixed_dictionaries({"type": st.just("image"), "asset": st.just("cat"), "alt": LINES}),
+    st.fixed_dictionaries({"type": st.just("video"), "asset": st.just("film")}, optional={"transcript": TEXTS}),
+    st.fixed_dictionaries({"type": st.just("file"), "asset": st.just("sheet"), "title": LINES}),
+    st.fixed_dictionaries(
+        {
+            "type": st.just("quiz"),
+            "questions": st.lists(
+                st.fixed_dictionaries(
+                    {"kind": st.just("true_false"), "id": st.just("q"), "prompt": TEXTS, "answer": st.booleans()}
+                ),
+                min_size=1,
+                max_size=1,
+            ),
+        }
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(BLOCKS, max_size=6), st.booleans())
+def test_whatever_a_draft_holds_each_finding_has_its_place(parts: list[dict[str, Any]], sound: bool):
+    numbered = [{**part, "id": f"b{at}"} for at, part in enumerate(parts)]
+    probes = {"film": Probe("video", "video/mp4", 640, 360, duration_s=9, has_audio=sound)}
+    found = report(*numbered, probes=probes)
+    for each in found.findings:
+        steps = each.pointer.split("/")
+        assert each.place and each.message and each.advice
+        assert (each.unit == "first") is (steps[1:2] == ["units"])
+        if steps[3:4] == ["blocks"]:
+            assert f"block {int(steps[4]) + 1} (" in each.place
+            assert int(steps[4]) < len(numbered)
+    assert sum(found.counts.values()) == len(found.findings)
 
 
 def _codes_of_problems() -> set[str]:
