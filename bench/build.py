@@ -17,12 +17,13 @@ from bench.results import Result, at_most
 from bench.stack import new_tenant
 from cluster.connections import Connections
 from cluster.settings import Settings
-from content.media import ImageRecipe, Kind, MediaLimits, Recipe, ffmpeg_argv, plan
+from content.media import AvifRecipe, ImageRecipe, Kind, MediaLimits, Recipe, ffmpeg_argv, plan
 from tasks.render import probe
 from tasks.rendering.decoders import ffmpeg_path
 from tasks.rendering.pictures import render_image
 
 PICTURES, FILM_S, ROUNDS = 6, 60, 3
+PICTURE = (ImageRecipe, AvifRecipe)
 
 
 def measure(home: Path, settings: Settings) -> list[Result]:
@@ -67,16 +68,20 @@ async def _built(connections: Connections, home: Path, media: dict[str, tuple[Pa
 
 
 def bare(media: dict[str, tuple[Path, str]]) -> float:
-    """The same recipes in plain processes, one per core, longest first; nothing is fetched, stored or signed."""
-    work: list[tuple[Path, Recipe]] = []
+    """The same recipes in plain processes, one per core, longest first; nothing is fetched, stored or signed. A picture is
+    scaled once for all of its recipes of a size."""
+    work: list[tuple[Path, tuple[Recipe, ...]]] = []
     for name, (path, _) in media.items():
         kind: Kind = "video" if name == "film" else "image"
-        work += [(path, recipe) for recipe in plan(kind, probe(path, kind))]
-    work.sort(key=lambda entry: entry[1].base != "video-h264")
+        sizes: dict[object, list[Recipe]] = {}
+        for recipe in plan(kind, probe(path, kind)):
+            sizes.setdefault(recipe.width if isinstance(recipe, PICTURE) else recipe, []).append(recipe)
+        work += [(path, tuple(together)) for together in sizes.values()]
+    work.sort(key=lambda entry: entry[1][0].base != "video-h264")
     with ProcessPoolExecutor(os.cpu_count()) as pool, tempfile.TemporaryDirectory() as folder:
         list(pool.map(_warm, range(4)))
         began = time.perf_counter()
-        list(pool.map(_render, *zip(*((path, recipe, folder) for path, recipe in work), strict=True)))
+        list(pool.map(_render, *zip(*((path, recipes, folder) for path, recipes in work), strict=True)))
         return time.perf_counter() - began
 
 
@@ -84,14 +89,15 @@ def _warm(_: int) -> None:
     time.sleep(0.05)
 
 
-def _render(path: Path, recipe: Recipe, folder: str) -> None:
+def _render(path: Path, recipes: tuple[Recipe, ...], folder: str) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as own:
-        target = Path(own) / recipe.name
-        if isinstance(recipe, ImageRecipe):
-            render_image(path, recipe, target, lambda share: None, MediaLimits(), path.name)
-        else:
-            argv = [ffmpeg_path(), *ffmpeg_argv(recipe, path, target)[1:]]
-            subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        pictures = {Path(own) / recipe.name: recipe for recipe in recipes if isinstance(recipe, PICTURE)}
+        if pictures:
+            render_image(path, pictures, lambda share: None, MediaLimits(), path.name)
+            return
+        (recipe,) = recipes
+        argv = [ffmpeg_path(), *ffmpeg_argv(recipe, path, Path(own) / recipe.name)[1:]]
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def _film(target: Path) -> Path:
