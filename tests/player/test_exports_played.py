@@ -29,7 +29,9 @@ JOBS: dict[str, tuple[str, str, bool, str | None]] = {
     "scorm2004-4th": ("scorm2004-4th", "passed-failed", True, None),
     "scorm2004-missed": ("scorm2004-4th", "completed-failed", False, None),
     "window": ("scorm2004-4th", "completed-incomplete", True, "window"),
+    "unit": ("scorm2004-3rd", "completed-incomplete", True, None),
     "cmi5": ("cmi5", "passed-failed", True, None),
+    "cmi5-completed": ("cmi5", "completed-failed", True, None),
     "xapi": ("xapi", "completed-failed", False, None),
     "html": ("html", "completed-incomplete", True, None),
     "installed": ("html", "completed-incomplete", True, "installed"),
@@ -49,9 +51,13 @@ def played(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> dict[st
     folder = tmp_path_factory.mktemp("exports")
     media, jobs = Media(folder / "media"), dict[str, Any]()
     for name, (form, report, right, way) in JOBS.items():
-        export(small_draft(), media, folder / name, Options(form, report=report, mastery=MASTERY))
-        mastery = MASTERY if report == "passed-failed" else None  # what the manifest tells the platform
-        jobs[name] = {"folder": str(folder / name), "format": form, "page": "index.html", "right": right, "way": way, "mastery": mastery, "moveOn": "Passed"}  # fmt: skip
+        packaging = "unit" if name == "unit" else "course"
+        export(small_draft(), media, folder / name, Options(form, report=report, mastery=MASTERY, packaging=packaging))
+        # What the manifest tells the platform.
+        mastery = MASTERY if report == "passed-failed" or form == "cmi5" else None
+        page = "unit-02.html" if packaging == "unit" else "index.html"
+        told = {"mastery": mastery, "moveOn": "Passed", "objectives": ["other", "done"] if packaging == "unit" else []}
+        jobs[name] = {"folder": str(folder / name), "format": form, "page": page, "right": right, "way": way, **told}
     (folder / "jobs.json").write_text(json.dumps(jobs))
     return node("tests/play/exports.mjs", str(folder / "jobs.json"), TMPDIR=str(temporary), HOME=str(temporary))
 
@@ -110,6 +116,24 @@ def test_a_second_launch_goes_on_where_the_first_one_ended(played: dict[str, Any
     assert "You have finished this course." in found["resumed"]["text"]
 
 
+def test_where_the_score_decides_there_is_none_until_all_is_handed_in(played: dict[str, Any]) -> None:
+    calls = done(played, "scorm12")["first"]["calls"]
+    scored = next(at for at, call in enumerate(calls) if call[1] == "cmi.core.score.raw")
+    assert any(call[1] == "cmi.suspend_data" and not call[2].endswith("!;") for call in calls[:scored]), (
+        "it saved before"
+    )
+    assert "!" in next(call[2] for call in reversed(calls[:scored]) if call[1] == "cmi.suspend_data")
+
+
+def test_a_unit_tells_those_that_wait_for_it_that_it_is_done(played: dict[str, Any]) -> None:
+    found = done(played, "unit")
+    values = told(found["first"]["calls"])
+    assert values["cmi.objectives.1.success_status"] == "passed"
+    assert values["cmi.completion_status"] == "completed"
+    assert found["resumed"]["heading"] == "Second"
+    assert found["resumed"]["results"] == ["8 of 8 points"]
+
+
 def test_a_course_in_a_window_of_its_own_finds_its_platform(played: dict[str, Any]) -> None:
     calls = done(played, "window")["calls"]
     assert ["Initialize", "", "true", "0"] in calls
@@ -128,6 +152,9 @@ def test_cmi5_sessions_are_as_the_profile_asks(played: dict[str, Any]) -> None:
     assert first["judged"] == second["judged"] == []
     assert verbs(first["statements"]) == ["initialized", *["answered"] * 7, "completed", "passed", "terminated"]
     assert verbs(second["statements"]) == ["initialized", "terminated"], "completed and passed are told once"
+    completed = done(played, "cmi5-completed")["sessions"][0]
+    assert completed["judged"] == []
+    assert verbs(completed["statements"])[-3:] == ["completed", "passed", "terminated"]
     passed = next(each for each in first["statements"] if each["verb"]["id"].endswith("passed"))
     assert passed["result"]["score"]["scaled"] == 1
     assert "You have finished this course." in second["shown"]

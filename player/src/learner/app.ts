@@ -58,15 +58,10 @@ export class LearnerPage {
   async #home(device: Device | null): Promise<void> {
     const words = this.#words;
     document.title = words.say("learner.title");
-    const body = h("div");
-    const main = h("main", {}, h("h1", {}, words.say("learner.title")), this.#said, body);
-    this.#root.replaceChildren(main);
+    const button = (key: "learner.setup" | "learner.sync", work: () => Promise<void>): HTMLElement => h("p", {}, h("button", { type: "button", class: "main", onclick: () => void this.#try(work) }, words.say(key)));
+    const body = device ? [await this.#courses(device), button("learner.sync", () => this.#sync(device))] : [h("p", {}, words.say("learner.setup.why")), button("learner.setup", () => this.#setUp())];
+    this.#root.replaceChildren(h("main", {}, h("h1", {}, words.say("learner.title")), this.#said, ...body));
     this.#network();
-    if (!device) {
-      body.append(h("p", {}, words.say("learner.setup.why")), h("p", {}, h("button", { type: "button", class: "main", onclick: () => void this.#try(() => this.#setUp()) }, words.say("learner.setup"))));
-      return;
-    }
-    body.append(await this.#courses(device), h("p", {}, h("button", { type: "button", class: "main", onclick: () => void this.#try(() => this.#sync(device)) }, words.say("learner.sync"))));
   }
 
   async #courses(device: Device): Promise<HTMLElement> {
@@ -137,10 +132,13 @@ export class LearnerPage {
     const tracking = new BundleTracking(await openProgress(), { tenant: device.tenant, learner: device.learner, packageId });
     const root = h("div");
     this.#root.replaceChildren(h("p", { class: "all" }, h("a", { href: location.pathname }, this.#words.say("learner.back"))), root);
-    await new Player({ course: await courseOf(bundle), files: new BundleFiles(bundle), tracking, root }).start();
+    const course = await courseOf(bundle);
+    Object.assign(globalThis, { course }); // as on the page of an export: for whoever looks what is played
+    await new Player({ course, files: new BundleFiles(bundle), tracking, root }).start();
   }
 
   async #try(work: () => Promise<void>): Promise<void> {
+    this.#say("");
     for (const button of this.#root.querySelectorAll("button")) button.disabled = true;
     try {
       await work();

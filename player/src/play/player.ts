@@ -4,7 +4,7 @@ import { isRight, points, type QuizState } from "./answers.ts";
 import { type Course, isQuiz, pick } from "./course.ts";
 import { type Journal, LocalJournal } from "./journal.ts";
 import { Keeper, type Sign } from "./keeper.ts";
-import { EMPTY, type Scope, scopeOf, standing, type State, statusOf, units, type UnitStanding } from "./progress.ts";
+import { allDone, EMPTY, type Scope, scopeOf, standing, type State, statusOf, units, type UnitStanding } from "./progress.ts";
 import { decode, encodeWithin } from "./state.ts";
 import type { Snapshot, Tracking } from "./tracking.ts";
 import { blockView } from "./view/blocks.ts";
@@ -281,7 +281,9 @@ export class Player implements Doings {
     const place = this.#scope.blocks.find((each) => each.index === this.#state.place)?.block.id ?? "";
     const status = statusOf(this.#scope.report, at);
     const text = encodeWithin(course, this.#state, this.#given.tracking.limit ?? Number.POSITIVE_INFINITY, (question, answer) => isRight(question, answer, this.#context.languages));
-    return { text, place, standing: at, status, seconds: (Date.now() - this.#began) / 1000 };
+    // Where a platform fails by the score whoever is below the mark, there is none until all quizzes are handed in.
+    const told = this.#scope.report === "passed-failed" && at.passed === null ? { ...at, score: null } : at;
+    return { text, place, standing: told, status, allDone: allDone(this.#scope.blocks, this.#state), seconds: (Date.now() - this.#began) / 1000 };
   }
 
   #changed(now: boolean): void {

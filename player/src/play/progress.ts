@@ -122,7 +122,7 @@ export function units(scope: Scope, state: State, languages: readonly string[]):
   const found = structure.units.map((unit, at) => {
     const blocks = scope.blocks.filter((each) => each.unit === at);
     const seen = blocks.filter((each) => state.seen.has(each.index)).length;
-    return { id: unit.id, seen, all: blocks.length, done: seen === blocks.length || skipped.has(at) };
+    return { id: unit.id, seen, all: blocks.length, done: allDone(blocks, state) || skipped.has(at) };
   });
   const order = scope.unit === null ? metadata.sequencing : undefined;
   return found.map((unit, at) => {
@@ -130,6 +130,9 @@ export function units(scope: Scope, state: State, languages: readonly string[]):
     return { seen: unit.seen, all: unit.all, done: unit.done, open: before.every((each) => each.done) };
   });
 }
+
+/** Whether all blocks were seen and all quizzes handed in. */
+export const allDone = (blocks: readonly Placed[], state: State): boolean => blocks.every((each) => state.seen.has(each.index) && (!isQuiz(each.block) || handedIn(each, state)));
 
 function skippedUnits(scope: Scope, state: State, languages: readonly string[]): ReadonlySet<number> {
   const pretest = scope.unit === null ? scope.course.metadata.sequencing?.pretest : undefined;

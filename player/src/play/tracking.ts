@@ -21,12 +21,16 @@ export interface Answered {
   readonly latency_s: number;
 }
 
-/** One moment: `text` is the whole state, `place` the id of the block where one is. `seconds`: since the launch. */
+/**
+ * One moment: `text` is the whole state, `place` the id of the block where one is, `allDone` whether everything of this launch was
+ * seen and handed in, whatever the author's rule is. `seconds`: since the launch.
+ */
 export interface Snapshot {
   readonly text: string;
   readonly place: string;
   readonly standing: Standing;
   readonly status: Status;
+  readonly allDone: boolean;
   readonly seconds: number;
 }
 

@@ -41,7 +41,7 @@ async function scorm(name, job) {
   const page = await context.newPage();
   const open = async (kept) => {
     await page.goto(`${server.base}/platform`);
-    await page.evaluate(([given, data, mastery]) => globalThis.platform.make(given, data, mastery), [edition, kept, job.mastery ?? null]);
+    await page.evaluate((given) => globalThis.platform.make(...given), [edition, kept, job.mastery ?? null, job.objectives ?? []]);
     await page.evaluate((url) => globalThis.platform.launch(url), `${server.base}/${name}/${job.page}`);
     return inFrame(page);
   };

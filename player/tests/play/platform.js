@@ -6,7 +6,7 @@ globalThis.platform = {
   frame: null,
 
   /** `edition`: "1.2" or "2004". `kept`: what an earlier launch left (`data()`), null for a first one. */
-  make(edition, kept, mastery) {
+  make(edition, kept, mastery, objectives = []) {
     const settings = { autocommit: false, logLevel: 5, lmsCommitUrl: false };
     const api = edition === "1.2" ? new globalThis.Scorm12API(settings) : new globalThis.Scorm2004API(settings);
     const cmi = kept ?? { core: { student_id: "u-1", student_name: "Learner, A." }, learner_id: "u-1", learner_name: "Learner, A." };
@@ -18,7 +18,7 @@ globalThis.platform = {
       globalThis.API = this.recording(api);
     } else {
       const { suspend_data = "", location = "", completion_status = "unknown", success_status = "unknown", progress_measure = "" } = kept ?? {};
-      api.loadFromJSON({ learner_id: "u-1", entry: kept ? "resume" : "ab-initio", suspend_data, location, completion_status, success_status, progress_measure, ...(mastery === null ? {} : { scaled_passing_score: String(mastery) }) });
+      api.loadFromJSON({ learner_id: "u-1", entry: kept ? "resume" : "ab-initio", suspend_data, location, completion_status, success_status, progress_measure, objectives: objectives.map((id) => ({ id })), ...(mastery === null ? {} : { scaled_passing_score: String(mastery) }) });
       globalThis.API_1484_11 = this.recording(api);
     }
     this.api = api;

@@ -199,7 +199,7 @@ class Platform implements Tracking {
   }
 }
 
-const snapshot = (text: string): Snapshot => ({ text, place: "", seconds: 1, standing: { progress: 0, done: false, score: null, passed: null }, status: { lesson: "incomplete", completion: "incomplete", success: "unknown" } });
+const snapshot = (text: string): Snapshot => ({ text, place: "", seconds: 1, allDone: false, standing: { progress: 0, done: false, score: null, passed: null }, status: { lesson: "incomplete", completion: "incomplete", success: "unknown" } });
 
 async function until(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 5000;

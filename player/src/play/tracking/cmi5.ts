@@ -84,7 +84,9 @@ export class Cmi5Tracking implements Tracking {
     };
     // "completed" carries no score (9.5.1), and "passed" must agree with the mastery score of the launch (9.3.4).
     if (status.completion === "completed") tell("completed", { completion: true });
-    if (status.success === "passed") tell("passed", { success: true, ...scored(standing) });
+    // CompletedAndPassed asks for both, also where the report's one word is "completed".
+    const also = status.success === "unknown" && status.completion === "completed" && standing.passed === true && this.#mastery !== null;
+    if (status.success === "passed" || also) tell("passed", { success: true, ...scored(standing) });
     if (status.success === "failed") tell("failed", { success: false, ...scored(standing) });
   }
 

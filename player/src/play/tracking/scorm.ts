@@ -48,14 +48,14 @@ export abstract class ScormTracking implements Tracking {
     this.#api = findApi<Api>(names.api);
     if (!this.#api) throw new TrackingError("no-lms", `no ${names.api} object in any window around this one`);
     if (!isTrue(this.#call(names.initialize, ""))) throw this.#refused(names.initialize);
-    this.count = Number(this.#get("cmi.interactions._count")) || 0;
-    this.language = this.#get(names.language);
+    this.count = Number(this.get("cmi.interactions._count")) || 0;
+    this.language = this.get(names.language);
     return {
-      text: this.#get("cmi.suspend_data"),
-      learner: this.#get(names.learner),
+      text: this.get("cmi.suspend_data"),
+      learner: this.get(names.learner),
       language: this.language || null,
-      review: this.#get(names.mode) === "review",
-      mastery: share(this.#get(names.mastery), names.masteryMost),
+      review: this.get(names.mode) === "review",
+      mastery: share(this.get(names.mastery), names.masteryMost),
     };
   }
 
@@ -105,7 +105,7 @@ export abstract class ScormTracking implements Tracking {
     }
   }
 
-  #get(name: string): string {
+  protected get(name: string): string {
     return String(this.#call(this.#names.get, name) ?? "");
   }
 

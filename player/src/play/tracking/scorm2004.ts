@@ -1,10 +1,12 @@
 // SCORM 2004, 3rd and 4th edition: two statuses, a scaled score, progress. `exit` stays "suspend", also when all is done: after
 // "normal" a platform begins a new attempt, and a learner who looks something up would find an empty course.
-import type { Answered, Snapshot } from "../tracking.ts";
+import type { Answered, Begun, Snapshot } from "../tracking.ts";
 import { duration, identifier, pattern, response, TYPES } from "./interactions.ts";
 import { rounded, ScormTracking } from "./scorm.ts";
 
 export class Scorm2004Tracking extends ScormTracking {
+  #done: number | null = null;
+
   constructor() {
     super({
       api: "API_1484_11", initialize: "Initialize", terminate: "Terminate", get: "GetValue", set: "SetValue",
@@ -14,7 +16,7 @@ export class Scorm2004Tracking extends ScormTracking {
     });
   }
 
-  protected override write({ place, standing, status, seconds }: Snapshot): void {
+  protected override write({ place, standing, status, allDone, seconds }: Snapshot): void {
     this.set("cmi.location", place);
     if (standing.score) {
       this.set("cmi.score.min", "0");
@@ -25,8 +27,18 @@ export class Scorm2004Tracking extends ScormTracking {
     this.set("cmi.progress_measure", rounded(standing.progress));
     this.set("cmi.completion_status", status.completion);
     this.set("cmi.success_status", status.success);
+    // Units that wait for this one look at an objective of their own (content/exports/sequencing.py).
+    if (allDone && this.#done !== null) this.optional(`cmi.objectives.${this.#done}.success_status`, "passed");
     this.set("cmi.exit", "suspend");
     this.set("cmi.session_time", duration(seconds));
+  }
+
+  override async begin(): Promise<Begun> {
+    const begun = await super.begin();
+    const count = Number(this.get("cmi.objectives._count")) || 0;
+    const ids = Array.from({ length: count }, (_, at) => this.get(`cmi.objectives.${at}.id`));
+    this.#done = ids.includes("done") ? ids.indexOf("done") : null;
+    return begun;
   }
 
   protected override tell(answered: Answered): void {
