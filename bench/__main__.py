@@ -12,9 +12,9 @@ from bench.results import Result
 
 ORDER = (
     "seal", "opening", "sandbox", "bundle", "relay", "rls", "rotation", "build", "enrolment", "shared", "delta", "history",
-    "lanes", "storm", "idle", "api", "browser",
+    "lanes", "storm", "idle", "api", "browser", "player",
 )  # fmt: skip
-WITHOUT_STACK = {"seal", "opening", "sandbox", "browser"}
+WITHOUT_STACK = {"seal", "opening", "sandbox", "browser", "player"}
 WITHOUT_RAY = {"bundle", "relay", "rls", "rotation"}
 
 

