@@ -13,9 +13,10 @@ from bench.results import Result
 ORDER = (
     "seal", "opening", "sandbox", "bundle", "relay", "rls", "rotation", "build", "enrolment", "shared", "delta", "history",
     "lanes", "storm", "idle", "api", "browser", "player",
+    "export",
 )  # fmt: skip
 WITHOUT_STACK = {"seal", "opening", "sandbox", "browser", "player"}
-WITHOUT_RAY = {"bundle", "relay", "rls", "rotation"}
+WITHOUT_RAY = {"bundle", "relay", "rls", "rotation", "export"}
 
 
 def main(only: str | None) -> int:
