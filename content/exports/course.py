@@ -4,7 +4,8 @@
     metadata    of the manifest, in the chosen languages; `completion` agrees with the mastery that was chosen
     structure   units and blocks, without what only the platform itself can show (`assistant`, `embed`)
     assets      kind, credits, renditions with their path in the zip
-    tracking    report, mastery, activity (IRI), and in packaging “unit” `units`: the tests that have a mark of their own
+    tracking    report, mastery, activity (IRI), in packaging “unit” `units`: the tests that have a mark of their own, and of a
+                draft `preview`: true
 
 A film whose asset has no rendition of role `video` was left out on purpose: poster, captions and transcript stand in its
 place. After: the formats of this package, and the player.
@@ -32,8 +33,11 @@ _LEFT_OUT = {
 }
 
 
-def make_course(manifest: Manifest, options: Options) -> ExportCourse:
-    """Raises ContentError `export-language` for a language that the course does not have."""
+def make_course(manifest: Manifest, options: Options, *, preview: bool = False) -> ExportCourse:
+    """A `preview` says of itself that it is one.
+
+    Raises ContentError `export-language` for a language that the course does not have.
+    """
     languages = _languages(manifest, options.languages)
     given = manifest.document
     narrowing = Narrowing(languages, given["metadata"]["language"])
@@ -56,7 +60,7 @@ def make_course(manifest: Manifest, options: Options) -> ExportCourse:
         "metadata": metadata,
         "structure": {"units": units},
         "assets": assets,
-        "tracking": _tracking(manifest.package_id, metadata, options),
+        "tracking": _tracking(manifest.package_id, metadata, options) | ({"preview": True} if preview else {}),
     }
     return ExportCourse(document, media, tuple(findings))
 

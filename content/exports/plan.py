@@ -70,16 +70,18 @@ def plan_export(
     measured: Mapping[str, Mapping[str, str]] | None = None,
     *,
     captions: Mapping[str, bytes] | None = None,
+    preview: bool = False,
 ) -> ExportPlan:
     """Plan one export.
 
     `captions` are the bytes of `caption_files`, by digest: a page that is opened from a disk may load no captions, so they
     go into a script too. Without them films have captions only where a server is asked.
     `measured` has the results of the checks that only a browser can make, by the name of the check ({"result", "detail"},
-    for this exporter and player version); what is absent is `not-run`. Raises ContentError `export-language`,
+    for this exporter and player version); what is absent is `not-run`. A `preview` of a draft (format html) says so on its page,
+    and has no worker that would keep it on a device when its time is over. Raises ContentError `export-language`,
     `player-incomplete`.
     """
-    course = make_course(manifest, options)
+    course = make_course(manifest, options, preview=preview)
     spoken = captions_script(course, captions) if captions else None
     shown = make_pages(course, options, captions=spoken is not None)
     files = _common(course, options, player, shown) | ({CAPTIONS: spoken} if spoken else {})
@@ -96,7 +98,8 @@ def plan_export(
     )
     checks = (*run_checks(made), *passport.measured_checks(options, measured or {}))
     findings = (*course.findings, *_no_points(course, options), *written.findings, *passport.check_findings(checks))
-    entries = [Entry(path, content) for path, content in files.items()]
+    keeping = (html.WORKER, html.PRECACHE) if preview else ()
+    entries = [Entry(path, content) for path, content in files.items() if path not in keeping]
     document = passport.make_passport(
         manifest=manifest,
         course=course,

@@ -166,6 +166,7 @@ export interface Course {
     readonly mastery?: number;
     readonly activity?: string;
     readonly units?: Readonly<Record<string, { readonly report: ReportKind; readonly mastery: number }>>; // tests of their own
+    readonly preview?: boolean; // a draft that nobody has published
   };
 }
 

@@ -24,6 +24,7 @@ export function banner(context: Context, onLanguage: (tag: string) => void, onCo
     header.append(image);
   }
   header.append(h("p", { class: "course" }, spoken(context, course.metadata.title)));
+  if (course.tracking?.preview) header.append(h("p", { class: "preview" }, words.say("preview")));
   if (course.metadata.languages.length > 1) header.append(languages(context, onLanguage));
   if (onContents) header.append(h("button", { type: "button", class: "open-contents", "aria-expanded": "false", "aria-controls": "contents", onclick: onContents }, words.say("contents")));
   return header;
