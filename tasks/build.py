@@ -20,19 +20,12 @@ from cluster.database import Transaction, fetch_one
 from cluster.neighbours import Neighbours
 from cluster.outbox import Outgoing, emit
 from cluster.telemetry.metrics import JOBS
-from content.canonical import canonical, digest, rfc3339
-from content.drafts import Draft, DraftReport, validate
-from content.drafts.report import parse as parse_draft
+from content.canonical import rfc3339
+from content.drafts import Draft
 from content.errors import ContentError
-from content.packages import (
-    Manifest,
-    Source,
-    build_manifest,
-    build_problems,
-    refuse_unbuildable,
-)
+from content.packages import Manifest, Source, build_manifest, build_problems
 from content.signatures import sign_documents
-from tasks import jobs, planning, plans, quality, versions, workspace
+from tasks import drafts, jobs, planning, plans, quality, versions, workspace
 from tasks.media import Media
 from tasks.progress import Progress, job_cancelled
 from tasks.render import toolchain
@@ -81,7 +74,8 @@ class Build:
         try:
             self._progress.tell("draft", 0.2, "reading the draft")
             with telemetry.span("draft"):
-                document, report, draft = await self._draft()
+                read = await drafts.read(self._neighbours, self._tenant, self._row["draft_id"], self._row["revision"])
+                draft = read.draft
             listing = await asyncio.to_thread(self._neighbours.listing, self._tenant, self._row["course_id"])
             assistant = await self._assistant(draft)
             tools = await asyncio.to_thread(toolchain)
@@ -92,7 +86,7 @@ class Build:
                 course_id=self._row["course_id"],
                 draft_id=self._row["draft_id"],
                 revision=self._row["revision"],
-                digest=digest(canonical(document)),
+                digest=read.digest,
                 published_at=rfc3339(self._row["drafted_at"]),
             )
             manifest = build_manifest(
@@ -106,9 +100,10 @@ class Build:
                 assistant=assistant,
                 toolchain=tools,
             )
-            found = build_problems(report, assistant, made.problems)
+            found = build_problems(read.report, assistant, made.problems)
             with telemetry.span("quality"):
-                judged = await quality.judge(self._connections, self._tenant, draft, manifest, found, made.probes)
+                judged = await quality.judge(self._connections, draft, manifest, found, made.probes)
+                await quality.require_publishable(self._connections, self._tenant, judged)
             self._progress.tell("publish", 0.4, "signing")
             with telemetry.span("publish"):
                 kept = {
@@ -120,15 +115,6 @@ class Build:
                 await self._publish(manifest, draft, listing.get("policy"), kept)
         finally:
             self._neighbours.close()
-
-    async def _draft(self) -> tuple[Any, DraftReport, Draft]:
-        document = await asyncio.to_thread(
-            self._neighbours.draft, self._tenant, self._row["draft_id"], self._row["revision"]
-        )
-        report = await asyncio.to_thread(validate, document)
-        draft = report.draft or parse_draft(document)  # the second raises with every problem
-        refuse_unbuildable(draft)
-        return document, report, draft
 
     async def _assistant(self, draft: Draft) -> Mapping[str, Any] | None:
         """Settings from ai-gateway; without it the build goes on and the report says so."""

@@ -16,7 +16,7 @@ from content.bundles.delta import MOST_PARTS
 from content.bundles.index import media_class
 from content.errors import ContentError
 from content.media.choose import PROFILES
-from content.packages import parse
+from content.packages import AssetFile, Manifest, lite_variants, parse
 from content.packages.menu import Menu
 from content.packages.sealed_bytes import ENTRY_BYTES, index_bytes
 from tasks import plans
@@ -39,6 +39,11 @@ class Contents:
     @property
     def size(self) -> int:
         return sum(source.size for source in self.sources)
+
+
+def _planned(manifest: Manifest, plan: plans.Named) -> tuple[AssetFile, ...]:
+    menu = Menu.of(manifest, plan.profile)
+    return menu.carried(plan.choices, lite_variants(manifest, menu))
 
 
 async def read_contents(connections: Connections, tenant: str, group: Group) -> Contents:
@@ -68,9 +73,7 @@ async def read_contents(connections: Connections, tenant: str, group: Group) -> 
         file.digest: Source(
             places.asset(tenant, file.digest), file.digest, file.size_bytes, media_class(file.media_type)
         )
-        for file in (
-            Menu.of(manifest, plan.profile).carried(plan.choices) if plan else manifest.files_for(group.profile)
-        )
+        for file in (_planned(manifest, plan) if plan else manifest.files_for(group.profile))
     }
     first = Source(key, row["manifest_digest"], row["manifest_bytes"], "manifest")
     sources = (first, *(chosen[name] for name in sorted(chosen)))

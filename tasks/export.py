@@ -35,7 +35,7 @@ STAGES: Stages = {"plan": (0.0, 0.05), "write": (0.05, 0.97), "publish": (0.97, 
 SEGMENT = 1 << 20
 ROW = """
     select e.export_id, e.package_id, e.version, e.format, e.options, e.published, e.exporter_version, e.player_version,
-           e.state, e.job_id, e.size_bytes, e.digest, v.state as version_state, v.manifest_digest, p.course_id
+           e.state as export_state, e.job_id, e.size_bytes, e.digest, v.state, v.manifest_digest, p.revoked_at, p.course_id
     from exports e join package_versions v using (tenant, package_id, version) join packages p using (tenant, package_id)
     where e.export_id = %s
 """
@@ -52,7 +52,7 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
     tenant, job_id, subject = job["tenant"], job["job_id"], job["subject"]
     async with connections.db.tenant(tenant) as tx:
         row = await fetch_one(tx, ROW, [subject["export_id"]])
-        if row is not None and row["state"] == "ready":
+        if row is not None and row["export_state"] == "ready":
             await jobs.succeed(tx, job_id, result_of(row))
             return
     row = _wanted(row, job_id)
@@ -109,7 +109,7 @@ class _Export:
         with telemetry.span("write"):
             written = await self._unless_stopped(plan)
         await asyncio.to_thread(failpoints.hit, "export.after_upload", self._connections.settings)
-        self._progress.tell("publish", 0.5, "done")
+        self._progress.tell("publish", 0.95, "written")
         await self._publish(plan, written)
         await asyncio.to_thread(failpoints.hit, "export.after_commit", self._connections.settings)
 
@@ -155,7 +155,7 @@ class _Export:
             failpoints.hit("export.mid_write", self._connections.settings)
             out.finish()
         if row["published"]:
-            site.publish(self._connections.objects, self._tenant, f"{folder}{attempt}", plan.entries, self._go_on)
+            site.publish(self._connections.objects, self._tenant, f"{folder}{attempt}", plan.entries, self._publishing)
         return _Written(key, name, sha, out.written)
 
     def _segments(self, stored: Stored) -> Iterator[bytes]:
@@ -164,6 +164,10 @@ class _Export:
         for piece in self._connections.objects.read(places.asset(self._tenant, stored.digest), sizes):
             self._go_on()
             yield piece
+
+    def _publishing(self, share: float) -> None:
+        self._go_on()
+        self._progress.tell("publish", share * 0.9, "publishing the site")
 
     def _go_on(self) -> None:
         if self._stopped.is_set():
@@ -178,7 +182,7 @@ class _Export:
                 raise job_cancelled()
             version = await fetch_one(tx, exports.VERSION, [row["package_id"], row["version"]])
             assert version is not None
-            exports.refuse_unpublished(row["version"], version["state"])
+            exports.refuse_unpublished(row["version"], version)
             result = {"export_id": row["export_id"], "size_bytes": written.size_bytes, "digest": written.digest}
             made = [written.key, written.name, written.size_bytes, written.digest, Jsonb(dict(plan.passport))]
             if await fetch_one(tx, READY, [*made, row["export_id"], self._job]) is None:
@@ -200,5 +204,5 @@ def _wanted(row: Mapping[str, Any] | None, job: str) -> Mapping[str, Any]:
         raise ContentError(
             "export-not-wanted", "This export was removed, or is made by another job.", "Ask for it anew."
         )
-    exports.refuse_unpublished(row["version"], row["version_state"])
+    exports.refuse_unpublished(row["version"], row)
     return row

@@ -117,19 +117,23 @@ async def _require_exportable(tx: Transaction, wanted: Wanted) -> None:
     row = await fetch_one(tx, VERSION, [wanted.package_id, wanted.version])
     if row is None:
         raise ContentError("not-found", "There is no such version.", "Check the id and the number.")
-    refuse_unpublished(wanted.version, row["state"])
+    refuse_unpublished(wanted.version, row)
     unknown = sorted(set(wanted.options.languages) - set(row["languages"]))
     if unknown:
         there = ", ".join(row["languages"])
         raise ContentError("export-option", f"The course is not there in {', '.join(unknown)}.", f"It has {there}.")
 
 
-def refuse_unpublished(version: int, state: str) -> None:
-    """Raises ContentError `version-withdrawn` or `version-not-published` for a version in any other state."""
-    if state == "withdrawn":
+def refuse_unpublished(version: int, row: Mapping[str, Any]) -> None:
+    """Raises ContentError `version-withdrawn` or `version-not-published` unless the version may be handed out. `row` has its
+    `state`, and `revoked_at` of its package."""
+    if row["state"] == "withdrawn":
         raise ContentError("version-withdrawn", f"Version {version} was withdrawn.", "Take a newer one.")
-    if state != "published":
-        raise ContentError("version-not-published", f"Version {version} is {state}.", "Choose a published version.")
+    if row["revoked_at"] is not None:
+        raise ContentError("version-withdrawn", "The package was taken back.", "Take another course.")
+    if row["state"] != "published":
+        told = f"Version {version} is {row['state']}."
+        raise ContentError("version-not-published", told, "Choose a published version.")
 
 
 async def _queue(tx: Transaction, tenant: str, job: str, export_id: str, wanted: Wanted) -> None:

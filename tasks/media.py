@@ -114,7 +114,7 @@ class Media:
                    and facts ->> 'version' = %s""",
                 [original.digest, original.kind, str(PROBE_VERSION)],
             )
-        return Looked(row["facts"]["size_bytes"], Probe(**row["facts"]["probe"])) if row else None
+        return Looked(row["facts"]["size_bytes"], Probe.from_dict(row["facts"]["probe"])) if row else None
 
     async def _keep_looked(self, tx: Transaction, original: Original, looked: Looked) -> None:
         facts = {"version": PROBE_VERSION, "probe": asdict(looked.probe), "size_bytes": looked.size_bytes}

@@ -223,7 +223,7 @@ async def call_forgotten(connections: Connections) -> int:
         builds = await fetch_all(
             ops,
             """select tenant, job_id, kind from jobs
-               where kind in ('build', 'export', 'rebundle', 'rotation') and state in ('queued', 'running', 'cancelling')""",
+               where kind in ('build', 'export', 'preview', 'rebundle', 'rotation') and state in ('queued', 'running', 'cancelling')""",
         )
         renewals = await fetch_all(
             ops,

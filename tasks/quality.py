@@ -32,19 +32,20 @@ def quality_limits(settings: Settings) -> QualityLimits:
 
 async def judge(
     connections: Connections,
-    tenant: str,
     draft: Draft,
     manifest: Manifest,
     problems: Sequence[Problem],
     probes: Mapping[str, Probe],
 ) -> Report:
-    """The report. Raises InvalidInput `quality-refused` if it has a finding that this tenant does not publish."""
-    limits = quality_limits(connections.settings)
-    report = await asyncio.to_thread(assess, draft, manifest, problems, probes, limits)
+    """The report, whatever it holds."""
+    return await asyncio.to_thread(assess, draft, manifest, problems, probes, quality_limits(connections.settings))
+
+
+async def require_publishable(connections: Connections, tenant: str, report: Report) -> None:
+    """Raises InvalidInput `quality-refused` if the report has a finding that this tenant does not publish."""
     async with connections.db.tenant(tenant) as tx:
         row = await fetch_one(tx, "select settings -> 'failing_findings' as codes from tenants")
     refuse_findings(report, _codes(row))
-    return report
 
 
 def _codes(row: Mapping[str, Any] | None) -> list[str]:

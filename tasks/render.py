@@ -33,6 +33,7 @@ from content.media import (
     Probe,
     Recipe,
     Rendition,
+    StillRecipe,
     SvgRecipe,
     ThumbnailRecipe,
     VideoRecipe,
@@ -40,10 +41,12 @@ from content.media import (
     plan,
 )
 from content.media.probe import Kind
+from content.media.scenes import MIN_LITE_S
 from content.media.sniff import HEAD_BYTES, is_pdf
 from tasks.rendering.decoders import DOCUMENTS, FILMS, PICTURES, Decoding, ffmpeg_path, media_limits, target
 from tasks.rendering.encoder import encode
 from tasks.rendering.levels import levelled
+from tasks.rendering.scenes import with_scenes
 
 _SUFFIXES = {
     "image/webp": ".webp",
@@ -85,6 +88,8 @@ def probe(path: Path, kind: Kind, settings: Settings | None = None, asset: str =
     if kind == "file":
         return _file(decoding)
     found = _looked_at(decoding, kind)
+    if kind == "video" and found.duration_s >= MIN_LITE_S:
+        found = with_scenes(decoding, found)
     return levelled(decoding, found) if found.has_audio else found
 
 
@@ -234,6 +239,8 @@ def _described(decoding: Decoding, recipe: Recipe, made: Path) -> Rendered:
         arguments = {"kind": kind, "limits": asdict(media_limits(decoding.settings))}
         known |= asdict(replace(decoding, path=made).call(FILMS, "describe", arguments, _Described))
         known |= {"bitrate": round(size * 8 / known["duration_s"]) if known["duration_s"] else None}
+    if isinstance(recipe, StillRecipe):
+        known |= {"at_s": recipe.at_s}
     if isinstance(recipe, _SIZED):
         known |= {"width": recipe.width, "height": recipe.height}
     return Rendered(**known, path=made)

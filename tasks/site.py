@@ -31,13 +31,13 @@ def media_type(path: str) -> str:
 
 
 def publish(
-    objects: Objects, tenant: str, folder: str, entries: Sequence[Entry], each: Callable[[], None] = lambda: None
+    objects: Objects, tenant: str, folder: str, entries: Sequence[Entry], each: Callable[[float], None]
 ) -> None:
-    """Put every entry below `folder`, an attempt's without `/` at its end. Blocks; `each` is called before each file and may
-    raise. Raises what the store raises."""
+    """Put every entry below `folder`, an attempt's without `/` at its end. Blocks; `each` is told the share that
+    is done before each file, and may raise. Raises what the store raises."""
 
-    def put(entry: Entry) -> None:
-        each()
+    def put(number: int, entry: Entry) -> None:
+        each(number / len(entries))
         key = f"{folder}{places.SITE}{entry.path}"
         if isinstance(entry.content, Stored):
             objects.copy(places.asset(tenant, entry.content.digest), key, media_type(entry.path))
@@ -46,7 +46,7 @@ def publish(
 
     with ThreadPoolExecutor(AT_ONCE) as workers:
         try:
-            for _ in workers.map(put, entries):
+            for _ in workers.map(put, range(len(entries)), entries):
                 pass
         except BaseException:
             workers.shutdown(cancel_futures=True)

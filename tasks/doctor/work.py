@@ -18,7 +18,7 @@ async def check(settings: Settings) -> list[Finding]:
     connections = await Connections.open(settings, "worker", size=1)
     try:
         async with connections.ops.connection() as ops:
-            entries = [await _entries(ops, name) for name in (queue.BUILD, queue.BUNDLE)]
+            entries = [await _entries(ops, name) for name in (queue.BUILD, queue.BUNDLE, queue.EXPORT)]
             found = [*entries, await _held(ops), await _outbox(ops), await _forgotten(ops, settings)]
             tenants = await fetch_all(ops, "select tenant from tenants order by tenant limit %s", [MOST_TENANTS])
         return [*found, await _lists(connections, [row["tenant"] for row in tenants])]

@@ -58,7 +58,7 @@ def look(path: str, kind: Kind, targets: list[str], limits: dict[str, Any], asse
     """A `Probe` as JSON, after its renditions were made where that costs little (`made_at_once`): of its plan the first
     one is the first of `targets`, and so on."""
     found = probe(path, kind, limits, asset)
-    seen = Probe(**found)
+    seen = Probe.from_dict(found)
     if made_at_once(seen):
         _follow_all(dict(zip(targets, plan(kind, seen), strict=False)), path, limits, asset)
     return found

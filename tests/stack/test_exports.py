@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from cluster.objects import PIECE
+from cluster.uploads import Upload
 from content.errors import ContentError
 from content.exports.options import FORMATS
 from tests.support.courses import Course
@@ -276,3 +278,26 @@ def test_a_tenant_says_who_may_frame_its_sites(tenant: Tenant) -> None:
     assert shown["site"] is not None
     visitor = Visitor(tenant, shown["site"]["link"])
     assert visitor.page().headers["content-security-policy"] == "frame-ancestors https://lms.example"
+
+
+@pytest.mark.parametrize("size", [5, 3 * PIECE + 5])
+def test_a_file_of_any_size_is_written_front_to_back(tenant: Tenant, size: int) -> None:
+    """In one PUT, or in several pieces: the store keeps the name under which it is to be saved."""
+    objects, key, data = (
+        tenant.running.objects,
+        f"exports/{tenant.name}/pkg_x/1/exp_x/0f/a.zip",
+        b"0123456789abcdef" * (1 << 21),
+    )
+    with Upload(objects, key, "application/zip", file_name="a.zip") as out:
+        for at in range(0, size, 1 << 20):
+            out.write(data[at : min(at + (1 << 20), size)])
+        assert objects.size(key) is None
+        out.finish()
+    head = objects.client.head_object(Bucket=objects.bucket, Key=key)
+    assert (head["ContentDisposition"], head["ContentType"]) == ('attachment; filename="a.zip"', "application/zip")
+    assert objects.get(key) == data[:size]
+    with pytest.raises(RuntimeError), Upload(objects, f"{key}.not") as out:
+        out.write(data[:size])
+        raise RuntimeError
+    assert objects.size(f"{key}.not") is None and objects.uploads("exports/") == []
+    objects.delete([key])

@@ -138,7 +138,7 @@ def test_settings_change_only_what_was_seen(running: Running) -> None:
         seen = api.request("GET", f"/v1/tenants/{name}").headers["etag"]
         assert api.request("GET", f"/v1/tenants/{name}", headers={"If-None-Match": seen}).status_code == 304
         changed = api.change_tenant(name, settings=origins, etag=seen)
-        assert changed.get("settings") == {**origins, "drill": False}
+        assert changed.get("settings") == {**origins, "drill": False, "failing_findings": [], "site_csp": None}
         assert refusal(api.change_tenant, name, settings={"cors_origins": []}, etag=seen) == "precondition-failed"
         assert refusal(api.request, "PATCH", f"/v1/tenants/{name}", body={}) == "precondition-required"
         assert refusal(api.change_tenant, name, limits={"devices_per_learner": 9}) == "forbidden"
