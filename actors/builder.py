@@ -1,4 +1,4 @@
-"""Pool content-builder: build jobs, rendered as Ray tasks."""
+"""Pool content-builder: builds and previews, rendered as Ray tasks."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import asyncio
 from typing import Any
 
 from actors.job_pool import JobReplica
-from cluster import queue
 from cluster.database import Transaction
-from tasks import build, workspace
+from cluster.queue import BUILD, PREVIEW
+from tasks import build, preview, workspace
 
 STALE_S = 3600.0
+WORK = {BUILD: build, PREVIEW: preview}
 
 
 class Builder(JobReplica):
     """Its jobs leave folders on the node, which are removed whatever becomes of the job."""
 
-    queue = queue.BUILD
+    queue = BUILD
+    beside = (PREVIEW,)
 
     async def start(self) -> None:
         # What jobs left on this node that went on elsewhere; nobody else looks into a pod's scratch space.
@@ -24,10 +26,10 @@ class Builder(JobReplica):
         await super().start()
 
     async def work_at(self, begun: dict[str, Any]) -> None:
-        await build.run(self.connections, begun)
+        await WORK[begun["kind"]].run(self.connections, begun)
 
     async def give_up(self, tx: Transaction, begun: dict[str, Any], problem: dict[str, Any]) -> None:
-        await build.give_up(tx, begun, problem)
+        await WORK[begun["kind"]].give_up(tx, begun, problem)
 
     async def ended_elsewhere(self, job: str) -> None:
         await asyncio.to_thread(workspace.forget, self.settings.workspace, job)

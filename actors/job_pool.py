@@ -41,7 +41,7 @@ class JobReplica(QueueReplica):
 
     async def read_depth(self) -> float:
         async with self.connections.ops.connection() as connection:
-            return float(await queue.depth(connection, self.queue))
+            return float(sum([await queue.depth(connection, name) for name in (self.queue, *self.beside)]))
 
     async def handle(self, job: Job, work: Work) -> None:
         db = self.connections.db

@@ -7,9 +7,10 @@ overwrite the one that was committed.
 from __future__ import annotations
 
 SITE = "/site/"
-"""Behind the folder of an export's attempt: its files one by one, where it is published as a site."""
-ATTEMPT_PARTS = 6
-"""`exports`, tenant, package, version, export and attempt: the parts of a key that name an attempt's folder."""
+"""Behind the folder of an attempt: its files one by one, served as a site. Of an export only where it is published."""
+ATTEMPT_PARTS = {"exports": 6, "previews": 4}
+"""How many parts of a key name the folder of an attempt: `exports`, tenant, package, version, export and attempt; `previews`,
+tenant, preview and attempt."""
 DOCTOR = "doctor/"
 """What `content-service doctor` puts and removes again; no row ever names it."""
 
@@ -32,9 +33,15 @@ def exports(tenant: str, package_id: str, version: int, export_id: str = "") -> 
     return f"exports/{tenant}/{package_id}/{version}/" + (f"{export_id}/" if export_id else "")
 
 
+def previews(tenant: str, preview_id: str) -> str:
+    """What stands before everything that was made of a preview."""
+    return f"previews/{tenant}/{preview_id}/"
+
+
 def attempt_of(key: str) -> str:
-    """The folder of the attempt at an export to which a key belongs, without `/` at its end."""
-    return "/".join(key.split("/")[:ATTEMPT_PARTS])
+    """The folder of the attempt at an export or a preview to which a key belongs, without `/` at its end."""
+    kind = key.partition("/")[0]
+    return "/".join(key.split("/")[: ATTEMPT_PARTS.get(kind)])
 
 
 def site_settings(tenant: str) -> str:

@@ -23,7 +23,7 @@ from cluster.database import Transaction, fetch_all, fetch_one
 
 PRIORITY = {"interactive": 10, "bulk": 0}
 BUILD, BUNDLE, WEBHOOK, ROTATION = "build", "bundle", "webhook", "rotation"
-LICENCE, REBUNDLE, EXPORT = "licence", "rebundle", "export"
+LICENCE, REBUNDLE, EXPORT, PREVIEW = "licence", "rebundle", "export", "preview"
 """The names of the queues; webhooks wait as rows (`tasks/webhooks.py`), and are paused by this name all the same."""
 LANES = {REBUNDLE: "bulk"}
 """Queues of which nobody waits for a single entry; all others are `interactive`, but for groups of bundles, which say."""
@@ -35,7 +35,7 @@ PAUSE_S = 1.0
 
 @dataclass(frozen=True)
 class Work:
-    """What a queue entry carries. `subject` is a job id (build, export) or the group of a drain job (bundle); `traceparent` the
+    """What a queue entry carries. `subject` is a job id (build, preview, export) or the group of a drain job (bundle); `traceparent` the
     trace of who called first."""
 
     tenant: str

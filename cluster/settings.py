@@ -90,8 +90,10 @@ class Settings(BaseSettings):
     edge_private_key: SecretStr = Field(SecretStr(""), description="PEM, EC P-256: signs CDN URLs")
     edge_ttl_s: int = Field(3600, description="how long a signed address works")
     site_url: str = Field(
-        "", description="origin of a tenant's published exports, with `{tenant}` in it; empty: none are published"
+        "",
+        description="origin of a tenant's published exports and previews, with `{tenant}` in it; empty: there are none",
     )
+    preview_ttl_s: int = Field(3600, ge=1, description="how long the link of a preview works since it was asked for last")
 
     learner_origin: str = Field(
         "", description="origin of the local stack's learner page, which may ask the API; in production tenants list theirs"

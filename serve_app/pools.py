@@ -54,7 +54,7 @@ async def _depths(settings: Settings) -> dict[str, int]:
     try:
         async with connections.ops.connection() as ops:
             return {
-                topology.BUILDER.name: await queue.depth(ops, queue.BUILD),
+                topology.BUILDER.name: await queue.depth(ops, queue.BUILD) + await queue.depth(ops, queue.PREVIEW),
                 topology.BUNDLER.name: await claims.depth(ops),
                 topology.EXPORTER.name: await queue.depth(ops, queue.EXPORT),
                 topology.RELAY.name: await outbox.backlog(ops),

@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass
 from cluster import places
 from cluster.connections import Connections
 from cluster.database import fetch_all
+from tasks import previews
 from tasks.idempotency_keys import forget_expired
 from tasks.workspace import sweep
 
-KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/")
+KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/", "previews/")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Report:
     aborted_uploads: int
     swept_folders: int
     young: int
+    ended_previews: int
     missing: tuple[str, ...]
 
     def as_dict(self) -> dict[str, object]:
@@ -39,6 +41,7 @@ class Report:
 async def collect(connections: Connections, *, grace_s: float | None = None, dry_run: bool = False) -> Report:
     """Compare the bucket with the rows of all tenants and remove orphans older than `grace_s`."""
     grace_s = connections.settings.gc_grace_s if grace_s is None else grace_s
+    ended = 0 if dry_run else await previews.end_old(connections)
     found = await asyncio.to_thread(_list, connections)
     wanted = await _wanted(connections)
     border = time.time() - grace_s
@@ -55,18 +58,18 @@ async def collect(connections: Connections, *, grace_s: float | None = None, dry
     swept = 0 if dry_run else sweep(connections.settings.workspace, max(grace_s, connections.settings.lease_s))
     # A blob and its row may both have come after the listing: ask for each before it is called missing.
     missing = tuple([key for key in sorted(wanted.keys - found.keys()) if await _absent(connections, key)])
-    return Report(len(found), len(wanted.keys), len(old), aborted, swept, len(orphans) - len(old), missing)
+    return Report(len(found), len(wanted.keys), len(old), aborted, swept, len(orphans) - len(old), ended, missing)
 
 
 @dataclass(frozen=True)
 class _Named:
-    """The keys that rows name. A file of a site has the row of the zip beside it, if that is published."""
+    """The keys that rows name. A file of a site has the row of its preview, or of the zip beside it if that is published."""
 
     keys: set[str]
     sites: set[str]
 
     def __contains__(self, key: str) -> bool:
-        if key in self.keys or not key.startswith("exports/"):
+        if key in self.keys or not key.startswith(("exports/", "previews/")):
             return key in self.keys
         return key.startswith(site := places.attempt_of(key) + places.SITE) and site in self.sites
 
@@ -103,6 +106,7 @@ async def _wanted(connections: Connections) -> _Named:
         indexes = await fetch_all(connection, "select tenant, index_path from seals where index_path is not null")
         parts = await fetch_all(connection, "select tenant, path from parts")
         exports = await fetch_all(connection, "select key, published from exports where state = 'ready'")
+        shown = await fetch_all(connection, "select folder from previews where state = 'ready'")
     keys = {
         *(places.asset(row["tenant"], row["digest"]) for row in assets),
         *(
@@ -114,5 +118,7 @@ async def _wanted(connections: Connections) -> _Named:
         *(places.bundles(row["tenant"]) + row["index_path"] for row in indexes),
         *(places.bundles(row["tenant"]) + row["path"] for row in parts),
         *(row["key"] for row in exports),
+        *(row["folder"] + places.SITE + "index.html" for row in shown),
     }
-    return _Named(keys, {places.attempt_of(row["key"]) + places.SITE for row in exports if row["published"]})
+    sites = [places.attempt_of(row["key"]) for row in exports if row["published"]] + [row["folder"] for row in shown]
+    return _Named(keys, {folder + places.SITE for folder in sites})

@@ -139,7 +139,8 @@ class EdgeApp:
         tenant = self._sites.tenant_of(request)
         if tenant is not None:
             key, handed_over = self._sites.admit(request, tenant, path)
-            self.manifests.refuse_withdrawn(key)
+            if key.startswith("exports/"):
+                self.manifests.refuse_withdrawn(key)
             return key, handed_over, await self._sites.headers(tenant)
         key = self._key(request, path)
         if key.startswith("packages/"):

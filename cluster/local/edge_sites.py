@@ -1,4 +1,4 @@
-"""Published exports on the edge: each tenant's files on an origin of its own, opened by signed cookies.
+"""Published exports and previews on the edge: each tenant's files on an origin of its own, opened by signed cookies.
 
 A site has many files, so its visitor does not carry a signed URL but signed cookies (CloudFront's names, the same policy and
 signature) for all below its folder. They are handed over by a plain link: a signed URL whose policy reaches the folder. It is
@@ -56,7 +56,8 @@ class Sites:
         Raises ContentError for what these cookies, or this link, do not open.
         """
         key = unquote(path).lstrip("/")
-        if not key.startswith(f"exports/{tenant}/") or not key.startswith(places.attempt_of(key) + places.SITE):
+        theirs = key.startswith((f"exports/{tenant}/", f"previews/{tenant}/"))
+        if not theirs or not key.startswith(places.attempt_of(key) + places.SITE):
             raise ContentError("not-found", "There is nothing here.")
         url = f"{self._address.format(tenant=tenant)}{path}"
         query = request.scope["query_string"].decode("latin-1")
