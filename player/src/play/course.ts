@@ -12,6 +12,7 @@ export interface Rendition {
   readonly width?: number;
   readonly height?: number;
   readonly duration_s?: number;
+  readonly at_s?: number; // of a still: when its scene begins
 }
 
 export interface Asset {

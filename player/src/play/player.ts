@@ -229,7 +229,7 @@ export class Player implements Doings {
     const block = this.#scope.blocks.find((each) => each.index === index)?.block;
     if (!block) return;
     this.#state = { ...this.#state, place: index };
-    const playable = (block.type === "video" || block.type === "audio") && course.assets[block.asset]?.renditions.some((each) => each.role === block.type);
+    const playable = (block.type === "video" || block.type === "audio") && course.assets[block.asset]?.renditions.some((each) => each.role === block.type || each.role === "audio");
     if (isQuiz(block) || playable) this.#changed(false);
     else if (this.#state.seen.has(index)) this.#changed(false);
     else this.seen(index);

@@ -16,11 +16,11 @@ const args = chromium.args.filter((each) => each !== "--single-process");
 const browser = await playwright.launch({ executablePath: process.env.CHROMIUM ?? (await chromium.executablePath()), args, headless: true });
 
 /** A fresh browser: nothing kept from before, nothing to be had but from this server; what went wrong is kept. */
-async function fresh() {
+async function fresh(origin = server.base) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, locale: "en", serviceWorkers: "block" });
   const outside = [];
   const errors = [];
-  await context.route(/^https?:/, (route) => (route.request().url().startsWith(server.base) ? route.continue() : (outside.push(route.request().url()), route.abort())));
+  await context.route(/^https?:/, (route) => (route.request().url().startsWith(origin) ? route.continue() : (outside.push(route.request().url()), route.abort())));
   context.on("page", (page) => {
     page.on("pageerror", (error) => errors.push(String(error)));
     page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
@@ -156,6 +156,19 @@ async function html(name, job) {
   return found;
 }
 
+/** A published site, opened by its signed link, which hands cookies over. */
+async function edge(name, job) {
+  const { context, outside, errors } = await fresh(new URL(job.url).origin);
+  const page = await context.newPage();
+  await page.goto(job.url);
+  await page.locator("h1").waitFor();
+  await readCourse(page);
+  await saved(page);
+  const found = { finished: await page.locator(".finished").innerText(), address: page.url(), outside, errors };
+  await context.close();
+  return found;
+}
+
 async function installed(name, job) {
   const context = await browser.newContext({ viewport: { width: 390, height: 844 }, locale: "en" });
   const page = await context.newPage();
@@ -178,7 +191,7 @@ async function until(condition) {
   }
 }
 
-const ways = { scorm12: scorm, "scorm2004-3rd": scorm, "scorm2004-4th": scorm, cmi5, xapi, html, window: window_, installed };
+const ways = { scorm12: scorm, "scorm2004-3rd": scorm, "scorm2004-4th": scorm, cmi5, xapi, html, window: window_, installed, edge };
 const found = {};
 try {
   for (const [name, job] of Object.entries(jobs)) {

@@ -11,18 +11,23 @@ const WATCHED = 0.9;
 export function timedBlock(context: Context, block: TimedBlock, index: number): HTMLElement {
   const { words, doings } = context;
   const title = textOf(context, block.title);
-  const found = renditionsOf(context, block.asset, block.type);
+  const films = renditionsOf(context, block.asset, block.type);
+  // A lite edition of a film is its sound, with a picture of each scene.
+  const kind = films.length ? block.type : "audio";
+  const found = films.length ? films : renditionsOf(context, block.asset, kind);
   const figure = h("figure", { class: "timed" });
   if (block.title) figure.append(h("figcaption", {}, spoken(context, block.title)));
   const transcript = transcriptOf(context, block, index, !found.length);
   if (!found.length) {
     // An edition without films: the poster, and what is said.
+    const [still] = renditionsOf(context, block.asset, "still");
     if (block.poster) figure.prepend(picture(context, block.poster, ""));
-    figure.append(transcript ?? h("p", {}, words.say("transcript.none")));
+    else if (still) figure.prepend(slide(context, still));
+    figure.append(transcript ?? fromCaptions(context, block));
     return figure;
   }
   const label = words.say(block.type === "video" ? "video.label" : "audio.label", { title });
-  const media = h(block.type, { controls: true, preload: "metadata", playsinline: true, "aria-label": label.replace(/[:：\s]+$/, "") });
+  const media = h(kind, { controls: true, preload: "metadata", playsinline: true, "aria-label": label.replace(/[:：\s]+$/, "") });
   const failed = (): void => {
     media.replaceWith(h("p", { class: "failed", role: "note" }, words.say("media.failed")));
     doings.seen(index); // who cannot play it must not be kept from finishing
@@ -38,12 +43,54 @@ export function timedBlock(context: Context, block: TimedBlock, index: number): 
   if (!sources.every((each) => typeof context.files.url(each) === "string")) {
     new MutationObserver(() => media.load()).observe(media, { subtree: true, attributes: true, attributeFilter: ["src"] });
   }
-  if (media instanceof HTMLVideoElement) shapeOf(media, context, block, found[0]);
+  if (media instanceof HTMLVideoElement) shapeOf(media, context, block, films[0]);
   for (const track of block.captions) void addCaptions(context, media, track);
   remember(context, media, index);
   figure.prepend(media);
+  if (kind !== block.type) figure.prepend(...slides(context, block, media));
   if (transcript) figure.append(transcript);
   return figure;
+}
+
+/** What is said, out of the captions, where an edition has neither film nor transcript. */
+function fromCaptions(context: Context, block: TimedBlock): HTMLElement {
+  const { words, language } = context;
+  const track = block.captions.find((each) => each.language === language) ?? block.captions[0];
+  const [file] = track ? renditionsOf(context, track.asset, "captions") : [];
+  const said = h("div", { lang: track?.language, dir: "auto" });
+  const none = h("p", {}, words.say("transcript.none"));
+  if (!file) return none;
+  const details = h("details", { class: "transcript", open: true }, h("summary", {}, words.say("transcript")), said);
+  context.files.captions(file).then(
+    (text) => said.append(...cuesOf(text).map((cue) => h("p", {}, cue.text.replace(/<[^>]*>/g, "")))),
+    () => details.replaceWith(none),
+  );
+  return details;
+}
+
+function slide(context: Context, still: Rendition): HTMLImageElement {
+  const image = h("img", { alt: "", class: "slide", loading: "lazy" });
+  if (still.width && still.height) {
+    image.width = still.width;
+    image.height = still.height;
+  }
+  load(context, image, "src", still, () => image.remove());
+  return image;
+}
+
+/** The stills of a film that is heard only: the one whose scene is played is shown, on paper all of them. */
+function slides(context: Context, block: TimedBlock, media: HTMLMediaElement): readonly HTMLElement[] {
+  const stills = [...renditionsOf(context, block.asset, "still")].sort((a, b) => (a.at_s ?? 0) - (b.at_s ?? 0));
+  const images = stills.map((each) => slide(context, each));
+  const show = (): void => {
+    const next = stills.findIndex((each) => (each.at_s ?? 0) > media.currentTime);
+    const at = Math.max(0, (next < 0 ? stills.length : next) - 1);
+    for (const [index, image] of images.entries()) image.classList.toggle("waiting", index !== at);
+  };
+  media.addEventListener("timeupdate", show);
+  media.addEventListener("seeked", show);
+  show();
+  return images;
 }
 
 function shapeOf(video: HTMLVideoElement, context: Context, block: TimedBlock, first: Rendition | undefined): void {
