@@ -44,6 +44,7 @@ from serve_app.routes import (
     me,
     packages,
     plans,
+    previews,
     quality,
     queues,
     rebundles,
@@ -70,7 +71,7 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, keys, audit, changes, packages, manifests, quality, plans, drafts, devices, foresight, enrolments, bundles,
+        health, me, tenants, keys, audit, changes, packages, manifests, quality, plans, drafts, previews, devices, foresight, enrolments, bundles,
         bundle_requests, rebundles, exports, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip

@@ -15,6 +15,7 @@ from serve_app.client.errors import ApiError, ApiInvalidInput, problem_of
 from serve_app.client.exports import ExportCalls
 from serve_app.client.jobs import JobCalls
 from serve_app.client.packages import PackageCalls
+from serve_app.client.previews import PreviewCalls
 from serve_app.client.rows import (
     Asset,
     AuditEntry,
@@ -37,6 +38,8 @@ from serve_app.client.rows import (
     Me,
     Package,
     Plan,
+    Preview,
+    PreviewShown,
     Queue,
     RebundleEstimate,
     Registered,
@@ -60,7 +63,7 @@ from serve_app.client.trust import TrustCalls
 from serve_app.client.webhooks import WebhookCalls
 
 
-class Client(PackageCalls, ExportCalls, DeviceCalls, TenantCalls, TrustCalls, JobCalls, WebhookCalls):
+class Client(PackageCalls, PreviewCalls, ExportCalls, DeviceCalls, TenantCalls, TrustCalls, JobCalls, WebhookCalls):
     """One API at one address. `token` is a bearer token; `device` a device that proves each request instead."""
 
 
@@ -90,6 +93,8 @@ __all__ = [
     "Me",
     "Package",
     "Plan",
+    "Preview",
+    "PreviewShown",
     "Queue",
     "RebundleEstimate",
     "Registered",

@@ -385,6 +385,27 @@ class ExportShown(Export):
     site: Site | None
 
 
+class Preview(TypedDict):
+    """`state` is planned, ready, failed or expired; `job_id` the job that makes it."""
+
+    preview_id: str
+    draft_id: str
+    revision: int
+    state: str
+    job_id: str
+    draft_digest: str | None
+    problem: dict[str, Any] | None
+    created_at: str
+    expires_at: str | None
+
+
+class PreviewShown(Preview):
+    """`url` opens it without a token, until it ends; it and `report` are null unless it is ready."""
+
+    report: dict[str, Any] | None
+    url: str | None
+
+
 class RebundleEstimate(TypedDict):
     """What making bundles anew would cost; `minutes` is None where nothing tells the rate."""
 

@@ -71,6 +71,8 @@ class Job(Answer):
                 links["version"] = f"{links['package']}/versions/{subject['version']}"
                 if row["kind"] == "build" and (row["result"] or {}).get("digest"):
                     links["manifest"] = f"{links['version']}/manifest"
+        if "preview_id" in subject:
+            links["preview"] = f"/v1/previews/{subject['preview_id']}"
         if "export_id" in subject:
             links["export"] = f"/v1/exports/{subject['export_id']}"
         trace = (row["traceparent"] or "").split("-")

@@ -14,7 +14,7 @@ TAGS: Final[list[dict[str, Any]]] = [
     {"name": "audit", "description": "The append-only log of who changed what, and whether its chain holds."},
     {"name": "packages", "description": "Courses as PlayPackages: versions, signed manifests, assets."},
     {"name": "plans", "description": "What of a version fits a space, and having a device get that."},
-    {"name": "drafts", "description": "Drafts, judged before they are published."},
+    {"name": "drafts", "description": "Drafts, judged and shown before they are published."},
     {"name": "devices", "description": "Learners' devices: challenge, registration, deactivation."},
     {"name": "enrolments", "description": "Enrolments as the neighbours told of them; read only."},
     {"name": "bundles", "description": "A package, encrypted and licensed for one device."},

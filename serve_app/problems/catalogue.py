@@ -114,6 +114,7 @@ _ROWS = (
     # Exports
     ProblemType("export-option", 422, "The export cannot be made so", "Use a value that the detail or remedy names."),
     ProblemType("player-not-built", 501, "The learner's player is not part of this installation", "Run `make player`."),
+    ProblemType("sites-not-served", 501, "This installation shows no pages", "Have the setting site_url set."),
     # Licences
     ProblemType("licence-returned", 410, "The course was given back", "Enrol again to get it anew."),
     ProblemType("licence-revoked", 410, "The course was taken back", "Ask the school."),
