@@ -24,6 +24,8 @@ class Profile:
 
 _NO_LIMIT = 1 << 30
 # Of the same role there is always another one, which every player shows: AAC, WebP.
+LITE_ROLES = frozenset(("still", "audio"))
+"""Of a film: what stands in for it in a lite edition (`content.packages.lite`)."""
 NOT_EVERYWHERE = frozenset((OpusRecipe.media_type, AvifRecipe.media_type))
 PROFILES = {
     profile.name: profile
@@ -33,7 +35,8 @@ PROFILES = {
 
 def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ...]:
     """The largest rendition of each role that the profile allows, or the smallest there is; in order of role. Of sounds
-    and pictures the one that every player can show: a bundle carries one, and nobody knows yet what will open it.
+    and pictures the one that every player can show: a bundle carries one, and nobody knows yet what will open it. Of films
+    nothing that only stands in for them.
 
     Raises ContentError `unknown-profile`.
     """
@@ -43,7 +46,8 @@ def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ..
     by_role: dict[str, list[Rendition]] = {}
     for rendition in renditions:
         by_role.setdefault(rendition.role, []).append(rendition)
-    return tuple(_best(by_role[role], PROFILES[profile]) for role in sorted(by_role))
+    skipped = LITE_ROLES if "video" in by_role else frozenset[str]()
+    return tuple(_best(by_role[role], PROFILES[profile]) for role in sorted(by_role.keys() - skipped))
 
 
 def worth_keeping(renditions: Iterable[Rendition]) -> tuple[Rendition, ...]:

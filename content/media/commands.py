@@ -20,6 +20,7 @@ from content.media.recipes import (
     OpusRecipe,
     PosterRecipe,
     Recipe,
+    SceneRecipe,
     Sound,
     VideoRecipe,
 )
@@ -47,6 +48,8 @@ def ffmpeg_argv(recipe: Recipe, src: Path, dst: Path, limits: MediaLimits | None
         output = _poster(recipe, _input(src, 1, max_pixels, ss=f"{recipe.at_s:.3f}"), dst)
     elif isinstance(recipe, AudioRecipe):
         output = _audio(recipe, _input(src, 1, max_pixels), dst)
+    elif isinstance(recipe, SceneRecipe):
+        output = _scenes(recipe, _input(src, 1, max_pixels, skip_frame="nokey"), dst)
     elif isinstance(recipe, LoudnessRecipe):
         output = _loudness(recipe, _input(src, 1, max_pixels), dst)
     else:
@@ -151,3 +154,10 @@ def _loudness(recipe: LoudnessRecipe, source: Any, dst: Path) -> Any:
     heard = _heard(source, recipe.sound).filter("ebur128", peak="true", metadata=1, framelog="quiet")
     heard = heard.filter("ametadata", mode="print", file=str(dst))
     return _ffmpeg().output(heard, "-", vn=None, sn=None, dn=None, f="null")
+
+
+def _scenes(recipe: SceneRecipe, source: Any, dst: Path) -> Any:
+    shown = source[str(recipe.film.track)].filter("scale", 160, -2, flags="fast_bilinear").filter("format", "gray")
+    # Its own verdict wants two frames before to compare with, which key frames are not; so its threshold is out of reach.
+    shown = shown.filter("scdet", threshold=100).filter("metadata", mode="print", key="lavfi.scd.mafd", file=str(dst))
+    return _ffmpeg().output(shown, "-", an=None, sn=None, dn=None, fps_mode="passthrough", f="null")

@@ -5,6 +5,7 @@ Before: a `Probe`. After: `tasks.render` follows each recipe on its own, possibl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 from content.errors import ContentError
@@ -21,6 +22,8 @@ from content.media.recipes import (
     PosterRecipe,
     Recipe,
     Sound,
+    SpeechRecipe,
+    StillRecipe,
     SvgRecipe,
     ThumbnailRecipe,
     VideoRecipe,
@@ -29,6 +32,8 @@ from content.media.recipes import (
 IMAGE_WIDTHS = (320, 640, 960, 1280, 1920)
 MOST_AT_ONCE = 2 * len(IMAGE_WIDTHS)
 MAX_POSTER_WIDTH = 960
+STILL_WIDTH = 480
+SPEECH_HZ, SPEECH_KBPS = 24_000, 32
 THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 320, 960  # of a page; the height is for strips, which come out narrower
 MAX_WEBP_SIDE = 16_383  # the format's own limit
 
@@ -102,7 +107,18 @@ def _video(probe: Probe) -> tuple[Recipe, ...]:
     width = min(probe.width, MAX_POSTER_WIDTH)
     at_s = round(min(probe.duration_s / 4, 5.0), 3) if probe.duration_s > SHORT_FILM_S else 0.0
     recipes.append(PosterRecipe(width, _scaled(probe.height, width, probe.width), film, at_s))
-    return tuple(recipes)
+    return (*recipes, *_lite(probe, film))
+
+
+def _lite(probe: Probe, film: Film) -> Iterator[Recipe]:
+    """What stands in for a film where there is no room for it (`content.packages.lite`)."""
+    width = min(probe.width, STILL_WIDTH)
+    height = _scaled(probe.height, width, probe.width)
+    for number, at_s in enumerate(probe.scenes, 1):
+        yield StillRecipe(width, height, film, at_s, number=number)
+    if probe.scenes and probe.has_audio:
+        sound = Sound(probe.sound, 1, probe.gain_db, probe.limited, SPEECH_HZ)
+        yield SpeechRecipe(sound, SPEECH_KBPS)
 
 
 def _sound(probe: Probe) -> Sound:

@@ -6,8 +6,9 @@ opens the file. After: `content.media.plan`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 PROBE_VERSION = 3  # raised when a probe says more or other things: older ones are not used again
 Kind = Literal["image", "video", "audio", "captions", "file"]
@@ -41,9 +42,16 @@ class Probe:
     size_bytes: int = 0
     missing_s: float = 0.0  # what the file promises and does not hold
     removed: str = ""  # what had to be left out of it, by name
+    scenes: tuple[float, ...] = ()  # when stills of a film are taken
     unshown: str = ""  # of a PDF: why no picture of it could be made
     overlaps: int = 0  # of captions: cues that begin while an earlier one is shown
     overlap_s: float = 0.0  # when the first of them begins
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Probe:
+        """The reverse of `dataclasses.asdict`, through JSON."""
+        told: dict[str, Any] = {**facts, "scenes": tuple(facts.get("scenes", ()))}
+        return cls(**told)
 
     @property
     def animated(self) -> bool:

@@ -158,6 +158,22 @@ class PosterRecipe(Recipe):
 
 
 @dataclass(frozen=True)
+class StillRecipe(PosterRecipe):
+    """The frame with which a scene begins, for who has no room for the film."""
+
+    version: ClassVar[int] = 1
+    base: ClassVar[str] = "still-webp"
+    role: ClassVar[str] = "still"
+
+    quality: int = 70
+    number: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"{self.base}-{self.number:02}"
+
+
+@dataclass(frozen=True)
 class AudioRecipe(Recipe):
     """AAC-LC in MP4, at the target loudness."""
 
@@ -177,6 +193,24 @@ class OpusRecipe(AudioRecipe):
     version: ClassVar[int] = 1
     base: ClassVar[str] = "audio-opus"
     media_type: ClassVar[str] = "audio/ogg"
+
+
+@dataclass(frozen=True)
+class SpeechRecipe(AudioRecipe):
+    """The sound of a film by itself, as small as speech can be."""
+
+    version: ClassVar[int] = 1
+    base: ClassVar[str] = "audio-aac-speech"
+
+
+@dataclass(frozen=True)
+class SceneRecipe(Recipe):
+    """No rendition: a pass over the key frames of a film, which writes how much each differs from the one before."""
+
+    base: ClassVar[str] = "scenes"
+    media_type: ClassVar[str] = "text/plain"
+
+    film: Film
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any
 class Rendition:
     """Sizes in pixels and bytes, bit rate in bit/s, duration in seconds; None where the medium has no such thing.
 
-    `role` is what it is for (`image`, `video`, `poster`, `audio`, `captions`, `file`, `thumbnail`), `recipe` the recipe's name.
+    `role` is what it is for (`image`, `video`, `poster`, `audio`, `captions`, `file`, `thumbnail`,
+    `still`: of a film at `at_s`), `recipe` the recipe's name.
     """
 
     role: str
@@ -24,6 +25,7 @@ class Rendition:
     height: int | None = None
     bitrate: int | None = None
     duration_s: float | None = None
+    at_s: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON without the fields that say nothing."""

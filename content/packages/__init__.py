@@ -9,6 +9,7 @@ from content.packages.assets import AssetFile, AssetResult
 from content.packages.build import Source, build_manifest
 from content.packages.changes import Changes, compare
 from content.packages.choices import Choices, Variant
+from content.packages.lite import lite_variants
 from content.packages.manifest import Manifest, parse
 from content.packages.media_report import invalid_media, media_findings
 from content.packages.plan import RATES, Plan
@@ -30,6 +31,7 @@ __all__ = [
     "build_problems",
     "compare",
     "invalid_media",
+    "lite_variants",
     "media_findings",
     "parse",
     "refuse_unbuildable",

@@ -12,6 +12,7 @@ from content.bundles.stream import sealed_size
 from content.errors import ContentError
 from content.packages.assets import AssetFile
 from content.packages.choices import Choices, Variant
+from content.packages.lite import lite_variants
 from content.packages.manifest import Manifest
 from content.packages.menu import Menu
 from content.packages.plan import Plan, PlannedAsset, PlannedUnit
@@ -22,12 +23,14 @@ from content.packages.steps import choices_after
 
 class Planner:
     """All plans of one version for one profile. The steps are found once, and each beginning of them is measured once, so
-    that further spaces cost next to nothing. Raises ContentError `unknown-profile`."""
+    that further spaces cost next to nothing. `variants`: those of `lite_variants` if none are given. Raises ContentError
+    `unknown-profile`."""
 
-    def __init__(self, manifest: Manifest, profile: str, variants: Sequence[Variant] = ()) -> None:
-        self.manifest, self.profile, self.variants = manifest, profile, tuple(variants)
+    def __init__(self, manifest: Manifest, profile: str, variants: Sequence[Variant] | None = None) -> None:
+        self.manifest, self.profile = manifest, profile
         self.menu = Menu.of(manifest, profile)
-        self.steps = sequence(manifest, self.menu, profile, variants)
+        self.variants = lite_variants(manifest, self.menu) if variants is None else tuple(variants)
+        self.steps = sequence(manifest, self.menu, profile, self.variants)
         self._manifest_bytes = len(manifest.to_bytes())
         self._sizes: dict[int, int] = {}
 

@@ -66,7 +66,8 @@ def _image(document: Mapping[str, Any], files: Files, speak: Speaker) -> str:
 def _timed(document: Mapping[str, Any], files: Files, speak: Speaker) -> str:
     kind = document["type"]
     roles = files.get(document["asset"], {})
-    if kind not in roles:
+    stills = [roles[name] for name in sorted(roles) if name.startswith("still-")]
+    if kind not in roles and not stills:
         return _absent(document["asset"])
     poster = files.get(document.get("poster") or "", {}).get("image") or roles.get("poster")
     attributes = f' poster="{_url(poster)}"' if kind == "video" and poster else ""
@@ -74,7 +75,12 @@ def _timed(document: Mapping[str, Any], files: Files, speak: Speaker) -> str:
     transcript = speak(document.get("transcript"))
     if transcript:
         texts += f"<details open><summary>…</summary>{transcript}</details>"  # sanitised as texts are
-    media = f'<{kind} controls preload="metadata" src="{_url(roles[kind])}"{attributes}>{tracks}</{kind}>'
+    if kind in roles:
+        media = f'<{kind} controls preload="metadata" src="{_url(roles[kind])}"{attributes}>{tracks}</{kind}>'
+    else:  # a lite edition: what is said, and stills of it
+        media = "".join(f'<img src="{_url(still)}" alt="">' for still in stills)
+        if "audio" in roles:
+            media += f'<audio controls preload="metadata" src="{_url(roles["audio"])}">{tracks}</audio>'
     return f"<figure>{media}<figcaption>{escape(speak(document.get('title')))}</figcaption>{texts}</figure>"
 
 

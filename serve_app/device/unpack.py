@@ -93,7 +93,9 @@ def _assets(
                     for block in bundle.read(rendition.digest):
                         file.write(block)
                 tell(name, rendition.size_bytes)
-            files.setdefault(asset, {})[rendition.role] = page.AssetFile(name, rendition.size_bytes, path, rendition)
+            # Of stills there are several, and each is shown.
+            role = rendition.recipe if rendition.role == "still" else rendition.role
+            files.setdefault(asset, {})[role] = page.AssetFile(name, rendition.size_bytes, path, rendition)
     return files
 
 
