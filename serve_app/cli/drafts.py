@@ -83,7 +83,7 @@ def publish(
             "draft-unnamed", f"The draft has no {' and no '.join(missing)}.", "Add them, or give the options."
         )
     if call.local is not None:
-        _lay_down(call, call.local, document, media)
+        lay_down(call, call.local, document, media)
     elif media is not None:
         call.stack("--media")
     course_id, name, number = str(document["course_id"]), str(document["draft_id"]), int(document["revision"])
@@ -122,7 +122,7 @@ def _names(course: str | None, draft_id: str | None, revision: int | None) -> di
     return {"course_id": course, "draft_id": draft_id, "revision": revision}
 
 
-def _lay_down(call: Caller, home: Path, document: dict[str, Any], media: Path | None) -> None:
+def lay_down(call: Caller, home: Path, document: dict[str, Any], media: Path | None) -> None:
     """Draft, originals and listing at the stubs of the local stack, once the draft is one that can be built."""
     found = call.api.validate_draft(document)
     if not found["valid"]:

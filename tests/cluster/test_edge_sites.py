@@ -137,3 +137,22 @@ async def test_without_the_store_no_site_is_served_under_a_policy_that_may_not_b
 
     with pytest.raises(ContentError):
         await sites(away).headers("acme")
+
+
+def test_a_preview_is_opened_by_its_link_alone_until_it_ends() -> None:
+    folder = "/previews/acme/prv_1/0f/site/"
+    page = f"{folder}index.html"
+    query = link(path=page, folder=folder)
+    key, answer = sites().admit(request(page, query=query), "acme", page)
+    assert key == page.lstrip("/") and answer is not None
+    assert all(f"Path={folder};" in line for line in answer.headers.getlist("set-cookie"))
+    cookies = cdn.cookies_of(query)
+    assert sites().admit(request(folder + "course.js", cookies=cookies), "acme", folder + "course.js")[1] is None
+    assert refused(page) == "url-unsigned"
+    assert refused(page, query=query, now=NOW + timedelta(seconds=60)) == "url-expired"
+    assert refused(page, cookies=cookies, now=NOW + timedelta(seconds=60)) == "url-expired"
+    # Made anew, it lies in another folder; and neither it nor an export opens the other.
+    assert refused(page.replace("/0f/", "/1e/"), cookies=cookies) == "url-resource"
+    assert refused(page, cookies=COOKIES) == refused(PAGE, cookies=cookies) == "url-resource"
+    assert refused("/previews/other/prv_1/0f/site/index.html", cookies=cookies) == "not-found"
+    assert refused("/previews/acme/prv_1/0f/index.html", cookies=cookies) == "not-found"

@@ -37,6 +37,7 @@ NOT_OF_TENANTS = {"code", "name", "queue", "file"}
 ABSENT = {
     "tenant": "t-never-was", "package_id": "pkg_never", "version": "7", "older": "7", "newer": "7", "bundle_id": "bnd_never", "device_id": "never",
     "enrollment_id": "enr-never", "job_id": "job_never", "webhook_id": "wh_never", "event_id": "never", "export_id": "exp_never",
+    "preview_id": "prv_never",
 }  # fmt: skip
 BODIES: dict[str, dict[str, Any]] = {
     "patch /v1/packages/{package_id}": {"policy": "shared"},

@@ -22,7 +22,7 @@ from content.media import Rendition
 from content.packages import AssetResult, Choices, Manifest, Source, build_manifest
 from content.quality import Report, assess
 from content.signatures import sign_documents
-from tasks import exports, jobs, planning
+from tasks import exports, jobs, planning, previews
 from tasks.signing import current_signer
 from tests.support.running import Running
 from tests.support.tenants import Tenant
@@ -43,6 +43,7 @@ class Populated(Tenant):
         self.bundle_id = planning.bundle_id({**row, "version": versions, "profile": "phone", "plan_round": 0})
         self.job_id = jobs.job_id(self.name, "build", self.package_id, versions)
         self.export_id = derive_id("exp", self.name, self.package_id, versions)
+        self.preview_id = previews.Wanted(self.draft_id, versions + 1, "none").id(self.name)
         asyncio.run(self._fill(versions))
 
     @property
@@ -61,6 +62,7 @@ class Populated(Tenant):
             "webhook_id": "wh_1",
             "event_id": "event-1",
             "export_id": self.export_id,
+            "preview_id": self.preview_id,
         }
 
     async def _fill(self, versions: int) -> None:
@@ -214,6 +216,7 @@ class Populated(Tenant):
             await jobs.create(tx, self.name, self.job_id, "build", subject)
             await jobs.succeed(tx, self.job_id, subject)
             await self._export(tx, connections)
+            await self._preview(tx, connections)
 
     async def _export(self, tx: Transaction, connections: Connections) -> None:
         job = jobs.job_id(self.name, exports.KIND, self.export_id)
@@ -230,3 +233,16 @@ class Populated(Tenant):
                 len(PIXELS), digest(PIXELS),
             ],
         )  # fmt: skip
+
+    async def _preview(self, tx: Transaction, connections: Connections) -> None:
+        job = jobs.job_id(self.name, previews.KIND, self.preview_id)
+        await jobs.create(tx, self.name, job, previews.KIND, {"preview_id": self.preview_id})
+        await jobs.succeed(tx, job, {"preview_id": self.preview_id})
+        folder = previews.folder_of(self.name, self.preview_id, "a")
+        connections.objects.put(f"{folder}{places.SITE}index.html", b"<!doctype html>", "text/html; charset=utf-8")
+        await tx.execute(
+            b"""insert into previews (tenant, preview_id, draft_id, revision, exporter_version, player_version, state, job_id,
+                       folder, draft_digest, report, ended_at, expires_at)
+                values (%s, %s, %s, %s, 1, 'none', 'ready', %s, %s, %s, '{}', now(), '9999-01-01')""",
+            [self.name, self.preview_id, self.draft_id, self.newest + 1, job, folder, digest(b"draft")],
+        )

@@ -37,7 +37,7 @@ from tests.support.waiting import until
 
 LEASE_S = 6.0
 """Short, so that what a killed worker held is taken over soon; a heartbeat comes every half of it."""
-KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/")
+KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/", "previews/")
 
 
 @contextmanager

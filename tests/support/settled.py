@@ -31,6 +31,7 @@ def unfinished(tenant: Tenant) -> list[dict[str, Any]]:
         *running.rows("select bundle_id, state from bundles where tenant = %s and state in ('planned', 'claimed')", name),
         *running.rows("select package_id, version from package_versions where tenant = %s and state = 'planned'", name),
         *running.rows("select export_id, state from exports where tenant = %s and state = 'planned'", name),
+        *running.rows("select preview_id, state from previews where tenant = %s and state = 'planned'", name),
         *running.rows("select id, type, key from outbox where tenant = %s and published_at is null", name),
         *running.rows(
             "select id, entrypoint, status::text from pgqueuer where convert_from(payload, 'UTF8')::jsonb->>'tenant' = %s",
@@ -113,5 +114,10 @@ def named_keys(running: Running) -> set[str]:
             key
             for row in running.rows(sites)
             for key, _ in running.objects.keys(places.attempt_of(row["key"]) + places.SITE)
+        ),
+        *(
+            key
+            for row in running.rows("select folder from previews where state = 'ready'")
+            for key, _ in running.objects.keys(row["folder"] + places.SITE)
         ),
     }

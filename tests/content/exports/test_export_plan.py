@@ -429,3 +429,14 @@ def test_a_course_without_media():
     ]
     for format, packaging in PACKAGINGS:
         assert set(results(plan(document, format=format, packaging=packaging)).values()) <= {"passed", "not-run"}
+
+
+def test_a_preview_says_that_it_is_one_and_has_no_worker():
+    shown = plan_export(manifest(), Options("html"), player(), preview=True)
+    published = plan_export(manifest(), Options("html"), player())
+    before, after = unzipped(published), unzipped(shown)
+    assert set(before) - set(after) == {"sw.js", "precache.js"} and set(after) <= set(before)
+    document = json.loads(after["course.js"].removeprefix(b"globalThis.course = ").rstrip(b";\n"))
+    assert document["tracking"].pop("preview") is True
+    assert document == json.loads(before["course.js"].removeprefix(b"globalThis.course = ").rstrip(b";\n"))
+    assert set(results(shown).values()) <= {"passed", "not-run"}
