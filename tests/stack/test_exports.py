@@ -17,6 +17,7 @@ from tests.support.courses import Course
 from tests.support.exports import ask, fetch, file_of, keys, made
 from tests.support.running import Running
 from tests.support.settled import assert_settled
+from tests.support.sites import Visitor
 from tests.support.tenants import EXPORT_EVENT, Tenant, bearer
 from tests.support.waiting import until
 
@@ -217,26 +218,6 @@ def test_a_version_that_is_withdrawn_while_it_is_exported_is_not(tenant: Tenant)
     assert keys(tenant) == []
     (event,) = tenant.running.heard(tenant.name, EXPORT_EVENT)
     assert (event["data"]["result"], event["data"]["problem"]["code"]) == ("failed", "version-withdrawn")
-
-
-class Visitor:
-    """A browser at a tenant's origin. Names below `localhost` are this machine's; the test says so by the header `Host`."""
-
-    def __init__(self, tenant: Tenant, link: str) -> None:
-        parts = urlsplit(link)
-        self._edge, self._host = tenant.running.settings.edge_url, parts.netloc
-        self._folder = parts.path.rpartition("/")[0]
-        self.answer = self._get(f"{parts.path}?{parts.query}", {})
-        self._cookies = dict(
-            line.partition(";")[0].split("=", 1) for line in self.answer.headers.get_list("set-cookie")
-        )
-
-    def page(self, name: str = "index.html", host: str | None = None) -> httpx.Response:
-        return self._get(f"{self._folder}/{name}", self._cookies, host)
-
-    def _get(self, path: str, cookies: dict[str, str], host: str | None = None) -> httpx.Response:
-        told = {"Host": host or self._host, "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
-        return httpx.get(self._edge + path, headers=told, trust_env=False, timeout=10)
 
 
 def test_a_published_site_opens_by_its_link_on_the_tenants_origin_alone(tenant: Tenant, school: Tenant) -> None:
