@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -250,3 +251,18 @@ def test_whatever_stands_between_dollars_nothing_but_allowed_elements_comes_out(
         seen.feed(mark_up(text, form).html)  # type: ignore[arg-type]
         assert seen.tags <= ALLOWED_TAGS
         assert not [name for name in seen.names if name.startswith("on") or name in ("style", "class", "src")]
+
+
+def test_the_page_for_authors_names_what_is_known():
+    page = (Path(__file__).resolve().parents[3] / "docs/texts.md").read_text()
+    for number in (MAX_FORMULA_CHARS, MAX_FORMULA_DEPTH, MAX_FORMULAS):
+        assert str(number) in page
+    names = (
+        "matrix smallmatrix array cases dcases align aligned split gather gathered multline eqnarray equation".split()
+    )  # noqa: SIM905
+    for name in names:
+        assert f"`{name}`" in page
+        columns = "{l}" if name == "array" else ""
+        assert mathml(f"\\begin{{{name}}}{columns}x\\end{{{name}}}")
+    for letter in "pbBvV":
+        assert mathml(f"\\begin{{{letter}matrix}}x\\end{{{letter}matrix}}")
