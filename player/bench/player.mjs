@@ -1,16 +1,14 @@
 // `node bench/player.mjs JOBS.json`: the player in Chromium on a CPU slowed down four times. For each {name: {folder, units}} the
 // time from the request to a page that can be used (heading shown, main thread idle), and the heap after walking through all units.
 import { readFileSync } from "node:fs";
-import chromium from "@sparticuz/chromium";
-import { chromium as playwright } from "playwright-core";
+import { launch } from "../tests/play/browser.mjs";
 import { serve } from "../tests/play/platform.mjs";
 
 const ROUNDS = 5;
 const SLOWER = 4;
 const jobs = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const server = await serve(Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, job.folder])));
-const args = chromium.args.filter((each) => each !== "--single-process");
-const browser = await playwright.launch({ executablePath: process.env.CHROMIUM ?? (await chromium.executablePath()), args, headless: true });
+const browser = await launch();
 const found = {};
 for (const [name, job] of Object.entries(jobs)) {
   const rounds = [];

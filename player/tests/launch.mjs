@@ -1,16 +1,14 @@
 // Starts Chromium on a profile of its own, so that OPFS and IndexedDB are on the disk as they are for a learner; a private
 // window would keep them in memory. The browser comes from npm; CHROMIUM names another one.
-import chromium from "@sparticuz/chromium";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium as playwright } from "playwright-core";
+import { launchOn } from "./play/browser.mjs";
 
 /** Opens `url` and runs `work(page, call)`, where `call(name, ...given)` is a function of the page's `tests`. */
 export async function inChromium(url, work) {
-  const executablePath = process.env.CHROMIUM ?? (await chromium.executablePath());
   const profile = mkdtempSync(join(tmpdir(), "profile-"));
-  const context = await playwright.launchPersistentContext(profile, { executablePath, args: chromium.args, headless: true });
+  const context = await launchOn(profile);
   try {
     const page = await context.newPage();
     const problems = [];

@@ -1,16 +1,14 @@
 // Looks at every page of a course as people with few means see it: axe-core's rules for WCAG 2.2 AA in each language, 320 pixels
 // wide, by keyboard alone, printed, with less motion. `node tests/play/access.mjs JOBS.json`; prints what was found as JSON.
 import { readFileSync } from "node:fs";
-import chromium from "@sparticuz/chromium";
-import { chromium as playwright } from "playwright-core";
+import { launch } from "./browser.mjs";
 import { readUnit, saved } from "./human.mjs";
 import { serve } from "./platform.mjs";
 
 const AXE = readFileSync(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const jobs = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const server = await serve(Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, job.folder])));
-const args = chromium.args.filter((each) => each !== "--single-process");
-const browser = await playwright.launch({ executablePath: process.env.CHROMIUM ?? (await chromium.executablePath()), args, headless: true });
+const browser = await launch();
 const found = { axe: [], wide: [], pages: 0, rules: 1000, focus: [], keyboard: null, prints: null, motion: null };
 
 async function axe(page, where) {

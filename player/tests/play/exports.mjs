@@ -3,17 +3,14 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import chromium from "@sparticuz/chromium";
-import { chromium as playwright } from "playwright-core";
+import { launch } from "./browser.mjs";
 import { readCourse, readUnit, saved } from "./human.mjs";
 import { judgeSession } from "./lrs.mjs";
 import { serve } from "./platform.mjs";
 
 const jobs = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const server = await serve(Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, job.folder])));
-// One process for everything, which that build asks for, ends with its first window.
-const args = chromium.args.filter((each) => each !== "--single-process");
-const browser = await playwright.launch({ executablePath: process.env.CHROMIUM ?? (await chromium.executablePath()), args, headless: true });
+const browser = await launch();
 
 /** A fresh browser: nothing kept from before, nothing to be had but from this server; what went wrong is kept. */
 async function fresh(origin = server.base) {

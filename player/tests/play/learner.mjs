@@ -3,15 +3,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import chromium from "@sparticuz/chromium";
-import { chromium as playwright } from "playwright-core";
+import { launchOn } from "./browser.mjs";
 import { readUnit, saved } from "./human.mjs";
 
 const [url, pictures] = process.argv.slice(2);
 const profile = mkdtempSync(join(tmpdir(), "profile-"));
-const args = chromium.args.filter((each) => each !== "--single-process");
-const executablePath = process.env.CHROMIUM ?? (await chromium.executablePath());
-const context = await playwright.launchPersistentContext(profile, { executablePath, args, headless: true, viewport: { width: 390, height: 844 }, locale: "en" });
+const context = await launchOn(profile, { viewport: { width: 390, height: 844 }, locale: "en" });
 const errors = [];
 const found = {};
 try {

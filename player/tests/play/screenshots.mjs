@@ -1,14 +1,12 @@
 // Pictures of the demo course for the documents: `node tests/play/screenshots.mjs FOLDER OUT`, with the HTML export in FOLDER.
 import { join } from "node:path";
-import chromium from "@sparticuz/chromium";
-import { chromium as playwright } from "playwright-core";
+import { launch } from "./browser.mjs";
 import { readUnit, saved } from "./human.mjs";
 import { serve } from "./platform.mjs";
 
 const [folder, out] = process.argv.slice(2);
 const server = await serve({ demo: folder });
-const args = chromium.args.filter((each) => each !== "--single-process");
-const browser = await playwright.launch({ executablePath: process.env.CHROMIUM ?? (await chromium.executablePath()), args, headless: true });
+const browser = await launch();
 
 async function page(width, height, language) {
   const context = await browser.newContext({ viewport: { width, height }, locale: language, serviceWorkers: "block", reducedMotion: "reduce" });

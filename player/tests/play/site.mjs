@@ -1,12 +1,10 @@
 // Opens a published site by its link as a learner does, and plays it to its end: `node tests/play/site.mjs LINK STOLEN`.
 // STOLEN is the address of a file of that site on another tenant’s origin. Prints one JSON object.
-import chromium from "@sparticuz/chromium";
-import { chromium as playwright } from "playwright-core";
+import { launch } from "./browser.mjs";
 import { readCourse, saved } from "./human.mjs";
 
 const [link, stolen] = process.argv.slice(2);
-const args = chromium.args.filter((each) => each !== "--single-process");
-const browser = await playwright.launch({ executablePath: process.env.CHROMIUM ?? (await chromium.executablePath()), args, headless: true });
+const browser = await launch();
 const context = await browser.newContext({ viewport: { width: 390, height: 844 }, locale: "en" });
 const errors = [];
 const outside = [];

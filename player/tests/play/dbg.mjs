@@ -1,0 +1,18 @@
+import chromium from "@sparticuz/chromium";
+import { chromium as playwright } from "playwright-core";
+const link = process.argv[2];
+const args = chromium.args.filter((each) => each !== "--single-process");
+const browser = await playwright.launch({ executablePath: process.env.CHROMIUM ?? (await chromium.executablePath()), args, headless: true });
+const context = await browser.newContext({ viewport: { width: 390, height: 844 }, locale: "en" });
+const page = await context.newPage();
+page.on("console", (m) => console.log("console", m.text()));
+context.on("serviceworker", (w) => { console.log("sw", w.url()); });
+await page.goto(link);
+await page.locator("h1").waitFor();
+await page.waitForTimeout(3000);
+console.log(await page.evaluate(async () => { const r = await navigator.serviceWorker.getRegistration(); return r ? [r.scope, r.installing?.state, r.waiting?.state, r.active?.state] : "none"; }));
+const paths = await page.evaluate(async () => { const t = await (await fetch("precache.js")).text(); return t; });
+console.log(paths);
+const list = JSON.parse(paths.replace(/^self.precache = /, "").replace(/;\s*$/, "")).paths;
+for (const p of list) console.log(p, await page.evaluate(async (p) => { try { const c = await caches.open("x"); const r = await fetch(p); const s = r.status; await c.add(p); return s + " ok"; } catch (e) { return String(e); } }, p));
+await browser.close();
