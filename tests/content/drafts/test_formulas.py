@@ -257,10 +257,8 @@ def test_the_page_for_authors_names_what_is_known():
     page = (Path(__file__).resolve().parents[3] / "docs/texts.md").read_text()
     for number in (MAX_FORMULA_CHARS, MAX_FORMULA_DEPTH, MAX_FORMULAS):
         assert str(number) in page
-    names = (
-        "matrix smallmatrix array cases dcases align aligned split gather gathered multline eqnarray equation".split()
-    )  # noqa: SIM905
-    for name in names:
+    names = "matrix smallmatrix array cases dcases align aligned split gather gathered multline eqnarray equation"
+    for name in names.split():
         assert f"`{name}`" in page
         columns = "{l}" if name == "array" else ""
         assert mathml(f"\\begin{{{name}}}{columns}x\\end{{{name}}}")
