@@ -30,7 +30,9 @@ const NAME = `content-player:${worker.registration.scope}:${worker.precache.vers
 const FAMILY = `content-player:${worker.registration.scope}:`;
 
 worker.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(NAME).then((cache) => cache.addAll([...worker.precache.paths])).then(() => worker.skipWaiting()));
+  // Past the browser's own cache: of a film that the page has begun to load, that gives a part (206), which cannot be kept.
+  const files = worker.precache.paths.map((path) => new Request(path, { cache: "reload" }));
+  event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(files)).then(() => worker.skipWaiting()));
 });
 
 worker.addEventListener("activate", (event) => {
