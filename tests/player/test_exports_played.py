@@ -22,6 +22,8 @@ JOBS: Jobs = {
     "xapi": ("xapi", "completed-failed", False, None),
     "html": ("html", "completed-incomplete", True, None),
     "installed": ("html", "completed-incomplete", True, "installed"),
+    "middle": ("html", "completed-incomplete", True, "middle"),
+    "failing": ("scorm12", "completed-incomplete", True, "failing"),
 }
 
 
@@ -108,3 +110,18 @@ def test_an_installed_site_needs_no_network(played: dict[str, Any]) -> None:
     found = recorded(played, "installed")
     assert found["offline"] and found["broken"] == 0
     assert found["link"].endswith("manifest.webmanifest")
+
+
+def test_one_goes_on_in_the_middle_of_a_film_and_of_a_quiz(played: dict[str, Any]) -> None:
+    found = recorded(played, "middle")
+    assert found["heading"] == "Second"
+    single, _multiple, _true_false, _numeric, words, pairs, _order = found["answers"]
+    assert (single, words, pairs) == (["1"], ["Ibn al-Haytham"], ["0", "1", "2"])
+    assert found["film"] == pytest.approx(found["filmed"], abs=1.0)
+
+
+def test_what_a_platform_does_not_take_is_kept_and_told_and_sent_at_the_next_launch(played: dict[str, Any]) -> None:
+    found = recorded(played, "failing")
+    assert "Not saved yet: it is kept on this device" in found["sign"]
+    assert found["again"] == {"heading": "Second", "results": ["8 of 8 points"]}
+    assert found["handedOver"]

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { launch } from "./browser.mjs";
-import { readCourse, readUnit, saved } from "./human.mjs";
+import { answerSome, readCourse, readUnit, saved } from "./human.mjs";
 import { judgeSession } from "./lrs.mjs";
 import { serve } from "./platform.mjs";
 
@@ -153,6 +153,76 @@ async function html(name, job) {
   return found;
 }
 
+/** In the middle of things: a film at its half, a quiz half answered; then the tab is gone, and the course is opened again. */
+async function middle(name, job) {
+  const { context, outside, errors } = await fresh();
+  const address = `${server.base}/${name}/${job.page}`;
+  let page = await context.newPage();
+  await page.goto(address);
+  await page.locator("h1").waitFor();
+  const filmed = await page.locator("video").evaluate(async (video) => {
+    if (video.readyState < 1) await new Promise((done) => video.addEventListener("loadedmetadata", done));
+    video.muted = true;
+    video.currentTime = 2.5;
+    await new Promise((done) => video.addEventListener("seeked", done));
+    await video.play();
+    video.pause();
+    return video.currentTime;
+  });
+  const course = await page.evaluate(() => globalThis.course);
+  const unit = course.structure.units.find((each) => each.blocks.some((block) => block.type === "quiz"));
+  await page.goto(`${address}#/${unit.id}`);
+  const [quiz] = unit.blocks.filter((block) => block.type === "quiz");
+  await answerSome(page, quiz, ["single", "short_text", "matching"]);
+  await saved(page);
+  await page.close();
+  page = await context.newPage();
+  await page.goto(address);
+  await page.locator("h1").waitFor();
+  const found = { heading: await page.locator("h1").innerText(), answers: await answersOf(page) };
+  await page.goto(`${address}#/${course.structure.units[0].id}`);
+  found.film = await page.locator("video").evaluate(async (video) => {
+    const deadline = Date.now() + 5000;
+    while (video.currentTime === 0 && Date.now() < deadline) await new Promise((done) => setTimeout(done, 20));
+    return video.currentTime;
+  });
+  await context.close();
+  return { ...found, filmed, outside, errors };
+}
+
+const answersOf = (page) => page.evaluate(() => [...document.querySelectorAll(".question")].map((group) => [...group.querySelectorAll("input, select")].filter((each) => (each.type === "radio" || each.type === "checkbox" ? each.checked : each.value !== "")).map((each) => each.value)));
+
+/** The platform takes nothing any more in the middle of the course, and the tab is closed; the next launch has all of it. */
+async function failing(name, job) {
+  const { context, outside, errors } = await fresh();
+  const page = await context.newPage();
+  const open = async (kept) => {
+    await page.goto(`${server.base}/platform`);
+    await page.evaluate((given) => globalThis.platform.make(...given), ["1.2", kept, null]);
+    await page.evaluate((url) => globalThis.platform.launch(url), `${server.base}/${name}/${job.page}`);
+    return inFrame(page);
+  };
+  let frame = await open(null);
+  const course = await frame.evaluate(() => globalThis.course);
+  const [first, second] = course.structure.units;
+  await readUnit(framed(page, frame), first);
+  await saved(frame);
+  await page.evaluate(() => (globalThis.platform.failing = true));
+  const before = await page.evaluate(() => globalThis.platform.data());
+  await frame.locator("a.next").click();
+  await frame.locator("h1", { hasText: second.title.en }).waitFor();
+  await readUnit(framed(page, frame), second);
+  await frame.locator(".sign.kept").waitFor({ timeout: 20_000 });
+  const sign = await frame.locator(".sign").innerText();
+  await page.evaluate(() => globalThis.platform.leave());
+  frame = await open(before); // what the platform has is what it had
+  await saved(frame);
+  const again = { heading: await frame.locator("h1").innerText(), results: await frame.locator(".result").allTextContents() };
+  const data = await page.evaluate(() => globalThis.platform.data());
+  await context.close();
+  return { sign, again, handedOver: data.suspend_data.includes("!"), outside, errors };
+}
+
 /** A published site, opened by its signed link, which hands cookies over. */
 async function edge(name, job) {
   const { context, outside, errors } = await fresh(new URL(job.url).origin);
@@ -188,7 +258,7 @@ async function until(condition) {
   }
 }
 
-const ways = { scorm12: scorm, "scorm2004-3rd": scorm, "scorm2004-4th": scorm, cmi5, xapi, html, window: window_, installed, edge };
+const ways = { scorm12: scorm, "scorm2004-3rd": scorm, "scorm2004-4th": scorm, cmi5, xapi, html, window: window_, installed, edge, middle, failing };
 const found = {};
 try {
   for (const [name, job] of Object.entries(jobs)) {
