@@ -44,4 +44,4 @@ def test_a_learner_opens_a_site_by_its_link_and_comes_back(running: Running, tem
     assert found["scripts"] == "" and len(found["cookies"]) == 4
     for cookie in found["cookies"]:
         assert (cookie["domain"], cookie["path"], cookie["httpOnly"]) == (urlsplit(site["url"]).hostname, folder, True)
-    assert (found["elsewhere"], found["withoutLink"]) == (403, 403)
+    assert (found["elsewhere"], found["withoutLink"]) == (404, 403)
