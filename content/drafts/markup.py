@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from content.drafts.formula_marks import TOKEN, mark_formulas, replace_in_html
 from content.drafts.formulas import FormulaUnreadable, mathml
-from content.drafts.limits import MAX_FORMULAS
+from content.drafts.limits import MAX_FORMULAS, MAX_FORMULAS_CHARS
 
 Format = Literal["markdown", "html"]
 
@@ -101,14 +101,16 @@ class _Formulas:
     """The formulas of one text: each as MathML, or as it is written where it cannot be read."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._count, self._chars = 0, 0
         self.unreadable: list[str] = []
 
     def show(self, latex: str, block: bool) -> str:
-        self._count += 1
+        self._count, self._chars = self._count + 1, self._chars + len(latex)
         try:
             if self._count > MAX_FORMULAS:
                 raise FormulaUnreadable(f"a text may have {MAX_FORMULAS} formulas, and this one has more")
+            if self._chars > MAX_FORMULAS_CHARS:
+                raise FormulaUnreadable(f"the formulas of a text may have {MAX_FORMULAS_CHARS} characters together")
             return mathml(latex, block=block)
         except FormulaUnreadable as error:
             cut = latex if len(latex) <= _SHOWN_CHARS else f"{latex[:_SHOWN_CHARS]}…"

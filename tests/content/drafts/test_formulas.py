@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from content.drafts import validate
 from content.drafts.formulas import FormulaUnreadable, mathml
-from content.drafts.limits import MAX_FORMULA_CHARS, MAX_FORMULA_DEPTH, MAX_FORMULAS
+from content.drafts.limits import MAX_FORMULA_CHARS, MAX_FORMULA_DEPTH, MAX_FORMULAS, MAX_FORMULAS_CHARS
 from content.drafts.markup import ALLOWED_TAGS, mark_up, to_html
 
 X = "<math><mrow><mi>x</mi></mrow></math>"
@@ -197,6 +197,13 @@ def test_of_many_unreadable_formulas_some_are_named_and_the_rest_are_counted():
     assert report.problems[-1].message.startswith("30 more formulas")
 
 
+def test_formulas_are_bounded_together():
+    long = "$" + "x" * 1000 + "$ "
+    marked = mark_up(long * (MAX_FORMULAS_CHARS // 1000 + 2))
+    assert marked.html.count("<math>") == MAX_FORMULAS_CHARS // 1000
+    assert len(marked.unreadable) == 2
+
+
 def test_a_text_of_too_many_formulas_keeps_the_rest_as_it_is_written():
     marked = mark_up("$x$ " * (MAX_FORMULAS + 3))
     assert marked.html.count("<math>") == MAX_FORMULAS
@@ -255,7 +262,7 @@ def test_whatever_stands_between_dollars_nothing_but_allowed_elements_comes_out(
 
 def test_the_page_for_authors_names_what_is_known():
     page = (Path(__file__).resolve().parents[3] / "docs/texts.md").read_text()
-    for number in (MAX_FORMULA_CHARS, MAX_FORMULA_DEPTH, MAX_FORMULAS):
+    for number in (MAX_FORMULA_CHARS, MAX_FORMULA_DEPTH, MAX_FORMULAS, MAX_FORMULAS_CHARS):
         assert str(number) in page
     names = "matrix smallmatrix array cases dcases align aligned split gather gathered multline eqnarray equation"
     for name in names.split():
