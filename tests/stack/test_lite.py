@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 import pytest
 
@@ -14,11 +13,6 @@ from tests.support.tenants import Tenant
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(400)
-
-
-@pytest.fixture
-def tenant(running: Any) -> Tenant:
-    return Tenant(running)
 
 
 def offer(device: Device, profile: str) -> BundleOffer:
