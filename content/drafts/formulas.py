@@ -32,6 +32,7 @@ _MATRICES = ("matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "Vmatrix")
 _KNOWN = frozenset(
     (*_MATRICES, *(f"{name}*" for name in _MATRICES), "align*", "array", "cases", "smallmatrix", "split")
 )
+_LIMITS = frozenset(("lim", "max", "min", "sup", "inf", "det", "gcd", "Pr", "lim&#x02006;inf", "lim&#x02006;sup"))
 _CHILDREN = {"mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "mover": 2, "munder": 2, "msubsup": 3, "munderover": 3}
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{([A-Za-z]+\*?)\}")
 _WORD = re.compile(r"\\(?:([A-Za-z]+)|.)|[{}%]", re.DOTALL)
@@ -65,6 +66,8 @@ def mathml(latex: str, *, block: bool = False) -> str:
         name = type(error).__name__
         raise FormulaUnreadable(_REASONS.get(name, _INCOMPLETE)) from None
     _refuse_result(made)
+    if block:
+        _set_below(made)
     made.attrib = {"display": "block"} if block else {}
     return "".join(_written(made))
 
@@ -127,6 +130,14 @@ def _refuse_result(made: Element) -> None:
         if not level:
             return
     raise FormulaUnreadable(f"it is nested deeper than {MAX_FORMULA_DEPTH} levels")
+
+
+def _set_below(made: Element) -> None:
+    """What stands under `lim` and its like stands below it where there is room; the library sets only sums so."""
+    for name, below in (("msub", "munder"), ("msubsup", "munderover")):
+        for element in list(made.iter(name)):
+            if element[0].tag == "mo" and element[0].text in _LIMITS:
+                element.tag = below
 
 
 def _written(element: Element) -> Iterator[str]:

@@ -141,6 +141,12 @@ def test_what_cannot_be_read_is_shown_as_it_is_written():
     assert "\\foo is not known" in message
 
 
+@pytest.mark.parametrize("name", ["lim", "max", "min", "sup", "inf", "limsup", "liminf", "gcd", "det"])
+def test_what_belongs_under_a_limit_is_under_it_where_there_is_room(name: str):
+    assert "<munder><mo" in mathml(f"\\{name}_{{x}} x", block=True)
+    assert "<msub><mo" in mathml(f"\\{name}_{{x}} x")
+
+
 def test_authors_characters_stay_characters():
     html = to_html("$\\text{<img src=x onerror=alert(1)>&lt;b&gt;} \\unicode{x3c} \\href{javascript:alert(1)}{y}$")
     assert "<img" not in html
