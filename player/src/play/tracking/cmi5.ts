@@ -2,29 +2,25 @@
 // that each statement must carry. Order: initialized, then what happens, then terminated, and nothing after it (cmi5 9.3).
 // Statements of a session that ended without "terminated" are not sent in a later one: the platform has ended it as abandoned.
 import type { Scope } from "../progress.ts";
-import { type Answered, type Begun, type Snapshot, type Tracking, TrackingError } from "../tracking.ts";
+import { type Answered, type Begun, type Snapshot, TrackingError } from "../tracking.ts";
 import { duration } from "./interactions.ts";
 import { type Json, Lrs } from "./lrs.ts";
+import { LrsTracking, type Verdict } from "./lrs-tracking.ts";
 import { scored, Statements } from "./statements.ts";
 import { launched } from "./xapi.ts";
 
-const STATE = "content-player-1";
-const CMI5 = "https://w3id.org/xapi/cmi5/context/categories/cmi5";
-const MOVEON = "https://w3id.org/xapi/cmi5/context/categories/moveon";
+const CMI5 = { id: "https://w3id.org/xapi/cmi5/context/categories/cmi5" };
+const MOVEON = { id: "https://w3id.org/xapi/cmi5/context/categories/moveon" };
 const MASTERY = "https://w3id.org/xapi/cmi5/context/extensions/masteryscore";
-const DEFINED = { contextActivities: { category: [{ id: CMI5 }] } };
+const DEFINED = { contextActivities: { category: [CMI5] } };
 
-export class Cmi5Tracking implements Tracking {
+export class Cmi5Tracking extends LrsTracking {
   readonly #query: URLSearchParams;
-  #lrs: Lrs | null = null;
-  #statements: Statements | null = null;
-  #waiting: Json[] = [];
-  #told = new Set<string>();
-  #mode = "Normal";
+  #normal = true;
   #mastery: number | null = null;
-  #return = "";
 
   constructor(query: string) {
+    super();
     this.#query = new URLSearchParams(query);
   }
 
@@ -32,82 +28,50 @@ export class Cmi5Tracking implements Tracking {
     const place = launched(this.#query, "");
     const fetchUrl = this.#query.get("fetch");
     if (!fetchUrl || !place.registration || !place.activity) throw new TrackingError("no-lms", "no fetch, registration or activityId in the address");
-    this.#lrs = new Lrs({ ...place, authorization: `Basic ${await token(fetchUrl)}` });
-    const launch = JSON.parse((await this.#lrs.state("LMS.LaunchData")) ?? "{}") as LaunchData;
-    const preferences = await this.#lrs.profile("cmi5LearnerPreferences");
-    this.#mode = launch.launchMode ?? "Normal";
+    const lrs = new Lrs({ ...place, authorization: `Basic ${await token(fetchUrl)}` });
+    const launch = JSON.parse((await lrs.state("LMS.LaunchData")) ?? "{}") as LaunchData;
+    const preferences = await lrs.profile("cmi5LearnerPreferences");
+    this.#normal = (launch.launchMode ?? "Normal") === "Normal";
     this.#mastery = launch.masteryScore ?? null;
-    this.#return = launch.returnURL ?? "";
-    this.#statements = new Statements(scope.course, place, launch.contextTemplate ?? {});
-    const [text = "", told = ""] = ((await this.#lrs.state(STATE)) ?? "").split("\n");
-    this.#told = new Set(told.split(",").filter(Boolean));
-    this.#waiting.push(this.#defined("initialized", null));
-    await this.#flush();
+    const text = await this.open(lrs, new Statements(scope.course, place, launch.contextTemplate ?? {}));
+    this.push(this.about("initialized", null, DEFINED));
+    await this.flush();
     const language = String(preferences?.["languagePreference"] ?? "").split(",")[0] ?? "";
-    return { text, learner: JSON.stringify(place.actor), language: language || null, review: this.#mode !== "Normal", mastery: this.#mastery };
+    return { text, learner: JSON.stringify(place.actor), language: language || null, review: !this.#normal, mastery: this.#mastery };
   }
 
-  /** Where the platform wants the learner to go when all is read; "" if it did not say. */
-  get returnUrl(): string {
-    return this.#return;
-  }
-
-  answered(answered: Answered): void {
-    if (this.#statements && this.#mode === "Normal") this.#waiting.push(this.#statements.answered(answered));
-  }
-
-  async save(snapshot: Snapshot): Promise<void> {
-    this.#judge(snapshot);
-    await this.#flush();
-    await this.#lrs?.keep(STATE, this.#document(snapshot));
+  override answered(answered: Answered): void {
+    if (this.#normal) super.answered(answered);
   }
 
   leave(snapshot: Snapshot): void {
-    if (!this.#lrs || !this.#statements) return;
-    if (this.#mode === "Normal") {
-      this.#judge(snapshot);
-      void this.#lrs.keep(STATE, this.#document(snapshot), true).catch(() => undefined);
-    }
-    this.#waiting.push(this.#defined("terminated", { duration: duration(snapshot.seconds) }));
-    void this.#lrs.statements(this.#waiting, true).catch(() => undefined);
-    this.#waiting = [];
+    if (!this.begun) return;
+    if (this.#normal) this.judge(snapshot);
+    this.push(this.about("terminated", { duration: duration(snapshot.seconds) }, DEFINED));
+    this.last(snapshot, this.#normal).catch(() => undefined);
+    this.waiting = [];
   }
 
-  /** completed and passed once in a registration; failed again after each failed attempt is not told (cmi5 9.3.4, 9.3.5). */
-  #judge({ status, standing, seconds }: Snapshot): void {
-    if (this.#mode !== "Normal") return;
-    const tell = (verb: "completed" | "passed" | "failed", result: Json): void => {
-      if (this.#told.has(verb) || (verb === "failed" && this.#told.has("passed"))) return;
-      this.#told.add(verb);
+  /** completed and passed once in a registration; failed is told once, and not after passed (cmi5 9.3.4, 9.3.5). */
+  protected override judge(snapshot: Snapshot): void {
+    if (!this.#normal) return;
+    const { status, standing } = snapshot;
+    const verdict = (verb: Verdict, result: Json): void => {
       const mastery = verb === "completed" || this.#mastery === null ? {} : { extensions: { [MASTERY]: this.#mastery } };
-      this.#waiting.push(this.#defined(verb, { ...result, duration: duration(seconds) }, { contextActivities: { category: [{ id: CMI5 }, { id: MOVEON }] }, ...mastery }));
+      this.tell(verb, snapshot, result, { contextActivities: { category: [CMI5, MOVEON] }, ...mastery });
     };
     // "completed" carries no score (9.5.1), and "passed" must agree with the mastery score of the launch (9.3.4).
-    if (status.completion === "completed") tell("completed", { completion: true });
+    if (status.completion === "completed") verdict("completed", { completion: true });
     // CompletedAndPassed asks for both, also where the report's one word is "completed".
     const also = status.success === "unknown" && status.completion === "completed" && standing.passed === true && this.#mastery !== null;
-    if (status.success === "passed" || also) tell("passed", { success: true, ...scored(standing) });
-    if (status.success === "failed") tell("failed", { success: false, ...scored(standing) });
-  }
-
-  #defined(verb: "initialized" | "completed" | "passed" | "failed" | "terminated", result: Json | null, context: Json = DEFINED): Json {
-    if (!this.#statements) throw new TrackingError("no-lms", "not begun");
-    return this.#statements.about(verb, result, context);
-  }
-
-  #document = (snapshot: Snapshot): string => `${snapshot.text}\n${[...this.#told].join(",")}`;
-
-  async #flush(): Promise<void> {
-    const sending = [...this.#waiting];
-    await this.#lrs?.statements(sending);
-    this.#waiting = this.#waiting.slice(sending.length);
+    if (status.success === "passed" || also) verdict("passed", { success: true, ...scored(standing) });
+    if (status.success === "failed" && !this.hasTold("passed")) verdict("failed", { success: false, ...scored(standing) });
   }
 }
 
 interface LaunchData {
   readonly launchMode?: string;
   readonly masteryScore?: number;
-  readonly returnURL?: string;
   readonly contextTemplate?: Json;
 }
 

@@ -1,82 +1,54 @@
-// xAPI as tincan.xml launches it: endpoint, auth, actor, activity_id and registration come in the page's query. The state lies in
-// the State API; statements that could not be sent wait in the browser's storage and go first at the next chance.
+// xAPI as tincan.xml launches it: endpoint, auth, actor, activity_id and registration come in the page's query. Statements that
+// could not be sent wait in the browser's storage, and go first at the next chance.
 import type { Scope } from "../progress.ts";
-import { type Answered, type Begun, type Snapshot, type Tracking, TrackingError } from "../tracking.ts";
+import { type Begun, type Snapshot, TrackingError } from "../tracking.ts";
 import { duration } from "./interactions.ts";
 import { type Json, Lrs, type Place } from "./lrs.ts";
+import { LrsTracking } from "./lrs-tracking.ts";
 import { scored, Statements } from "./statements.ts";
 
-const STATE = "content-player-1";
-
-export class XapiTracking implements Tracking {
+export class XapiTracking extends LrsTracking {
   readonly #query: URLSearchParams;
-  #lrs: Lrs | null = null;
-  #statements: Statements | null = null;
-  #waiting: Json[] = [];
-  #told = new Set<string>();
 
   constructor(query: string) {
+    super();
     this.#query = new URLSearchParams(query);
   }
 
   async begin(scope: Scope): Promise<Begun> {
     const place = launched(this.#query, scope.course.tracking?.activity ?? `urn:content:${scope.course.package_id}`);
-    this.#lrs = new Lrs(place);
-    this.#statements = new Statements(scope.course, place, { language: document.documentElement.lang });
-    this.#waiting = this.#kept();
-    const state = (await this.#lrs.state(STATE)) ?? "";
-    const [text = "", told = ""] = state.split("\n");
-    this.#told = new Set(told.split(",").filter(Boolean));
-    this.#waiting.push(this.#statements.about("initialized"));
-    await this.#flush();
+    const text = await this.open(new Lrs(place), new Statements(scope.course, place, { language: document.documentElement.lang }));
+    this.waiting = this.#kept();
+    this.push(this.about("initialized"));
+    await this.flush();
     return { text, learner: JSON.stringify(place.actor), language: null, review: false, mastery: null };
   }
 
-  answered(answered: Answered): void {
-    if (this.#statements) this.#push(this.#statements.answered(answered));
-  }
-
-  async save(snapshot: Snapshot): Promise<void> {
-    this.#judge(snapshot);
-    await this.#flush();
-    await this.#lrs?.keep(STATE, this.#document(snapshot));
-  }
-
   leave(snapshot: Snapshot): void {
-    if (!this.#lrs || !this.#statements) return;
-    this.#judge(snapshot);
-    this.#push(this.#statements.about("terminated", { duration: duration(snapshot.seconds) }));
-    void this.#lrs.statements(this.#waiting, true).then(() => this.#keep([]), () => undefined);
-    void this.#lrs.keep(STATE, this.#document(snapshot), true).catch(() => undefined);
+    if (!this.begun) return;
+    this.judge(snapshot);
+    this.push(this.about("terminated", { duration: duration(snapshot.seconds) }));
+    this.last(snapshot, true).then(() => this.#keep([]), () => undefined);
   }
 
-  /** Each of completed, passed and failed once, when the report kind says so. */
-  #judge({ status, standing, seconds }: Snapshot): void {
-    const tell = (verb: "completed" | "passed" | "failed", result: Json): void => {
-      if (this.#told.has(verb) || !this.#statements) return;
-      this.#told.add(verb);
-      this.#push(this.#statements.about(verb, { ...result, duration: duration(seconds) }));
-    };
-    if (status.completion === "completed") tell("completed", { completion: true, ...scored(standing) });
-    if (status.success === "passed") tell("passed", { success: true, ...scored(standing) });
-    if (status.success === "failed") tell("failed", { success: false, ...scored(standing) });
+  protected override judge(snapshot: Snapshot): void {
+    const { status, standing } = snapshot;
+    if (status.completion === "completed") this.tell("completed", snapshot, { completion: true, ...scored(standing) });
+    if (status.success === "passed") this.tell("passed", snapshot, { success: true, ...scored(standing) });
+    if (status.success === "failed") this.tell("failed", snapshot, { success: false, ...scored(standing) });
   }
 
-  #document = (snapshot: Snapshot): string => `${snapshot.text}\n${[...this.#told].join(",")}`;
-
-  #push(statement: Json): void {
-    this.#waiting.push(statement);
-    this.#keep(this.#waiting);
+  protected override push(statement: Json): void {
+    super.push(statement);
+    this.#keep(this.waiting);
   }
 
-  async #flush(): Promise<void> {
-    const sending = [...this.#waiting];
-    await this.#lrs?.statements(sending);
-    this.#waiting = this.#waiting.slice(sending.length);
-    this.#keep(this.#waiting);
+  protected override async flush(): Promise<void> {
+    await super.flush();
+    this.#keep(this.waiting);
   }
 
-  #key = (): string => `content-player/1/statements/${this.#lrs?.place.activity}/${this.#lrs?.place.registration ?? ""}`;
+  #key = (): string => `content-player/1/statements/${this.place.activity}/${this.place.registration ?? ""}`;
 
   #kept(): Json[] {
     try {
