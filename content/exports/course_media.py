@@ -43,12 +43,12 @@ EXTENSIONS = {
 
 def chosen_renditions(renditions: Sequence[Rendition], options: Options) -> list[Rendition]:
     """One rendition of each role for the profile; of pictures each width up to the profile's, so that a page can offer
-    them all; of films none where they are left out. In order of role, width and media type."""
-    chosen = {
-        each
-        for each in choose(renditions, options.profile)
-        if each.role != "image" and (options.video or each.role != "video")
-    }
+    them all. Where films are left out their sound and the stills of their scenes stand in, if a build made them. In order of
+    role, width and media type."""
+    offered = [each for each in renditions if options.video or each.role != "video"]
+    chosen = {each for each in choose(offered, options.profile) if each.role not in ("image", "still")}
+    if not options.video:
+        chosen |= {each for each in offered if each.role == "still"}
     pictures = [each for each in renditions if each.role == "image"]
     limit = max(PROFILES[options.profile].image_width, min((each.width or 0 for each in pictures), default=0))
     chosen |= {each for each in pictures if (each.width or 0) <= limit}
@@ -62,7 +62,7 @@ def media_path(rendition: Rendition) -> str:
 
 
 def rendition_document(each: Rendition, path: str) -> dict[str, Any]:
-    sizes = {"width": each.width, "height": each.height, "duration_s": each.duration_s}
+    sizes = {"width": each.width, "height": each.height, "duration_s": each.duration_s, "at_s": each.at_s}
     return {
         "role": each.role,
         "media_type": each.media_type,

@@ -163,7 +163,8 @@ def _longest_position(course: Mapping[str, Any], block: Mapping[str, Any]) -> in
     asset = cast("Mapping[str, Any] | None", course.get("assets", {}).get(block["asset"]))
     if asset is None:
         return len(to_base36(MAX_POSITION_S))
-    played = [each for each in asset["renditions"] if each["role"] == block["type"]]
+    # A film may be given as its sound alone.
+    played = [each for each in asset["renditions"] if each["role"] in (block["type"], "audio")]
     seconds = max((each.get("duration_s", MAX_POSITION_S) for each in played), default=0)
     return len(to_base36(min(math.ceil(seconds), MAX_POSITION_S))) if seconds else 0
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from content.drafts import parse as parse_draft
 from content.errors import ContentError
 from content.exports import Options
 from content.exports.course import make_course
@@ -143,6 +144,20 @@ def test_without_films():
     assert blocks(course)["v1"]["captions"]
     assert not any(path.endswith(".mp4") for path in course.media)
     assert any(path.endswith(".m4a") for path in course.media)
+
+
+def test_in_the_place_of_films_their_sound_and_the_stills_of_their_scenes():
+    lite = asset(
+        *ASSETS["film"].renditions,
+        rendition("audio", "audio/mp4", "film-speech", duration_s=61.5),
+        *(rendition("still", "image/webp", f"film-still-{at}", width=320, height=180, at_s=at) for at in (0.0, 20.0)),
+    )
+    assets = {each.asset: ASSETS[each.asset] for each in parse_draft(draft()).originals()} | {"film": lite}
+    for video, roles in ((True, {"video", "poster"}), (False, {"audio", "poster", "still"})):
+        course = make_course(manifest(assets=assets), Options("html", video=video))
+        found = course.document["assets"]["film"]["renditions"]
+        assert {each["role"] for each in found} == roles
+        assert [each["at_s"] for each in found if each["role"] == "still"] == ([] if video else [0.0, 20.0])
 
 
 def test_a_film_that_leaves_nothing_behind_is_told():
