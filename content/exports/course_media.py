@@ -52,7 +52,7 @@ def chosen_renditions(renditions: Sequence[Rendition], options: Options) -> list
     pictures = [each for each in renditions if each.role == "image"]
     limit = max(PROFILES[options.profile].image_width, min((each.width or 0 for each in pictures), default=0))
     chosen |= {each for each in pictures if (each.width or 0) <= limit}
-    return sorted(chosen, key=lambda each: (each.role, each.width or 0, each.media_type, each.digest))
+    return sorted(chosen, key=lambda each: (each.role, each.width or 0, each.at_s or 0, each.media_type, each.digest))
 
 
 def media_path(rendition: Rendition) -> str:
