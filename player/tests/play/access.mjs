@@ -55,10 +55,10 @@ async function results(name, job) {
   const unit = course.structure.units.find((each) => each.blocks.some((block) => block.type === "quiz"));
   await page.goto(`${server.base}/${name}/${job.page}#/${encodeURIComponent(unit.id)}`);
   await page.locator("button[type=submit]").first().click();
-  await axe(page, "an unanswered quiz sent");
+  await axe(page, `${name}: an unanswered quiz sent`);
   await readUnit(page, { ...unit, blocks: unit.blocks.filter((each) => each.type === "quiz") }, { right: false });
   await saved(page);
-  await axe(page, "results");
+  await axe(page, `${name}: results`);
   await context.close();
 }
 
@@ -117,6 +117,7 @@ try {
   for (const [name, job] of Object.entries(jobs)) await look(name, job);
   const [[name, job]] = Object.entries(jobs);
   await results(name, job);
+  if (jobs.dark) await results("dark", jobs.dark);
   await keyboard(name, job);
   await prints(name, job);
 } finally {

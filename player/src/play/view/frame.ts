@@ -90,8 +90,18 @@ export function about(context: Context): HTMLElement {
 
 export function themed(context: Context): void {
   const colours = context.course.metadata.theme?.colours;
-  const root = document.documentElement.style; // set by script, which a policy without inline styles allows
-  for (const [name, value] of Object.entries({ text: colours?.text, background: colours?.background, accent: colours?.accent })) {
-    if (value) root.setProperty(`--${name}`, value);
+  const { style } = document.documentElement; // set by script, which a policy without inline styles allows
+  for (const [name, value] of Object.entries({ text: colours?.text, background: colours?.background, accent: colours?.accent ?? colours?.text })) {
+    if (value) style.setProperty(`--${name}`, value);
   }
+  document.documentElement.classList.toggle("dark", colours ? luminance(colours.background) < 0.18 : false);
+}
+
+/** Relative luminance of #rrggbb, 0 to 1 (WCAG 2.2); below 0.18 white is read better than black. */
+function luminance(colour: string): number {
+  const [red, green, blue] = [1, 3, 5].map((at) => {
+    const part = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  }) as [number, number, number];
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
