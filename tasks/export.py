@@ -33,6 +33,8 @@ from tasks.progress import Progress, Stages, job_cancelled
 
 STAGES: Stages = {"plan": (0.0, 0.05), "write": (0.05, 0.97), "publish": (0.97, 1.0)}
 SEGMENT = 1 << 20
+RELEASE_ATTEMPTS = 30
+"""With a minute between the later ones: half an hour for a worker of the release that was asked to come or to take it."""
 ROW = """
     select e.export_id, e.package_id, e.version, e.format, e.options, e.published, e.exporter_version, e.player_version,
            e.state as export_state, e.job_id, e.size_bytes, e.digest, v.state, v.manifest_digest, p.revoked_at, p.course_id
@@ -59,7 +61,8 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
     async with Progress(connections, tenant, job_id, STAGES) as progress:
         with JOBS.timed(kind="export"), telemetry.span("export", tenant=tenant, job=job_id, attempt=job["attempt"]):
             try:
-                await progress.unless_cancelled(_Export(connections, tenant, job_id, row, progress).run())
+                counted = {**row, "attempt": job["attempt"]}
+                await progress.unless_cancelled(_Export(connections, tenant, job_id, counted, progress).run())
             except ContentError as error:
                 if error.code == "object-missing":  # withdrawn since the row was read? then that is what happened
                     async with connections.db.tenant(tenant) as tx:
@@ -116,10 +119,9 @@ class _Export:
     def _plan(self) -> ExportPlan:
         row, ours = self._row, player.load()
         if (row["exporter_version"], row["player_version"]) != (EXPORTER_VERSION, ours.version):
-            # While a release is rolled out. Its id says what it is made with, so one of the right release must take it.
-            raise ContentError(
-                "export-release", "Another release of the exporter was asked.", "It is tried again.", True
-            )
+            # While a release is rolled out. Its id says what it is made with, so a worker of the right release must take it.
+            told = "The exporter that took this is of another release than the one that was asked."
+            raise ContentError("export-release", told, "Ask for it again.", self._row["attempt"] < RELEASE_ATTEMPTS)
         key = places.manifest(self._tenant, row["package_id"], row["version"], row["manifest_digest"])
         body = self._connections.objects.get(key)
         if digest(body) != row["manifest_digest"]:

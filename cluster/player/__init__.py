@@ -1,4 +1,5 @@
-"""The learner's player as `make player` built it: a folder of this package, read once in a process.
+"""The learner's player as `make player` built it: a folder of this package, read once in a process, and again once it was
+built anew, so that all processes of a machine have the same.
 
 The folder is no part of the repository; a wheel has it as package data. Who needs the player and finds none is told what to
 do (`player-not-built`). After: `content.exports.plan_export`.
@@ -15,13 +16,28 @@ from content.exports.player_files import PlayerFiles, files_version
 BUILT = Path(__file__).parent / "built"
 LEARNER = BUILT / "learner"
 """The learner's page, which is served as it is and goes into no export."""
+_Seen = tuple[tuple[str, int, int], ...]
+"""Name, size and time of change of every file."""
 
 
-@functools.cache
 def load(folder: Path = BUILT) -> PlayerFiles:
     """Every file of an export's player, by its path below the folder. Blocks. Raises ContentError `player-not-built`."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and LEARNER.name not in path.parts)
-    if not paths:
+    return _read(folder, _look(folder))
+
+
+def _look(folder: Path) -> _Seen:
+    found: list[tuple[str, int, int]] = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        if name.parts[0] != LEARNER.name and path.is_file():
+            status = path.stat()
+            found.append((name.as_posix(), status.st_size, status.st_mtime_ns))
+    return tuple(sorted(found))
+
+
+@functools.lru_cache(maxsize=1)
+def _read(folder: Path, seen: _Seen) -> PlayerFiles:
+    if not seen:
         raise ContentError("player-not-built", "The learner's player was not built here.", "Run `make player`.")
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    files = {name: (folder / name).read_bytes() for name, _, _ in seen}
     return PlayerFiles(files_version(files), files)
