@@ -93,10 +93,13 @@ class Settings(BaseSettings):
         "",
         description="origin of a tenant's published exports and previews, with `{tenant}` in it; empty: there are none",
     )
-    preview_ttl_s: int = Field(3600, ge=1, description="how long the link of a preview works since it was asked for last")
+    preview_ttl_s: int = Field(
+        3600, ge=1, description="how long the link of a preview works since it was asked for last"
+    )
 
     learner_origin: str = Field(
-        "", description="origin of the local stack's learner page, which may ask the API; in production tenants list theirs"
+        "",
+        description="origin of the local stack's learner page, which may ask the API; in production tenants list theirs",
     )
 
     api_url: str = Field("", description="address of the API as its callers see it; proofs of devices name it")
@@ -218,7 +221,9 @@ class Settings(BaseSettings):
         if self.profile == "production" and self.sandbox == "none":
             raise ValueError("sandbox=none is for a local stack alone: in production, media are decoded in a sandbox")
         if self.profile == "production" and self.learner_origin:
-            raise ValueError("learner_origin is for a local stack alone: in production, tenants list their cors_origins")
+            raise ValueError(
+                "learner_origin is for a local stack alone: in production, tenants list their cors_origins"
+            )
         return self
 
     @classmethod
