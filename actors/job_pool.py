@@ -73,7 +73,7 @@ class JobReplica(QueueReplica):
             raise
         except Exception as error:  # every failure is decided here
             await asyncio.to_thread(failpoints.hit, f"{self.queue}.after_stop", self.settings)
-            log.warning("job failed", kind=self.queue, job=job, attempt=attempt, **describe(error))
+            log.warning("job failed", kind=begun["kind"], job=job, attempt=attempt, **describe(error))
             decision = jobs.decide(error, attempt, self.settings.job_max_attempts)
             async with db.tenant(tenant) as tx:
                 if await self._ended_as_asked(tx, job, entry):
