@@ -64,6 +64,8 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
                 counted = {**row, "attempt": job["attempt"]}
                 await progress.unless_cancelled(_Export(connections, tenant, job_id, counted, progress).run())
             except ContentError as error:
+                if error.code == "asset-damaged" and job["attempt"] >= connections.settings.job_max_attempts:
+                    error.retryable = False  # not on its way to us, but in the store: it stays so
                 if error.code == "object-missing":  # withdrawn since the row was read? then that is what happened
                     async with connections.db.tenant(tenant) as tx:
                         _wanted(await fetch_one(tx, ROW, [subject["export_id"]]), job_id)

@@ -150,7 +150,7 @@ def _offer(row: dict[str, Any], tenant: str, platform: Platform, now: datetime) 
     pem, expires = settings.edge_private_key.get_secret_value(), {"expires_in_s": settings.edge_ttl_s}
     edge = UrlSigner.of(settings.edge_url, settings.edge_key_id, pem, settings.edge_ttl_s)
     download = {"url": edge.url(f"/{row['key']}", now), "file_name": row["file_name"], **expires}
-    if not row["published"]:
+    if not row["published"] or not settings.site_url:
         return {"download": download, "site": None}
     origin = replace(edge, base_url=settings.site_url.format(tenant=tenant))
     folder = f"/{places.attempt_of(row['key'])}{places.SITE}"

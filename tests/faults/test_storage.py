@@ -11,7 +11,9 @@ import pytest
 from cluster.local.home import read_json
 from cluster.objects import Objects
 from content.errors import ContentError
+from tests.support import exports
 from tests.support.light import Light
+from tests.support.populated import Populated
 from tests.support.s3_proxy import S3Proxy
 from tests.support.settled import assert_settled
 from tests.support.tenants import Tenant
@@ -133,3 +135,46 @@ def test_the_proxy_passes_through_what_it_is_not_told_to_spoil(bare: Light, obje
     objects.put(KEY, BODY)
     assert direct.get(KEY) == objects.get(KEY) == BODY
     assert read_json(bare.home.settings)["s3_endpoint"] != f"http://127.0.0.1:{bare.port('s3')}"
+
+
+EXPORT_STORY = (
+    ("cut-get", "GET", "/packages/{tenant}/", 4),
+    ("busy", "GET", "/assets/{tenant}/", 6),
+    ("cut-get", "GET", "/assets/{tenant}/", 1),
+    ("spoil-get", "GET", "/assets/{tenant}/", 1),
+    ("busy", "PUT", "/exports/{tenant}/", 6),
+    ("cut-put", "PUT", "/exports/{tenant}/", 1),
+    ("spoil-put", "PUT", "/exports/{tenant}/", 1),
+)
+
+
+def test_an_export_gets_through_all_of_it(bare: Light, proxy: S3Proxy) -> None:
+    """What breaks off, or comes with another byte, is never in the file; nothing of the attempts before is left."""
+    owner = Populated(bare)
+    for kind in ("relay", "exporter"):
+        bare.worker(kind)
+    for kind, method, path, times in EXPORT_STORY:
+        proxy.begin(kind, method=method, path=path.format(tenant=owner.name), times=times, at=10)
+    try:
+        asked = owner.api.ask_export(owner.package_id, "html", video=False)
+        owner.api.wait(asked["job_id"], deadline_s=120)
+        until("every fault met", lambda: all(fault.hits for fault in proxy.faults), 5, lambda: proxy.faults)
+    finally:
+        proxy.clear()
+    shown = owner.api.export(asked["export_id"])
+    assert [name for name in exports.file_of(shown).namelist() if name.endswith(".webp")]
+    assert owner.api.job(asked["job_id"])["attempt"] > 1
+    assert len([key for key in exports.keys(owner) if asked["export_id"] in key]) == 1
+
+
+def test_an_asset_that_stays_damaged_fails_the_export_and_is_not_tried_for_ever(bare: Light, proxy: S3Proxy) -> None:
+    owner = Populated(bare)
+    bare.worker("exporter")
+    with proxy.doing("spoil-get", path=f"/assets/{owner.name}/", at=10):
+        asked = owner.api.ask_export(owner.package_id, "html", video=False)
+        with pytest.raises(ContentError) as failed:
+            owner.api.wait(asked["job_id"], deadline_s=120)
+    assert failed.value.code == "asset-damaged"
+    job = owner.api.job(asked["job_id"])
+    assert (job["state"], job["attempt"]) == ("failed", bare.settings.job_max_attempts)
+    assert owner.api.export(asked["export_id"])["state"] == "failed"
