@@ -99,7 +99,7 @@ def _times(name: str, told: str, *labels: str, bounds: tuple[float, ...] = SECON
     return Metric(name, "histogram", told, labels, bounds)
 
 
-POOL_DEPTH = _gauge("content_pool_depth", "What waits and is worked on: builds, bundles, or events.", "pool")
+POOL_DEPTH = _gauge("content_pool_depth", "What waits and is worked on: builds, bundles, exports, or events.", "pool")
 QUEUE_AGE = _gauge("content_queue_oldest_seconds", "How long the oldest entry that is due has waited.", "queue")
 QUEUE_PAUSED = _gauge("content_queue_paused", "1 while an operator has paused the queue.", "queue")
 OUTBOX_AGE = _gauge("content_outbox_oldest_seconds", "How long the oldest event has waited to be published.")
