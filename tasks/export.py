@@ -131,7 +131,8 @@ class _Export:
         options = Options(**{**row["options"], "languages": tuple(row["options"]["languages"])})
         manifest = parse(body)
         captions = {each.digest: b"".join(self._segments(each)) for each in caption_files(manifest)}
-        return plan_export(manifest, options, ours, captions=captions)
+        measured = player.measured(ours.version, EXPORTER_VERSION).get(options.format)
+        return plan_export(manifest, options, ours, measured, captions=captions)
 
     async def _unless_stopped(self, plan: ExportPlan) -> _Written:
         """The zip, written by a thread. It is told to stop when this task is, and is then waited for."""

@@ -8,6 +8,8 @@ do (`player-not-built`). After: `content.exports.plan_export`.
 from __future__ import annotations
 
 import functools
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from content.errors import ContentError
@@ -16,6 +18,8 @@ from content.exports.player_files import PlayerFiles, files_version
 BUILT = Path(__file__).parent / "built"
 LEARNER = BUILT / "learner"
 """The learner's page, which is served as it is and goes into no export."""
+MEASURED = Path(__file__).parent / "measured.json"
+"""What a browser found out about exports with the player and exporter that it names (`make measured`)."""
 _Seen = tuple[tuple[str, int, int], ...]
 """Name, size and time of change of every file."""
 
@@ -23,6 +27,14 @@ _Seen = tuple[tuple[str, int, int], ...]
 def load(folder: Path = BUILT) -> PlayerFiles:
     """Every file of an export's player, by its path below the folder. Blocks. Raises ContentError `player-not-built`."""
     return _read(folder, _look(folder))
+
+
+@functools.cache
+def measured(version: str, exporter: int) -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """By format and check, for a passport; nothing if it was measured for another player or exporter."""
+    document = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+    known = (document.get("player"), document.get("exporter")) == (version, exporter)
+    return document["formats"] if known else {}
 
 
 def _look(folder: Path) -> _Seen:

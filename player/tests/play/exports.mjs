@@ -11,6 +11,7 @@ import { serve } from "./platform.mjs";
 const jobs = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const server = await serve(Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, job.folder])));
 const browser = await launch();
+const version = browser.version();
 
 /** A fresh browser: nothing kept from before, nothing to be had but from this server; what went wrong is kept. */
 async function fresh(origin = server.base) {
@@ -76,6 +77,37 @@ async function window_(name, job) {
   const calls = await page.evaluate(() => globalThis.platform.calls);
   await context.close();
   return { calls, outside, errors };
+}
+
+/** Only opened, in a frame and in a window of its own, as the launch of each format is; kept is what the other side confirmed. */
+async function launches(name, job) {
+  const found = {};
+  for (const how of ["iframe", "popup"]) {
+    const { context, outside, errors } = await fresh();
+    const page = await context.newPage();
+    await page.goto(`${server.base}/platform`);
+    const address = `${server.base}/${name}/${job.page}`;
+    const url = job.format === "cmi5" || job.format === "xapi" ? `${address}?${launchQuery(job)}` : address;
+    if (job.format.startsWith("scorm")) await page.evaluate((edition) => globalThis.platform.make(edition, null, null), job.format === "scorm12" ? "1.2" : "2004");
+    if (how === "iframe") {
+      await page.evaluate((each) => globalThis.platform.launch(each), url);
+      await saved(await inFrame(page));
+    } else {
+      const [popup] = await Promise.all([context.waitForEvent("page"), page.evaluate((each) => void window.open(each, "course", "width=900,height=700"), url)]);
+      await popup.locator("h1").waitFor();
+      await saved(popup);
+    }
+    found[how] = { outside, errors };
+    await context.close();
+  }
+  return found;
+}
+
+function launchQuery(job) {
+  const actor = { objectType: "Agent", account: { homePage: "https://lms.example", name: randomUUID() } };
+  const registration = randomUUID();
+  if (job.format === "cmi5") return server.lrs.launchCmi5(server.base, { activity: `https://lms.example/${randomUUID()}`, registration, actor, moveOn: "Completed" }).query;
+  return new URLSearchParams({ endpoint: `${server.base}/lrs/`, auth: `Basic ${server.lrs.secret}`, actor: JSON.stringify(actor), registration });
 }
 
 async function cmi5(name, job) {
@@ -258,7 +290,7 @@ async function until(condition) {
   }
 }
 
-const ways = { scorm12: scorm, "scorm2004-3rd": scorm, "scorm2004-4th": scorm, cmi5, xapi, html, window: window_, installed, edge, middle, failing };
+const ways = { scorm12: scorm, "scorm2004-3rd": scorm, "scorm2004-4th": scorm, cmi5, xapi, html, window: window_, installed, edge, middle, failing, launches };
 const found = {};
 try {
   for (const [name, job] of Object.entries(jobs)) {
@@ -272,4 +304,4 @@ try {
   await browser.close();
   server.close();
 }
-console.log(JSON.stringify(found));
+console.log(JSON.stringify({ ...found, browser: version }));
