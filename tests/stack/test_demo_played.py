@@ -1,5 +1,5 @@
 """The demo course out of the whole service, played: built, exported in every format, downloaded by signed addresses, unzipped, and
-read from start to end in Chromium; the site from the edge behind its cookies. `make test-browser` runs it."""
+read from start to end in Chromium; the site and a preview from the edge behind their cookies. `make test-browser` runs it."""
 
 from __future__ import annotations
 
@@ -52,6 +52,9 @@ def played(running: Running, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     site = made(tenant, course, "html", publish=True, deadline_s=120)["site"]
     assert site is not None
     jobs["edge"] = {"folder": str(folder), "way": "edge", "url": site["link"]}
+    asked = tenant.api.ask_preview(course.draft_id, course.revision)
+    tenant.api.wait(asked["job_id"], deadline_s=120)
+    jobs["preview"] = {"folder": str(folder), "way": "edge", "url": tenant.api.preview(asked["preview_id"])["url"]}
     (folder / "jobs.json").write_text(json.dumps(jobs))
     home = folder / "chromium"
     home.mkdir()
@@ -76,8 +79,8 @@ def test_against_record_stores(played: dict[str, Any]) -> None:
         assert {"completed", "passed", "terminated"} <= set(verbs(statements))
 
 
-def test_as_a_site_from_the_disk_a_server_and_the_edge(played: dict[str, Any]) -> None:
-    for found in (*recorded(played, "html").values(), recorded(played, "edge")):
+def test_as_a_site_from_the_disk_a_server_the_edge_and_as_a_preview(played: dict[str, Any]) -> None:
+    for found in (*recorded(played, "html").values(), recorded(played, "edge"), recorded(played, "preview")):
         check_quiet(found)
         assert found["finished"] == FINISHED
     assert recorded(played, "html")["disk"]["captions"] == [["en", 3, "showing"], ["ar", None, "disabled"]]
