@@ -120,7 +120,8 @@ class _Export:
 
     def _plan(self) -> ExportPlan:
         row, ours = self._row, player.load()
-        if (row["exporter_version"], row["player_version"]) != (EXPORTER_VERSION, ours.version):
+        release = player.release(ours, EXPORTER_VERSION, row["format"])
+        if (row["exporter_version"], row["player_version"]) != (EXPORTER_VERSION, release):
             # While a release is rolled out. Its id says what it is made with, so a worker of the right release must take it.
             told = "The exporter that took this is of another release than the one that was asked."
             raise ContentError("export-release", told, "Ask for it again.", self._row["attempt"] < RELEASE_ATTEMPTS)

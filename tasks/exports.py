@@ -57,7 +57,7 @@ PLAN_AGAIN = """
 
 @dataclass(frozen=True)
 class Wanted:
-    """What somebody asked for. `player_version` is of the player that this release has."""
+    """What somebody asked for. `player_version` is what `cluster.player.release` says of the player that is here."""
 
     package_id: str
     version: int

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from content.canonical import canonical, digest
 from content.errors import ContentError
 from content.exports.player_files import PlayerFiles, files_version
 
@@ -35,6 +36,13 @@ def measured(version: str, exporter: int) -> Mapping[str, Mapping[str, Mapping[s
     document = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
     known = (document.get("player"), document.get("exporter")) == (version, exporter)
     return document["formats"] if known else {}
+
+
+def release(ours: PlayerFiles, exporter: int, format_name: str) -> str:
+    """What of a release the bytes of an export follow from beside the exporter: the player's version, and what was measured for
+    the format, since that stands in the passport."""
+    found = measured(ours.version, exporter).get(format_name)
+    return f"{ours.version}.{digest(canonical(found)).removeprefix('sha256:')[:8]}" if found else ours.version
 
 
 def _look(folder: Path) -> _Seen:

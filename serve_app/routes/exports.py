@@ -13,6 +13,7 @@ from cluster import database, places, player
 from cluster.cdn import UrlSigner
 from cluster.database import Transaction, fetch_one
 from content.errors import ContentError
+from content.exports import EXPORTER_VERSION
 from content.exports.options import Options
 from serve_app.auth import Authenticated, Platform
 from serve_app.idempotency import Idempotent
@@ -90,7 +91,7 @@ async def ask(
     options = Options(**body.model_dump(exclude={"package_id", "version", "publish"}))
     if body.publish:
         _require_publishable(body, platform)
-    player_version = (await asyncio.to_thread(player.load)).version
+    player_version = await asyncio.to_thread(lambda: player.release(player.load(), EXPORTER_VERSION, options.format))
     async with platform.db.tenant(caller.tenant) as tx:
         await once.begin(tx)
         number = body.version or await newest(tx, body.package_id)

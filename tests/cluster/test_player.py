@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,27 @@ def test_without_it_who_needs_it_is_told_what_to_do(tmp_path: Path) -> None:
         with pytest.raises(ContentError) as missing:
             player.load(folder)
         assert (missing.value.code, missing.value.remedy) == ("player-not-built", "Run `make player`.")
+
+
+def test_what_was_measured_is_another_release_for_that_format_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = player.PlayerFiles("861996fb22ba3a1c", {})
+
+    def told(passed: str) -> None:
+        found = {"formats": {"html": {"resume": {"result": passed}}}, "player": ours.version, "exporter": 1}
+        (tmp_path / "measured.json").write_text(json.dumps(found))
+        player.measured.cache_clear()
+
+    monkeypatch.setattr(player, "MEASURED", tmp_path / "measured.json")
+    player.measured.cache_clear()
+    try:
+        assert player.release(ours, 1, "html") == ours.version
+        told("passed")
+        first = player.release(ours, 1, "html")
+        assert first.startswith(f"{ours.version}.") and player.release(ours, 1, "xapi") == ours.version
+        assert player.release(ours, 2, "html") == ours.version
+        told("failed")
+        assert player.release(ours, 1, "html") not in (first, ours.version)
+    finally:
+        player.measured.cache_clear()
