@@ -108,13 +108,21 @@ class Planner:
         return tuple(found)
 
     def _assets(self, choices: Choices, files: Sequence[AssetFile]) -> tuple[PlannedAsset, ...]:
-        here, less = self.menu.shown(choices), {asset for asset, _ in choices.reduced}
+        whole, less = self.menu.shown(choices), {asset for asset, _ in choices.reduced}
+        # What only a lighter variant of a unit holds is less of it.
+        less |= {
+            file.asset
+            for each in self.variants
+            if choices.variants.get(each.unit) == each.name
+            for file in each.files
+            if file.asset not in whole
+        }
         theirs = _by_asset(files)
         return tuple(
             PlannedAsset(
                 asset,
-                "left-out" if asset not in here else "reduced" if asset in less else "whole",
-                tuple(theirs.get(asset, ())) if asset in here else (),
+                "reduced" if asset in less else "whole" if asset in whole else "left-out",
+                tuple(dict.fromkeys(theirs.get(asset, ()))),
             )
             for asset in sorted(self.manifest.document["assets"])
         )

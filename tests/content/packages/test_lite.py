@@ -67,6 +67,12 @@ def test_a_device_without_room_for_the_film_gets_it_before_the_unit_goes(manifes
     assert plan.bytes <= 1_000_000
     assert {file.role for file in plan.files if file.asset == "long"} == {"poster", "still", "audio"}
     assert plan.choices.variants == {"two": "lite"}
+    told = {each.asset: each for each in plan.assets}
+    assert {asset: each.state for asset, each in told.items()} == {
+        "long": "reduced", "long-words": "reduced", "pic": told["pic"].state, "short": "whole",
+    }  # fmt: skip
+    assert {file.digest for each in plan.assets for file in each.files} == {file.digest for file in plan.files}
+    assert len(told["pic"].files) == len(set(told["pic"].files))
     # What a bundler packs is made anew from the choices alone.
     menu = Menu.of(manifest, "desktop")
     choices = Choices.from_document(plan.choices.document())
