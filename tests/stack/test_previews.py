@@ -19,6 +19,7 @@ from serve_app.client import PreviewShown
 from tasks import gc
 from tests.support.connected import with_connections
 from tests.support.courses import Course
+from tests.support.killing import BUILDER, killed_at
 from tests.support.running import Running
 from tests.support.settled import assert_settled
 from tests.support.sites import Visitor
@@ -195,7 +196,7 @@ def test_its_link_ends_and_then_it_is_gone(tenant: Tenant) -> None:
     assert opened(tenant, anew).page().status_code == 200
     assert opened(tenant, short).answer.status_code == 403
     collect(tenant.running)
-    assert len({key.rpartition("/site/")[0] for key in keys(tenant)}) == 1
+    assert len({key.partition("/site/")[0] for key in keys(tenant)}) == 1
     assert opened(tenant, anew).page().status_code == 200
     ends_soon(tenant, 0)
     assert collect(tenant.running).ended_previews >= 1
@@ -290,6 +291,18 @@ def test_one_that_waits_is_cancelled_and_tried_again(tenant: Tenant) -> None:
     tenant.api.wait(asked["job_id"])
     assert opened(tenant, tenant.api.preview(asked["preview_id"])).page().status_code == 200
     assert_settled(tenant)
+
+
+def test_one_whose_worker_dies_is_made_once(tenant: Tenant) -> None:
+    save(tenant, course := tenant.course().text().picture("square", seed=7))
+    with killed_at(tenant, BUILDER, "preview.after_upload"):
+        asked = tenant.api.ask_preview(course.draft_id, 1)
+    tenant.api.wait(asked["job_id"], deadline_s=120)
+    shown = tenant.api.preview(asked["preview_id"])
+    assert shown["report"] is not None and shown["report"]["made"] == 0, "the first attempt had made them"
+    assert opened(tenant, shown).page().status_code == 200
+    assert_settled(tenant)
+    assert len({key.partition("/site/")[0] for key in keys(tenant)}) == 1
 
 
 def ends_soon(tenant: Tenant, seconds: int) -> None:
