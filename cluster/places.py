@@ -46,7 +46,7 @@ def attempt_of(key: str) -> str:
 
 def site_settings(tenant: str) -> str:
     """What the edge must know of a tenant to serve its sites; written by whoever changes the tenant's settings."""
-    return f"sites/{tenant}.json"
+    return f"sites/{tenant}/settings.json"
 
 
 def bundles(tenant: str) -> str:

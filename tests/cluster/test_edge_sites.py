@@ -128,7 +128,7 @@ async def test_the_policy_is_the_tenants_and_is_looked_up_for_every_tenant_once_
     for _ in range(3):
         assert (await found.headers("acme"))["content-security-policy"] == "frame-ancestors https://lms.example"
         assert (await found.headers("other"))["content-security-policy"] == DEFAULT_CSP
-    assert asked == ["sites/acme.json", "sites/other.json"]
+    assert asked == ["sites/acme/settings.json", "sites/other/settings.json"]
 
 
 async def test_without_the_store_no_site_is_served_under_a_policy_that_may_not_be_the_tenants() -> None:

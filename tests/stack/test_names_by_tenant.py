@@ -25,7 +25,7 @@ def test_every_blob_lies_below_its_kind_and_a_tenant(running: Running, tenant: P
     known = {row["tenant"] for row in running.rows("select tenant from tenants")}
     keys = [key for key, _ in running.objects.keys("")]
     assert any(key.split("/")[1] == tenant.name for key in keys)
-    strays = [key for key in keys if not key.startswith(KINDS) or key.split("/")[1] not in known]
+    strays = [key for key in keys if not key.startswith((*KINDS, "sites/")) or key.split("/")[1] not in known]
     assert strays == []
 
 
