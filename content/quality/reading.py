@@ -6,12 +6,17 @@ Looks at the HTML of the manifest, which is what players show, and names the tex
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from content.drafts.parts import escape
 from content.packages import Manifest
+
+KEPT_CHARS = 300
+"""Of the words of a heading or a link: enough to judge it, and to name it."""
+_SPACE = re.compile(r"\s+")
 
 
 @dataclass
@@ -61,13 +66,28 @@ def _read(html: str) -> Reading:
     return reader.found
 
 
+@dataclass
+class _Open:
+    """A heading or a link that has not ended."""
+
+    tag: str
+    href: str
+    words: str = ""
+
+    def add(self, words: str) -> None:
+        # Runs of white space count once, so that no room is lost to them.
+        if len(self.words) < KEPT_CHARS:
+            self.words = _SPACE.sub(" ", self.words + words).lstrip()[:KEPT_CHARS]
+
+
 class _Reader(HTMLParser):
-    """Reads what nh3 wrote, which is well formed."""
+    """Reads what nh3 wrote, which is well formed. Words go to the innermost open heading or link, which hands them on when
+    it ends: deep nesting costs no more than long text."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found = Reading()
-        self._open: list[tuple[str, str, list[str]]] = []  # headings and links: name, address, words so far
+        self._open: list[_Open] = []
         self._tables: list[Table] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -75,7 +95,7 @@ class _Reader(HTMLParser):
         if given.get("lang"):
             self.found.languages.append(given["lang"] or "")
         if _is_heading(tag) or (tag == "a" and given.get("href")):
-            self._open.append((tag, given.get("href") or "", []))
+            self._open.append(_Open(tag, given.get("href") or ""))
         elif tag == "table":
             self._tables.append(Table())
             self.found.tables.append(self._tables[-1])
@@ -88,17 +108,18 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "table" and self._tables:
             self._tables.pop()
-        if self._open and self._open[-1][0] == tag:
-            _, href, words = self._open.pop()
-            text = " ".join("".join(words).split())
+        if self._open and self._open[-1].tag == tag:
+            ended = self._open.pop()
             if tag == "a":
-                self.found.links.append((text, href))
+                self.found.links.append((ended.words.rstrip(), ended.href))
             else:
-                self.found.headings.append((int(tag[1]), text))
+                self.found.headings.append((int(tag[1]), ended.words.rstrip()))
+            if self._open:
+                self._open[-1].add(ended.words)
 
     def handle_data(self, data: str) -> None:
-        for _, _, words in self._open:
-            words.append(data)
+        if self._open:
+            self._open[-1].add(data)
 
 
 def _is_heading(tag: str) -> bool:

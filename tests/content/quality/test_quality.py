@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 
 from content.canonical import digest
 from content.drafts import validate
+from content.drafts.markup import to_html
 from content.errors import InvalidInput, Problem
 from content.media import Probe, Rendition
-from content.packages import AssetResult, Source, build_manifest, build_problems, media_findings
+from content.packages import AssetResult, Manifest, Source, build_manifest, build_problems, media_findings
 from content.quality import MAX_FINDINGS, RULES, QualityLimits, Report, assess, refuse_findings
+from content.quality.reading import KEPT_CHARS, Reading, read_texts
 from content.quality.rules import table
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -140,6 +143,35 @@ def test_the_same_thing_in_one_text_is_told_once():
         "link-vague",
         "link-vague",
     ]
+
+
+def read(html: str) -> Reading:
+    block = {"type": "text", "id": "t", "html": {"en": html}}
+    return read_texts(Manifest({"structure": {"units": [{"blocks": [block]}]}}))["/units/0/blocks/0/text/en"]
+
+
+def test_words_of_what_stands_in_a_heading_are_its_own_too():
+    found = read('<h2>\n  one <a href="https://x.example/">two <em>three</em>\n</a> four </h2>')
+    assert found.headings == [(2, "one two three four")]
+    assert found.links == [("two three", "https://x.example/")]
+
+
+def test_long_headings_are_cut_and_space_takes_no_room():
+    assert read(f"<h1>{' ' * 2000}a{' ' * 2000}b</h1>").headings == [(1, "a b")]
+    assert read(f"<h1>{'x' * 2000}</h1>").headings == [(1, "x" * KEPT_CHARS)]
+
+
+def test_deep_nesting_costs_no_more_than_its_length():
+    depth, length = 3000, 15
+    html = to_html(f"<h1><q>{'x' * length}" * depth, "html")
+    read("<h1>warm</h1>")
+    tracemalloc.start()
+    found = read(html)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [len(words) for _, words in found.headings][:22] == [min(KEPT_CHARS, length * n) for n in range(1, 23)]
+    assert len(found.headings) == depth
+    assert peak < 8 << 20
 
 
 def test_translations():
