@@ -52,7 +52,7 @@ class FormulaUnreadable(ValueError):
     """What is wrong with a formula, in words for its author."""
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=256)
 def mathml(latex: str, *, block: bool = False) -> str:
     """A `math` element for a formula without its dollars; `block`: on a line of its own. Raises FormulaUnreadable."""
     _refuse(latex)

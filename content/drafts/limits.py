@@ -21,5 +21,6 @@ MAX_ASSETS = 4000
 MAX_PROBLEMS = 500  # reported at once; what follows is counted, not listed
 MAX_FORMULAS = 1000  # in one text in one language; further ones stay as they are written
 MAX_FORMULAS_CHARS = 30_000  # of all formulas of one text: reading them costs ten times what other text costs
+MAX_COURSE_FORMULAS_CHARS = 200_000  # of all formulas of a course
 MAX_FORMULA_CHARS = 2000
 MAX_FORMULA_DEPTH = 40  # braces, brackets and environments within each other

@@ -8,6 +8,9 @@ strict content security policy.
 from __future__ import annotations
 
 import html
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Literal
@@ -17,7 +20,7 @@ from markdown_it import MarkdownIt
 
 from content.drafts.formula_marks import TOKEN, mark_formulas, replace_in_html
 from content.drafts.formulas import FormulaUnreadable, mathml
-from content.drafts.limits import MAX_FORMULAS, MAX_FORMULAS_CHARS
+from content.drafts.limits import MAX_COURSE_FORMULAS_CHARS, MAX_FORMULAS, MAX_FORMULAS_CHARS
 
 Format = Literal["markdown", "html"]
 
@@ -57,6 +60,14 @@ _ATTRIBUTES: dict[str, set[str]] = {
 }
 _MARKDOWN = mark_formulas(MarkdownIt("commonmark", {"html": True}).enable("table"))
 _SHOWN_CHARS = 40
+_course: ContextVar[_Course | None] = ContextVar("_course", default=None)
+
+
+@dataclass
+class _Course:
+    """How many characters the formulas of a course have had so far."""
+
+    chars: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,17 @@ class Marked:
     html: str
     removed: tuple[str, ...]
     unreadable: tuple[str, ...]
+
+
+@contextmanager
+def one_course() -> Generator[None]:
+    """The texts that are marked up within are those of one course: their formulas are bounded together. The same texts in the
+    same order come out the same."""
+    token = _course.set(_Course())
+    try:
+        yield
+    finally:
+        _course.reset(token)
 
 
 def to_html(text: str, form: Format = "markdown") -> str:
@@ -111,6 +133,11 @@ class _Formulas:
                 raise FormulaUnreadable(f"a text may have {MAX_FORMULAS} formulas, and this one has more")
             if self._chars > MAX_FORMULAS_CHARS:
                 raise FormulaUnreadable(f"the formulas of a text may have {MAX_FORMULAS_CHARS} characters together")
+            if (course := _course.get()) is not None:
+                course.chars += len(latex)
+                if course.chars > MAX_COURSE_FORMULAS_CHARS:
+                    told = f"the formulas of a course may have {MAX_COURSE_FORMULAS_CHARS} characters together"
+                    raise FormulaUnreadable(told)
             return mathml(latex, block=block)
         except FormulaUnreadable as error:
             cut = latex if len(latex) <= _SHOWN_CHARS else f"{latex[:_SHOWN_CHARS]}…"

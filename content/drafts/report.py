@@ -13,6 +13,7 @@ from content.canonical import canonical
 from content.drafts.checks import check
 from content.drafts.course import Draft
 from content.drafts.limits import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_PROBLEMS
+from content.drafts.markup import one_course
 from content.drafts.parts import take_apart
 from content.errors import ContentError, InvalidInput, Problem
 
@@ -42,7 +43,8 @@ def validate(document: Any) -> DraftReport:
     if refused := _refuse(document):
         return DraftReport(None, (refused,))
     parts = take_apart(cast("dict[str, Any]", document))
-    problems = parts.problems + list(check(parts))
+    with one_course():
+        problems = parts.problems + list(check(parts))
     errors = any(problem.severity == "error" for problem in problems)
     draft = None if errors else Draft.model_validate_json(json.dumps(document))
     return DraftReport(draft, _limited(problems))

@@ -13,6 +13,7 @@ from typing import Any
 from content.canonical import canonical, digest, parse_rfc3339
 from content.drafts.course import Draft, Sequencing
 from content.drafts.languages import direction
+from content.drafts.markup import one_course
 from content.errors import ContentError
 from content.packages.assets import AssetResult
 from content.packages.blocks import block_document
@@ -60,15 +61,18 @@ def build_manifest(
         "assistant": _assistant(draft, assistant),
         "toolchain": toolchain,
         "metadata": _metadata(draft),
-        "structure": {
-            "units": [
-                {"id": unit.id, "title": dict(unit.title), "blocks": [block_document(block) for block in unit.blocks]}
-                for unit in draft.units
-            ]
-        },
+        "structure": {"units": _units(draft)},
         "assets": _assets(draft, assets),
     }
     return Manifest(document)
+
+
+def _units(draft: Draft) -> list[dict[str, Any]]:
+    with one_course():
+        return [
+            {"id": unit.id, "title": dict(unit.title), "blocks": [block_document(block) for block in unit.blocks]}
+            for unit in draft.units
+        ]
 
 
 def _assistant(draft: Draft, answer: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 
 from content.drafts import validate
 from content.drafts.formulas import FormulaUnreadable, mathml
-from content.drafts.limits import MAX_FORMULA_CHARS, MAX_FORMULA_DEPTH, MAX_FORMULAS, MAX_FORMULAS_CHARS
-from content.drafts.markup import ALLOWED_TAGS, mark_up, to_html
+from content.drafts.limits import (
+    MAX_COURSE_FORMULAS_CHARS,
+    MAX_FORMULA_CHARS,
+    MAX_FORMULA_DEPTH,
+    MAX_FORMULAS,
+    MAX_FORMULAS_CHARS,
+)
+from content.drafts.markup import ALLOWED_TAGS, mark_up, one_course, to_html
+from content.packages import Source, build_manifest
 
 X = "<math><mrow><mi>x</mi></mrow></math>"
 X_BLOCK = '<math display="block"><mrow><mi>x</mi></mrow></math>'
@@ -154,13 +161,13 @@ def test_authors_characters_stay_characters():
     assert "&lt;img" in html
 
 
-def course(block: dict[str, object]) -> dict[str, object]:
+def course(*blocks: dict[str, object]) -> dict[str, object]:
     return {
         "language": "en",
         "title": {"en": "T"},
         "description": {"en": "D"},
         "license": "CC0-1.0",
-        "units": [{"id": "u", "title": {"en": "U"}, "blocks": [block]}],
+        "units": [{"id": "u", "title": {"en": "U"}, "blocks": list(blocks)}],
     }
 
 
@@ -208,6 +215,35 @@ def test_formulas_are_bounded_together():
     marked = mark_up(long * (MAX_FORMULAS_CHARS // 1000 + 2))
     assert marked.html.count("<math>") == MAX_FORMULAS_CHARS // 1000
     assert len(marked.unreadable) == 2
+
+
+def test_the_formulas_of_a_course_are_bounded_together():
+    text, over = ("$" + "x" * 1000 + "$ ") * 29, 29 * 7 - MAX_COURSE_FORMULAS_CHARS // 1000
+    document = course(*({"type": "text", "id": f"t{number}", "text": {"en": text}} for number in range(7)))
+    for _ in range(2):  # each has a budget of its own
+        report = validate(document)
+        assert report.draft is not None
+        assert [(each.pointer, each.code) for each in report.problems] == [
+            ("/units/0/blocks/6/text/en", "formula-unreadable")
+        ] * over
+        assert f"the formulas of a course may have {MAX_COURSE_FORMULAS_CHARS} characters together" in str(
+            report.problems
+        )
+        source = Source("c", "d", 1, "sha256:" + "0" * 64, "2026-01-01T00:00:00Z")
+        manifest = build_manifest(
+            tenant="t", package_id="p", version=1, draft=report.draft, source=source, assets={}, listing={},
+            assistant=None, toolchain="none",
+        )  # fmt: skip
+        shown = [block["html"]["en"] for block in manifest.document["structure"]["units"][0]["blocks"]]
+        assert [each.count("<math>") for each in shown] == [29] * 6 + [29 - over]
+        assert shown[6].count("<code>") == over
+
+
+def test_a_text_by_itself_has_no_part_in_the_budget_of_a_course():
+    text = ("$" + "x" * 1000 + "$ ") * 29
+    with one_course():
+        assert ["<code>" in to_html(text) for _ in range(7)] == [False] * 6 + [True]
+    assert "<code>" not in to_html(text)
 
 
 def test_a_text_of_too_many_formulas_keeps_the_rest_as_it_is_written():
@@ -268,7 +304,13 @@ def test_whatever_stands_between_dollars_nothing_but_allowed_elements_comes_out(
 
 def test_the_page_for_authors_names_what_is_known():
     page = (Path(__file__).resolve().parents[3] / "docs/texts.md").read_text()
-    for number in (MAX_FORMULA_CHARS, MAX_FORMULA_DEPTH, MAX_FORMULAS, MAX_FORMULAS_CHARS):
+    for number in (
+        MAX_FORMULA_CHARS,
+        MAX_FORMULA_DEPTH,
+        MAX_FORMULAS,
+        MAX_FORMULAS_CHARS,
+        MAX_COURSE_FORMULAS_CHARS,
+    ):
         assert str(number) in page
     names = "matrix smallmatrix array cases dcases align aligned split gather gathered multline eqnarray equation"
     for name in names.split():
