@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     preview_ttl_s: int = Field(
         3600, ge=1, description="how long the link of a preview works since it was asked for last"
     )
+    exports_waiting_max: int = Field(
+        200, ge=1, description="exports of a tenant that may wait to be made, and as many previews; more are refused"
+    )
 
     learner_origin: str = Field(
         "",

@@ -72,9 +72,9 @@ class Wanted:
         return derive_id("exp", tenant, self.package_id, self.version, self.options.format, options, *made_by)
 
 
-async def ask(tx: Transaction, tenant: str, wanted: Wanted) -> tuple[str, bool]:
-    """(id, whether a job was queued). Raises ContentError `not-found`, `version-not-published`, `version-withdrawn`,
-    `export-option`."""
+async def ask(tx: Transaction, tenant: str, wanted: Wanted, waiting_max: int) -> tuple[str, bool]:
+    """(id, whether a job was queued). A new one is refused where `waiting_max` of the tenant wait to be made. Raises
+    ContentError `not-found`, `version-not-published`, `version-withdrawn`, `export-option`, `too-many-waiting`."""
     export_id = wanted.id(tenant)
     there = await _held(tx, export_id)
     await _require_exportable(tx, wanted)
@@ -84,6 +84,8 @@ async def ask(tx: Transaction, tenant: str, wanted: Wanted) -> tuple[str, bool]:
         "format": wanted.options.format, "options": Jsonb(wanted.options.document()), "published": wanted.published,
         "exporter_version": EXPORTER_VERSION, "player_version": wanted.player_version, "job_id": job,
     }  # fmt: skip
+    if there is None:
+        await jobs.refuse_crowd(tx, "exports", waiting_max)
     if there is None and await fetch_one(tx, INSERT, row) is not None:
         await _queue(tx, tenant, job, export_id, wanted)
         return export_id, True

@@ -9,7 +9,7 @@ pure function. What users ask of a job (cancel, retry) is in `tasks/steering.py`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from psycopg.types.json import Jsonb
@@ -73,6 +73,16 @@ def problem_of(error: Exception) -> dict[str, Any]:
     if isinstance(error, InvalidInput):
         problem["problems"] = [entry.as_dict() for entry in error.problems]
     return problem
+
+
+async def refuse_crowd(tx: Transaction, what: Literal["exports", "previews"], most: int) -> None:
+    """Raises ContentError `too-many-waiting` where `most` of the tenant wait to be made. Who asks at the same moment as others
+    may go beyond it: it keeps a queue short, and need not be exact."""
+    waiting = f"select 1 from {what} where state = 'planned' limit %s"
+    row = await fetch_one(tx, f"select count(*) as found from ({waiting}) waiting", [most])
+    if row is not None and row["found"] >= most:
+        told = f"{most} {what} wait to be made already."
+        raise ContentError("too-many-waiting", told, "Ask again when some of them are made.", True)
 
 
 def job_id(tenant: str, kind: str, *subject: str | int) -> str:

@@ -59,12 +59,14 @@ class Wanted:
         return derive_id("prv", tenant, self.draft_id, self.revision, EXPORTER_VERSION, self.player_version)
 
 
-async def ask(tx: Transaction, tenant: str, wanted: Wanted, ttl_s: int) -> tuple[str, bool]:
-    """(id, whether a job was queued). One that is there lives for `ttl_s` from now on."""
+async def ask(tx: Transaction, tenant: str, wanted: Wanted, ttl_s: int, waiting_max: int) -> tuple[str, bool]:
+    """(id, whether a job was queued). One that is there lives for `ttl_s` from now on; a new one is refused where
+    `waiting_max` of the tenant wait to be made (ContentError `too-many-waiting`)."""
     preview_id = wanted.id(tenant)
     job = jobs.job_id(tenant, KIND, preview_id, str(uuid.uuid4()))
     there = await _held(tx, preview_id)
     if there is None:
+        await jobs.refuse_crowd(tx, "previews", waiting_max)
         row = {
             "tenant": tenant, "preview_id": preview_id, "draft_id": wanted.draft_id, "revision": wanted.revision,
             "exporter_version": EXPORTER_VERSION, "player_version": wanted.player_version, "job_id": job,

@@ -27,8 +27,8 @@ class Options:
     """One export of a package version.
 
     `report` is what the platform is told: the word for who has done the course, and the word for who has not. `mastery`
-    is the share of points (0–1) that is needed; None takes the course's own. `languages` empty means all. Raises
-    ContentError `export-option`.
+    is the share of points (0–1) that is needed, rounded to two digits: each value is a file of its own, so there are 101;
+    None takes the course's own. `languages` empty means all. Raises ContentError `export-option`.
     """
 
     format: str
@@ -50,8 +50,10 @@ class Options:
                 f"“unit” is not possible with the format “{self.format}”",
                 f"Use “course”, or {_listed(UNIT_FORMATS)}.",
             )
-        if self.mastery is not None and not _is_share(self.mastery):
-            raise _refused("mastery", f"{self.mastery!r} is no share of the points", "Use a number from 0 to 1.")
+        if self.mastery is not None:
+            if not _is_share(self.mastery):
+                raise _refused("mastery", f"{self.mastery!r} is no share of the points", "Use a number from 0 to 1.")
+            object.__setattr__(self, "mastery", abs(round(float(self.mastery), 2)))  # abs: there is but one zero
         if len(self.languages) > MAX_LANGUAGES or len(set(self.languages)) != len(self.languages):
             raise _refused("languages", "a language stands there twice, or there are too many", "Name each one once.")
         for tag in self.languages:
@@ -63,7 +65,7 @@ class Options:
         return {
             "format": self.format,
             "report": self.report,
-            "mastery": None if self.mastery is None else float(self.mastery),
+            "mastery": self.mastery,
             "packaging": self.packaging,
             "languages": list(self.languages),
             "profile": self.profile,

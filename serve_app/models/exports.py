@@ -19,7 +19,12 @@ _REPORT: Any = Field(
     "completed-incomplete",
     description="What the learning platform is told: the word for who has done the course, and the word for who has not.",
 )
-_MASTERY: Any = Field(None, ge=0, le=1, description="The share of points that is needed; null: the course's own.")
+_MASTERY: Any = Field(
+    None,
+    ge=0,
+    le=1,
+    description="The share of points that is needed, rounded to two digits; null: the course's own.",
+)
 _PACKAGING: Any = Field("course", description="One object for the course, or one for each unit (SCORM and cmi5).")
 _VIDEO: Any = Field(True, description="Without, films are given by their poster and transcript.")
 

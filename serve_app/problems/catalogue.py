@@ -113,6 +113,13 @@ _ROWS = (
     ProblemType("bundle-revoked", 410, "The bundle was taken back", "List the bundles again."),
     # Exports
     ProblemType("export-option", 422, "The export cannot be made so", "Use a value that the detail or remedy names."),
+    ProblemType(
+        "too-many-waiting",
+        429,
+        "The tenant has too many exports or previews waiting",
+        "Ask again when some of them are made, or cancel those that are not needed.",
+        retryable=True,
+    ),
     ProblemType("player-not-built", 501, "The learner's player is not part of this installation", "Run `make player`."),
     ProblemType("sites-not-served", 501, "This installation shows no pages", "Have the setting site_url set."),
     # Licences

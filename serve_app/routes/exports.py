@@ -78,7 +78,14 @@ async def list_exports(
     response_model=Export,
     summary="Export a version for a learning platform, a browser or a disk",
     responses={
-        **raises("not-found", "export-option", "version-not-published", "version-withdrawn", "player-not-built"),
+        **raises(
+            "not-found",
+            "export-option",
+            "version-not-published",
+            "version-withdrawn",
+            "too-many-waiting",
+            "player-not-built",
+        ),
         200: {"model": Export, "description": "It is there already."},
     },
 )
@@ -96,7 +103,7 @@ async def ask(
         await once.begin(tx)
         number = body.version or await newest(tx, body.package_id)
         wanted = Wanted(body.package_id, number, options, player_version, body.publish)
-        export_id, queued = await exports.ask(tx, caller.tenant, wanted)
+        export_id, queued = await exports.ask(tx, caller.tenant, wanted, platform.settings.exports_waiting_max)
         row = await _row(tx, export_id)
         if queued:
             about = {"package_id": body.package_id, "version": number, "format": body.format}

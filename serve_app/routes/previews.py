@@ -35,7 +35,7 @@ ROW = """
     response_model=Preview,
     summary="Show a draft that is not published",
     responses={
-        **raises("not-found", "sites-not-served", "player-not-built"),
+        **raises("not-found", "too-many-waiting", "sites-not-served", "player-not-built"),
         200: {"model": Preview, "description": "It is there already."},
     },
 )
@@ -53,7 +53,10 @@ async def ask(
         await once.begin(tx)
         if await fetch_one(tx, "select 1 as x from tenants") is None:
             raise not_found("tenant")
-        preview_id, queued = await previews.ask(tx, caller.tenant, wanted, platform.settings.preview_ttl_s)
+        limits = platform.settings
+        preview_id, queued = await previews.ask(
+            tx, caller.tenant, wanted, limits.preview_ttl_s, limits.exports_waiting_max
+        )
         if queued:
             about = {"draft_id": body.draft_id, "revision": body.revision}
             await record(tx, request, caller, "preview.requested", preview_id=preview_id, **about)

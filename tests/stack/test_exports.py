@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from cluster.objects import PIECE
+from cluster.settings import Settings
 from cluster.uploads import Upload
 from content.errors import ContentError
 from content.exports.options import FORMATS
@@ -123,6 +124,38 @@ def test_what_cannot_be_made_is_refused_when_it_is_asked_for(tenant: Tenant, sch
     # Another tenant's package is as absent as one that never was.
     assert refusal(tenant, course, version=1) == refusal(tenant, course) == "not-found"
     assert list(tenant.api.exports()) == []
+
+
+def test_a_tenant_with_too_many_that_wait_gets_no_further_one(tenant: Tenant) -> None:
+    course, rows = small(tenant), tenant.running.rows
+    rows(PAUSE)
+    try:
+        asked = ask(tenant, course, "html")
+        # As many as the setting says, less the one that is there.
+        copied = rows(
+            f"""insert into exports (tenant, export_id, package_id, version, format, options, published, exporter_version,
+                                     player_version, job_id)
+                select tenant, 'exp_' || lpad(n::text, 26, '0'), package_id, version, format, options, published,
+                       exporter_version, player_version, job_id
+                from exports, generate_series(2, {Settings().exports_waiting_max}) n
+                where export_id = '{asked["export_id"]}' returning export_id"""
+        )
+        assert len(copied) == Settings().exports_waiting_max - 1
+        refused = httpx.post(  # the client would try again for a while
+            f"{tenant.running.settings.api_url}/v1/exports", trust_env=False, headers=bearer(tenant, "content:write"),
+            json={"package_id": tenant.package(course), "format": "html", "mastery": 0.5},
+        )  # fmt: skip
+        assert (refused.status_code, refused.json()["code"]) == (429, "too-many-waiting")
+        assert ask(tenant, course, "html")["job_id"] == asked["job_id"]
+        rows(f"delete from exports where export_id = '{copied[0]['export_id']}' returning export_id")
+        assert ask(tenant, course, "html", mastery=0.5)["state"] == "planned"
+        rows(
+            f"""delete from exports where tenant = '{tenant.name}' and export_id like 'exp\_000000%'
+                returning export_id"""
+        )
+    finally:
+        rows(RESUME)
+    assert_settled(tenant)
 
 
 def test_it_is_cancelled_in_the_middle_and_asked_for_anew(tenant: Tenant) -> None:

@@ -40,6 +40,12 @@ def test_the_values_there_are_are_named():
         Options("scorm13")
 
 
+def test_a_mastery_has_two_digits():
+    assert Options("html", mastery=0.666666).mastery == Options("html", mastery=0.67).mastery == 0.67
+    values = {canonical(Options("html", mastery=number / 7000).document()) for number in range(7001)}
+    assert len(values | {canonical(Options("html", mastery=-0.0).document())}) == 101
+
+
 def test_equal_options_have_equal_documents():
     assert Options("html", mastery=1).document() == Options("html", mastery=1.0).document()
     assert canonical(Options("html", mastery=1).document()) == canonical(Options("html", mastery=1.0).document())

@@ -118,10 +118,10 @@ def test_masteryscore_only_where_the_platform_is_to_decide(report: str, mark: st
 
 
 def test_mastery_is_the_one_chosen():
-    root = tree(report="passed-failed", mastery=0.655)
+    root = tree(report="passed-failed", mastery=0.66)
     assert [each.text for each in root.iter("{*}masteryscore")] == ["66"]
-    root = tree(format="scorm2004-3rd", report="passed-failed", mastery=0.655)
-    assert [each.text for each in root.iter("{*}minNormalizedMeasure")] == ["0.6550"]
+    root = tree(format="scorm2004-3rd", report="passed-failed", mastery=0.66)
+    assert [each.text for each in root.iter("{*}minNormalizedMeasure")] == ["0.6600"]
 
 
 def test_without_points_nobody_is_judged_and_it_is_told():
