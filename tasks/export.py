@@ -131,7 +131,7 @@ class _Export:
             raise ContentError("manifest-changed", "The stored manifest is not the one that was signed.")
         options = Options(**{**row["options"], "languages": tuple(row["options"]["languages"])})
         manifest = parse(body)
-        captions = {each.digest: b"".join(self._segments(each)) for each in caption_files(manifest)}
+        captions = {each.digest: b"".join(self._segments(each)) for each in caption_files(manifest, options)}
         measured = player.measured(ours.version, EXPORTER_VERSION).get(options.format)
         return plan_export(manifest, options, ours, measured, captions=captions)
 

@@ -54,6 +54,16 @@ class ExportCourse:
     def sequencing(self) -> Mapping[str, Any] | None:
         return self.metadata.get("sequencing")
 
+    @property
+    def captions(self) -> Mapping[str, Stored]:
+        """The WebVTT files that films and sounds show, by path."""
+        return {
+            each["path"]: self.media[each["path"]]
+            for asset in self.document["assets"].values()
+            for each in asset["renditions"]
+            if each["role"] == "captions"
+        }
+
     def to_script(self) -> bytes:
         """course.js: a script, since a page opened from a disk may not fetch JSON."""
         return b"globalThis.course = " + canonical(self.document) + b";\n"
@@ -65,15 +75,13 @@ class ExportCourse:
 
 
 def captions_script(course: ExportCourse, captions: Mapping[str, bytes]) -> bytes | None:
-    """captions.js, path → WebVTT, of the captions that the course shows; None if there are none. A file without its bytes
-    is a mistake of the caller's (KeyError)."""
-    texts = {
-        each["path"]: captions[each["digest"]].decode()
-        for asset in course.document["assets"].values()
-        for each in asset["renditions"]
-        if each["role"] == "captions"
-    }
-    return b"globalThis.captions = " + canonical(texts) + b";\n" if texts else None
+    """captions.js, path → WebVTT, of the captions that the course shows; None if there are none, or if `captions`, by digest,
+    lacks one."""
+    shown = course.captions
+    if not shown or any(each.digest not in captions for each in shown.values()):
+        return None
+    texts = {path: captions[each.digest].decode() for path, each in shown.items()}
+    return b"globalThis.captions = " + canonical(texts) + b";\n"
 
 
 def points_of(unit: Mapping[str, Any]) -> float:

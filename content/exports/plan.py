@@ -6,7 +6,7 @@ Pure: the same manifest, options and player give the same plan, byte for byte. B
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from content.packages.manifest import Manifest
 
 __all__ = ["Entry", "ExportPlan", "Stored", "plan_export"]
 
+MAX_CAPTIONS_BYTES = 16 << 20
 LICENSES_FILE = "licenses.txt"
 SCHEMA_LICENSE_FILE = "control-documents-license.txt"
 Files = dict[str, bytes | Stored]
@@ -52,15 +53,11 @@ class _Written:
     roots: Sequence[tuple[str, str]] = ()
 
 
-def caption_files(manifest: Manifest) -> tuple[Stored, ...]:
-    """The WebVTT files of a package, each once: what `plan_export` wants the bytes of."""
-    found = {
-        each.digest: Stored(each.digest, each.size_bytes)
-        for asset in sorted(manifest.document["assets"])
-        for each in manifest.renditions(asset)
-        if each.role == "captions"
-    }
-    return tuple(found.values())
+def caption_files(manifest: Manifest, options: Options) -> tuple[Stored, ...]:
+    """The WebVTT files that an export shows, each once: what `plan_export` wants the bytes of. None where they are too large
+    together to be held in memory. Raises ContentError `export-language`."""
+    found = tuple({each.digest: each for each in make_course(manifest, options).captions.values()}.values())
+    return found if sum(each.size_bytes for each in found) <= MAX_CAPTIONS_BYTES else ()
 
 
 def plan_export(
@@ -75,7 +72,7 @@ def plan_export(
     """Plan one export.
 
     `captions` are the bytes of `caption_files`, by digest: a page that is opened from a disk may load no captions, so they
-    go into a script too. Without them films have captions only where a server is asked.
+    go into a script too. Without one of them films have captions only where a server is asked, which a finding says.
     `measured` has the results of the checks that only a browser can make, by the name of the check ({"result", "detail"},
     for this exporter and player version); what is absent is `not-run`. A `preview` of a draft (format html) says so on its page,
     and has no worker that would keep it on a device when its time is over. Raises ContentError `export-language`,
@@ -97,7 +94,14 @@ def plan_export(
         unlisted=_unlisted(written.manifest),
     )
     checks = (*run_checks(made), *passport.measured_checks(options, measured or {}))
-    findings = (*course.findings, *_no_points(course, options), *written.findings, *passport.check_findings(checks))
+    findings = (
+        *course.findings,
+        # A preview is never opened from a disk.
+        *(_captions_apart() if course.captions and spoken is None and not preview else ()),
+        *_no_points(course, options),
+        *written.findings,
+        *passport.check_findings(checks),
+    )
     keeping = (html.WORKER, html.PRECACHE) if preview else ()
     entries = [Entry(path, content) for path, content in files.items() if path not in keeping]
     document = passport.make_passport(
@@ -159,6 +163,14 @@ def _unlisted(manifest: str | None) -> frozenset[str]:
     if manifest is not None:
         return frozenset({manifest})
     return frozenset({html.PRECACHE, html.WORKER, LICENSES_FILE, passport.PASSPORT})
+
+
+def _captions_apart() -> Iterator[Problem]:
+    message = (
+        "The captions are not in the pages themselves, which have room for "
+        f"{MAX_CAPTIONS_BYTES >> 20} MiB: they are shown where a server sends the pages, and not where they are opened from a disk."
+    )
+    yield Problem("/assets", "export-captions-apart", message, "warning")
 
 
 def _no_points(course: ExportCourse, options: Options) -> list[Problem]:

@@ -122,7 +122,7 @@ def manifest_of(document: Mapping[str, Any], media: Media) -> Manifest:
 def export(document: Mapping[str, Any], media: Media, folder: Path, options: Options) -> ExportPlan:
     """Write an export, unzipped, into the folder."""
     manifest = manifest_of(document, media)
-    captions = {each.digest: media.blobs[each.digest] for each in caption_files(manifest)}
+    captions = {each.digest: media.blobs[each.digest] for each in caption_files(manifest, options)}
     plan = plan_export(manifest, options, player.load(), captions=captions)
     for entry in plan.entries:
         path = folder / entry.path

@@ -14,13 +14,26 @@ from lxml import etree
 
 from content.canonical import digest
 from content.errors import ContentError
-from content.exports import FORMATS, REPORTS, Options, PlayerFiles, files_version, plan_export
+from content.exports import (
+    FORMATS,
+    REPORTS,
+    ExportPlan,
+    Options,
+    PlayerFiles,
+    Stored,
+    caption_files,
+    files_version,
+    plan_export,
+)
 from content.exports.check import Made
 from content.exports.checks import run_checks
 from content.exports.course import make_course
 from content.exports.export_course import activity
+from content.exports.plan import MAX_CAPTIONS_BYTES
+from content.packages import Manifest
 from content.packages import parse as parse_manifest
 from tests.content.exports.examples import (
+    ASSETS,
     CMI5_SCHEMA,
     HOSTILE,
     REPO,
@@ -94,6 +107,64 @@ def test_another_process_gives_the_same_bytes():
     assert said == {
         f"{[digest(zip_bytes(plan(format=f))) for f in ('scorm12', 'scorm2004-4th', 'cmi5', 'html')]}\n".encode()
     }
+
+
+def words(**options: Any) -> tuple[tuple[Stored, ...], ExportPlan, ExportPlan]:
+    """The files of captions that are asked for; the plan that got them; the plan that lacks the last one."""
+    chosen = Options("html", **options)
+    wanted = caption_files(manifest(), chosen)
+    given = {each.digest: b"WEBVTT" for each in wanted}
+    lacking = {each.digest: b"WEBVTT" for each in wanted[:-1]}
+    whole, less = (plan_export(manifest(), chosen, player(), captions=each) for each in (given, lacking))
+    return wanted, whole, less
+
+
+def apart(made: ExportPlan) -> bool:
+    """Whether the captions are apart, which its author is told."""
+    there = "captions.js" in [entry.path for entry in made.entries]
+    told = "export-captions-apart" in [each.code for each in made.findings]
+    assert there != told
+    return told
+
+
+@pytest.mark.parametrize(("languages", "tags"), [((), ("ar", "en")), (("ar",), ("ar",)), (("en",), ("en",))])
+def test_captions_are_read_of_what_is_shown_alone(languages: tuple[str, ...], tags: tuple[str, ...]):
+    wanted, whole, lacking = words(languages=languages)
+    assert {each.digest for each in wanted} == {ASSETS[f"words-{tag}"].renditions[0].digest for tag in tags}
+    assert not apart(whole)
+    assert apart(lacking)
+    assert apart(plan(format="html", languages=languages))
+
+
+def test_the_same_captions_are_read_once_and_a_course_without_any_has_none_apart():
+    document = draft()
+    film = document["units"][0]["blocks"][2]
+    document["units"][0]["blocks"].append({**film, "id": "v2"})
+    assert len(caption_files(manifest(document), Options("html"))) == 2
+    del document["units"][0]["blocks"][4]
+    del film["captions"]
+    assert caption_files(manifest(document), Options("html")) == ()
+    made = plan(document, format="html")
+    assert "export-captions-apart" not in [each.code for each in made.findings]
+
+
+def test_a_preview_is_sent_by_a_server_and_has_its_captions_there():
+    made = plan_export(manifest(), Options("html"), player(), preview=True)
+    assert "export-captions-apart" not in [each.code for each in made.findings]
+
+
+def test_captions_that_are_too_large_together_stay_in_their_files():
+    def sized(size: int) -> Manifest:
+        document = json.loads(manifest().to_bytes())
+        for tag in ("en", "ar"):
+            document["assets"][f"words-{tag}"]["renditions"][0]["size_bytes"] = size
+        return Manifest(document)
+
+    assert len(caption_files(sized(MAX_CAPTIONS_BYTES // 2), Options("html"))) == 2
+    assert caption_files(sized(MAX_CAPTIONS_BYTES // 2 + 1), Options("html")) == ()
+    # In one language they are half as large.
+    assert len(caption_files(sized(MAX_CAPTIONS_BYTES // 2 + 1), Options("html", languages=("en",)))) == 1
+    assert apart(plan_export(sized(MAX_CAPTIONS_BYTES), Options("html"), player(), captions={}))
 
 
 def test_formats_and_packages_differ():
