@@ -169,16 +169,24 @@ async def withdraw(tx: Transaction, package_id: str, version: int, now: datetime
     )
 
 
-async def remove(tx: Transaction, export_id: str) -> None:
-    """Remove the row. Its job must have ended, or be about to."""
-    await tx.execute(b"delete from exports where export_id = %s", [export_id])
+async def remove(tx: Transaction, export_id: str) -> str | None:
+    """Remove the row; gives the key of its file, if it had one. Its job must have ended, or be about to."""
+    row = await fetch_one(tx, "delete from exports where export_id = %s returning key", [export_id])
+    return None if row is None else row["key"]
 
 
-async def remove_files(
-    connections: Connections, tenant: str, package_id: str, version: int, export_id: str = ""
-) -> None:
-    """Remove what was exported of a version, or one export alone, from the store; after the commit of its end. What is not
-    removed here garbage collection finds."""
-    prefix = places.exports(tenant, package_id, version, export_id)
+async def remove_files(connections: Connections, tenant: str, package_id: str, version: int) -> None:
+    """Remove all that was exported of a version from the store; after the commit of its end. What is not removed here garbage
+    collection finds."""
+    await _remove_below(connections, places.exports(tenant, package_id, version))
+
+
+async def remove_attempt(connections: Connections, key: str) -> None:
+    """Remove what one attempt wrote, of which `key` is the file; after the commit of its row's end. Whoever makes the same
+    export anew meanwhile writes elsewhere."""
+    await _remove_below(connections, f"{places.attempt_of(key)}/")
+
+
+async def _remove_below(connections: Connections, prefix: str) -> None:
     keys = await asyncio.to_thread(lambda: [key for key, _ in connections.objects.keys(prefix)])
     await asyncio.to_thread(connections.objects.delete, keys)

@@ -140,9 +140,10 @@ async def remove(export_id: Id, request: Request, caller: Authenticated, platfor
         except ContentError as error:
             if error.code != "job-ended":
                 raise
-        await exports.remove(tx, export_id)
+        key = await exports.remove(tx, export_id)
         await record(tx, request, caller, "export.removed", export_id=export_id, package_id=row["package_id"])
-    await exports.remove_files(platform, tenant, row["package_id"], row["version"], export_id)
+    if key is not None:
+        await exports.remove_attempt(platform, key)
 
 
 def _require_publishable(body: NewExport, platform: Platform) -> None:
