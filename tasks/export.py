@@ -64,8 +64,8 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
                 counted = {**row, "attempt": job["attempt"]}
                 await progress.unless_cancelled(_Export(connections, tenant, job_id, counted, progress).run())
             except ContentError as error:
-                if error.code == "asset-damaged" and job["attempt"] >= connections.settings.job_max_attempts:
-                    error.retryable = False  # not on its way to us, but in the store: it stays so
+                if stays_damaged(error.code, job["attempt"], connections.settings.job_max_attempts):
+                    error.retryable = False
                 if error.code == "object-missing":  # withdrawn since the row was read? then that is what happened
                     async with connections.db.tenant(tenant) as tx:
                         _wanted(await fetch_one(tx, ROW, [subject["export_id"]]), job_id)
@@ -75,6 +75,11 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
 def result_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """What a job that succeeded says came of it."""
     return {name: row[name] for name in ("export_id", "size_bytes", "digest")}
+
+
+def stays_damaged(code: str, attempt: int, max_attempts: int) -> bool:
+    """Whether bytes came wrong so often that they are so in the store, and not on their way to us."""
+    return code in ("asset-damaged", "object-truncated") and attempt >= max_attempts
 
 
 def file_name(course_id: str, version: int, format_name: str) -> str:

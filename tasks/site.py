@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 from cluster import places
 from cluster.objects import MEDIA_TYPE, Objects
+from content.errors import ContentError
 from content.exports import Entry, Stored
 
 AT_ONCE = 8
@@ -34,7 +36,7 @@ def publish(
     objects: Objects, tenant: str, folder: str, entries: Sequence[Entry], each: Callable[[float], None]
 ) -> None:
     """Put every entry below `folder`, an attempt's without `/` at its end. Blocks; `each` is told the share that
-    is done before each file, and may raise. Raises what the store raises."""
+    is done before each file, and may raise. Raises what the store raises; then what lies below `folder` is removed, if it can be."""
 
     def put(number: int, entry: Entry) -> None:
         each(number / len(entries))
@@ -44,10 +46,15 @@ def publish(
         else:
             objects.put(key, entry.content, media_type(entry.path))
 
-    with ThreadPoolExecutor(AT_ONCE) as workers:
-        try:
-            for _ in workers.map(put, range(len(entries)), entries):
-                pass
-        except BaseException:
-            workers.shutdown(cancel_futures=True)
-            raise
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as workers:
+            try:
+                for _ in workers.map(put, range(len(entries)), entries):
+                    pass
+            except BaseException:
+                workers.shutdown(cancel_futures=True)
+                raise
+    except BaseException:
+        with suppress(ContentError):  # what is left garbage collection finds
+            objects.delete([key for key, _ in objects.keys(f"{folder}/")])
+        raise

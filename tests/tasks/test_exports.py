@@ -10,7 +10,7 @@ import pytest
 from content.errors import ContentError
 from content.exports import Entry, Options, Stored
 from tasks import exports, site
-from tasks.export import file_name
+from tasks.export import file_name, stays_damaged
 from tasks.exports import Wanted
 
 WANTED = Wanted("pkg_1", 3, Options("html", languages=("en", "ar"), mastery=1), "861996fb22ba3a1c")
@@ -60,6 +60,17 @@ def test_what_may_not_be_handed_out_is_refused() -> None:
         assert refused.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("code", "attempt", "stays"),
+    [
+        ("asset-damaged", 3, True), ("asset-damaged", 2, False), ("object-truncated", 4, True),
+        ("object-truncated", 2, False), ("storage-unavailable", 9, False), ("object-missing", 9, False),
+    ],
+)  # fmt: skip
+def test_what_comes_wrong_each_time_is_not_asked_for_for_ever(code: str, attempt: int, stays: bool) -> None:
+    assert stays_damaged(code, attempt, 3) is stays
+
+
 class Store:
     """The calls of `cluster.objects.Objects` that publishing makes."""
 
@@ -71,6 +82,13 @@ class Store:
 
     def copy(self, source: str, key: str, media_type: str) -> None:
         self.there[key] = source, media_type
+
+    def keys(self, prefix: str) -> list[tuple[str, float]]:
+        return [(key, 0.0) for key in self.there if key.startswith(prefix)]
+
+    def delete(self, keys: list[str]) -> None:
+        for key in keys:
+            del self.there[key]
 
 
 ENTRIES = [
@@ -100,3 +118,30 @@ def test_publishing_ends_as_soon_as_it_is_to() -> None:
     with pytest.raises(ContentError):
         site.publish(store, "acme", "exports/acme/pkg_1/3/exp_1/0f", ENTRIES, stop)  # type: ignore[arg-type]
     assert store.there == {}
+
+
+class Full(Store):
+    """Takes no copies; and if it is `away`, removes nothing any more."""
+
+    def __init__(self, away: bool) -> None:
+        super().__init__()
+        self.away = away
+
+    def copy(self, source: str, key: str, media_type: str) -> None:
+        raise ContentError("storage-full", "There is no room.")
+
+    def delete(self, keys: list[str]) -> None:
+        if self.away:
+            raise ContentError("storage-unavailable", "The store does not answer.")
+        super().delete(keys)
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_of_a_site_that_cannot_be_published_nothing_is_left_where_that_is_possible(away: bool) -> None:
+    store, attempt = Full(away), "exports/acme/pkg_1/3/exp_1/0f"
+    store.there = {f"{attempt}/course.zip": (b"", ""), f"{attempt}0/course.zip": (b"", "")}
+    with pytest.raises(ContentError) as failed:
+        site.publish(store, "acme", attempt, [ENTRIES[1]], lambda _: None)  # type: ignore[arg-type]
+    assert failed.value.code == "storage-full"
+    assert (f"{attempt}/course.zip" in store.there) is away
+    assert f"{attempt}0/course.zip" in store.there
