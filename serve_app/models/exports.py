@@ -112,7 +112,7 @@ class Site(Answer):
 
 
 class ExportShown(Export):
-    """With what was checked, and the addresses of file and site: null unless it is `ready`."""
+    """With what was checked, and the addresses of file and site: null unless it is `ready` and its version published."""
 
     passport: dict[str, Any] | None = Field(
         description="The checks that were run, their results, and the versions of exporter and player; it is in the zip too."

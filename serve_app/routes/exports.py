@@ -121,9 +121,10 @@ async def show(export_id: Id, caller: Authenticated, platform: Platform) -> Expo
     async with platform.db.tenant(caller.tenant) as tx:
         row = await _row(tx, export_id)
         now = await database.now(tx)
-        if row["state"] == "ready":
+        offers = await _may_be_had(tx, row)
+        if offers:
             await tx.execute(USED, [export_id])
-    offered = _offer(row, caller.tenant, platform, now) if row["state"] == "ready" else {"download": None, "site": None}
+    offered = _offer(row, caller.tenant, platform, now) if offers else {"download": None, "site": None}
     return ExportShown.model_validate({**Export.row(row), **offered})
 
 
@@ -151,6 +152,20 @@ def _require_publishable(body: NewExport, platform: Platform) -> None:
         raise ContentError("export-option", f"A site is made of the format html, not of {body.format}.", "Use html.")
     if not platform.settings.site_url:
         raise ContentError("export-option", "No sites are published by this service.", "Leave out “publish”.")
+
+
+async def _may_be_had(tx: Transaction, row: dict[str, Any]) -> bool:
+    """Whether there is a file, and of a version that is still published: no address is signed that outlives a withdrawal."""
+    if row["state"] != "ready":
+        return False
+    version = await fetch_one(tx, exports.VERSION, [row["package_id"], row["version"]])
+    if version is None:
+        return False
+    try:
+        exports.refuse_unpublished(row["version"], version)
+    except ContentError:
+        return False
+    return True
 
 
 def _offer(row: dict[str, Any], tenant: str, platform: Platform, now: datetime) -> dict[str, Any]:

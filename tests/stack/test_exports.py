@@ -229,6 +229,13 @@ def test_a_withdrawn_version_takes_its_exports_along(tenant: Tenant) -> None:
 def test_a_revoked_package_takes_its_exports_along(tenant: Tenant) -> None:
     course = small(tenant)
     shown = made(tenant, course, "xapi")
+    taken_back = "update packages set revoked_at = {} where tenant = %s and package_id = %s returning package_id"
+    owned = tenant.name, tenant.package(course)
+    tenant.running.rows(taken_back.format("now()"), *owned)  # no address is given from that moment on
+    during = tenant.api.export(shown["export_id"])
+    assert (during["state"], during["download"], during["site"]) == ("ready", None, None)
+    tenant.running.rows(taken_back.format("null"), *owned)
+    assert tenant.api.export(shown["export_id"])["download"] is not None
     tenant.api.revoke("package", tenant.package(course), "All of it is wrong.")
     assert shown["download"] is not None
     until("the file gone", lambda: fetch(shown["download"]["url"]).status_code in (404, 410), WITHDRAWN_S)  # type: ignore[index]
