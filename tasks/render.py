@@ -149,7 +149,8 @@ def _file(decoding: Decoding) -> Probe:
     try:
         return _looked_at(decoding, "file")
     except ContentError as error:
-        if error.code not in ("media-unreadable", "render-failed"):
+        # What may go better another time is no fact about the file.
+        if error.retryable or error.code not in ("media-unreadable", "render-failed"):
             raise
         return Probe("file", PdfRecipe.media_type, unshown=error.message, size_bytes=size)
 

@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from cluster.settings import Settings
+from content.errors import ContentError
 from content.media import Probe, findings, plan
 from content.media.probe import Kind
+from tasks import render as rendering
 from tasks.render import look, probe, render
 from tests.support.sandboxes import sandboxed
 
@@ -120,3 +122,16 @@ def test_other_files_are_not_looked_into(tmp_path: Path):
     found = probe(path, KIND, SETTINGS)
     assert found == Probe(KIND, "application/octet-stream", size_bytes=path.stat().st_size)
     assert [each.name for each in plan(KIND, found)] == ["copy"]
+
+
+@pytest.mark.parametrize(("code", "retryable"), [("render-failed", True), ("media-unreadable", True), ("x", False)])
+def test_a_decoder_that_died_is_no_fact_about_a_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, retryable: bool
+):
+    def dies(*_: object) -> Probe:
+        raise ContentError(code, "The decoder ended with -9.", "", retryable)
+
+    monkeypatch.setattr(rendering, "_looked_at", dies)
+    with pytest.raises(ContentError) as died:
+        probe(pdf(tmp_path / "sheet.pdf", (595, 842)), KIND, SETTINGS)
+    assert died.value.code == code
