@@ -11,4 +11,4 @@ async function signIn(): Promise<Session> {
 const root = h("div", { id: "app" });
 document.getElementById("app")?.replaceWith(root);
 new LearnerPage(root, signIn).start().catch((error: unknown) => root.replaceChildren(h("p", { role: "alert" }, String(error))));
-navigator.serviceWorker?.register("sw.js").catch(() => undefined);
+navigator.serviceWorker?.register("sw.js", { updateViaCache: "none" }).catch(() => undefined);

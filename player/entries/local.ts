@@ -9,5 +9,5 @@ boot((course) => new LocalTracking(course.package_id));
 // A preview ends, so nothing of it is kept.
 const { course } = globalThis as { readonly course?: Course };
 if (!course?.tracking?.preview && "serviceWorker" in navigator && isSecureContext && location.protocol.startsWith("http")) {
-  navigator.serviceWorker.register("sw.js").catch(() => undefined); // without it the course still plays while there is a network
+  navigator.serviceWorker.register("sw.js", { updateViaCache: "none" }).catch(() => undefined); // without it the course still plays while there is a network
 }

@@ -15,7 +15,7 @@ interface Asking extends Waiting {
 }
 interface Worker {
   readonly precache: Precache;
-  readonly registration: { readonly scope: string };
+  readonly registration: { readonly scope: string; readonly active: unknown };
   readonly clients: { claim(): Promise<void> };
   skipWaiting(): Promise<void>;
   addEventListener(type: "install" | "activate", listener: (event: Waiting) => void): void;
@@ -32,8 +32,13 @@ const FAMILY = `content-player:${worker.registration.scope}:`;
 worker.addEventListener("install", (event) => {
   // Past the browser's own cache: of a film that the page has begun to load, that gives a part (206), which cannot be kept.
   const files = worker.precache.paths.map((path) => new Request(path, { cache: "reload" }));
-  event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(files)).then(() => worker.skipWaiting()));
+  event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(files)).then(skipFirst));
 });
+
+/** The first worker begins at once; a later one waits, so that a page that is open keeps the files that it was made of. */
+const skipFirst = async (): Promise<void> => {
+  if (worker.registration.active === null) await worker.skipWaiting();
+};
 
 worker.addEventListener("activate", (event) => {
   const old = (names: readonly string[]): readonly string[] => names.filter((name) => name.startsWith(FAMILY) && name !== NAME);
@@ -51,7 +56,8 @@ async function answer(request: Request): Promise<Response> {
   const known = await cache.match(folder ? "index.html" : request, { ignoreSearch: true });
   if (!known) return fetch(request);
   const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "");
-  if (!range) return known;
+  // A server that sends /index.html on to / leaves its mark, and no page may be opened from such an answer.
+  if (!range) return known.redirected ? new Response(await known.blob(), { status: 200, headers: known.headers }) : known;
   // Films are asked for in pieces; a cache has only wholes.
   const whole = await known.blob();
   const from = Number(range[1]);

@@ -53,7 +53,7 @@ def test_where_the_score_decides_there_is_none_until_all_is_handed_in(played: di
     assert any(call[1] == "cmi.suspend_data" and not call[2].endswith("!;") for call in calls[:scored]), (
         "it saved before"
     )
-    assert "!" in next(call[2] for call in reversed(calls[:scored]) if call[1] == "cmi.suspend_data")
+    assert "!" in next(call[2] for call in calls[scored:] if call[1] == "cmi.suspend_data"), "all is handed in"
 
 
 def test_a_unit_tells_those_that_wait_for_it_that_it_is_done(played: dict[str, Any]) -> None:

@@ -20,7 +20,11 @@ def test_the_pure_parts(tmp_path: Path) -> None:
     node("build.mjs", str(tmp_path))
     environment = {**os.environ, "STATE_VECTORS": str(ROOT / "tests" / "vectors" / "state")}
     done = subprocess.run(
-        [NODE, "--test", str(tmp_path / "play-unit.js")], cwd=PLAYER, env=environment, capture_output=True, text=True
+        [NODE, "--test", "--test-force-exit", str(tmp_path / "play-unit.js")],
+        cwd=PLAYER,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout[-6000:]
 

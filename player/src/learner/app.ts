@@ -39,7 +39,7 @@ export class LearnerPage {
     this.#signIn = signIn;
     this.#words = new Speaker(navigator.language);
     document.documentElement.lang = this.#words.tag;
-    document.documentElement.dir = this.#words.tag === "ar" ? "rtl" : "ltr";
+    document.documentElement.dir = this.#words.direction;
   }
 
   async start(): Promise<void> {
@@ -60,7 +60,7 @@ export class LearnerPage {
     document.title = words.say("learner.title");
     const button = (key: "learner.setup" | "learner.sync", work: () => Promise<void>): HTMLElement => h("p", {}, h("button", { type: "button", class: "main", onclick: () => void this.#try(work) }, words.say(key)));
     const body = device ? [await this.#courses(device), button("learner.sync", () => this.#sync(device))] : [h("p", {}, words.say("learner.setup.why")), button("learner.setup", () => this.#setUp())];
-    this.#root.replaceChildren(h("main", {}, h("h1", {}, words.say("learner.title")), this.#said, ...body));
+    this.#root.replaceChildren(h("main", {}, h("h1", { tabindex: -1 }, words.say("learner.title")), this.#said, ...body));
     this.#network();
   }
 
@@ -131,7 +131,7 @@ export class LearnerPage {
     }
     const tracking = new BundleTracking(await openProgress(), { tenant: device.tenant, learner: device.learner, packageId });
     const root = h("div");
-    this.#root.replaceChildren(h("p", { class: "all" }, h("a", { href: location.pathname }, this.#words.say("learner.back"))), root);
+    this.#root.replaceChildren(h("p", { class: "all", lang: this.#words.tag, dir: this.#words.direction }, h("a", { href: location.pathname }, this.#words.say("learner.back"))), root);
     const course = await courseOf(bundle);
     Object.assign(globalThis, { course }); // as on the page of an export: for whoever looks what is played
     await new Player({ course, files: new BundleFiles(bundle), tracking, root }).start();
@@ -146,6 +146,7 @@ export class LearnerPage {
       this.#say(navigator.onLine ? this.#words.say("learner.failed", { why: message(error) }) : this.#words.say("learner.offline"));
     } finally {
       for (const button of this.#root.querySelectorAll("button")) button.disabled = false;
+      if (document.activeElement === document.body) this.#root.querySelector("h1")?.focus(); // what was pressed is gone
     }
   }
 

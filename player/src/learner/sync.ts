@@ -1,6 +1,6 @@
 // Going online, as a browser does it: fresh lists, then the newest bundle of each course, each verified before it takes an older
 // one's place. What cannot be taken is told and left out; what was there before stays (docs/bundle-format.md).
-import { type Api, items } from "./api.ts";
+import { type Api, ApiProblem, items } from "./api.ts";
 import { download, DownloadFailed } from "../device/download.ts";
 import { install, list, type Shelf, takeInLists } from "../device/shelf.ts";
 import type { Lists } from "../reader/open.ts";
@@ -51,15 +51,19 @@ export async function sync(shelf: Shelf, api: Api, tell: (progress: Progress) =>
   const refused: { packageId: string; why: string }[] = [];
   for (const offer of await newest(api)) {
     const here = held.get(offer.package_id);
-    if (here?.bundleId === offer.bundle_id && sameBytes(here.licence, offer.licence)) continue;
     try {
-      await take(shelf, lists, offer, nowS, tell);
-      await api.post(`/v1/bundles/${offer.bundle_id}/licence/registrations`, {});
-      taken.push(offer.package_id);
+      if (here?.bundleId !== offer.bundle_id || !sameBytes(here.licence, offer.licence)) {
+        // Asked for again, since its addresses may have run out while another course came.
+        await take(shelf, lists, await api.get<Offer>(`/v1/bundles/${offer.bundle_id}`), nowS, tell);
+        taken.push(offer.package_id);
+      }
     } catch (error) {
       if (error instanceof TypeError) throw error; // the network
       refused.push({ packageId: offer.package_id, why: error instanceof Error ? error.message : String(error) });
+      continue;
     }
+    // That the licence is in use; doing it again changes nothing, and that it cannot be heard now stops nobody from learning.
+    await api.post(`/v1/bundles/${offer.bundle_id}/licence/registrations`, {}).catch(() => undefined);
   }
   return { taken, refused };
 }
@@ -68,7 +72,10 @@ export async function sync(shelf: Shelf, api: Api, tell: (progress: Progress) =>
 async function newest(api: Api): Promise<readonly Offer[]> {
   const best = new Map<string, { offer: Offer; order: readonly number[] }>();
   for await (const row of items<Row>(api, "/v1/bundles?state=ready")) {
-    const offer = await api.get<Offer>(`/v1/bundles/${row.bundle_id}`).catch(() => null); // superseded meanwhile
+    const offer = await api.get<Offer>(`/v1/bundles/${row.bundle_id}`).catch((error: unknown) => {
+      if (error instanceof ApiProblem && [404, 409, 410].includes(error.status)) return null; // superseded or revoked meanwhile
+      throw error;
+    });
     if (!offer) continue;
     // Read here to choose alone; every check of the format comes when it is installed.
     const bytes = utf8(offer.licence);

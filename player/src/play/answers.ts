@@ -68,7 +68,7 @@ export function readNumber(text: string): number | null {
 /** Words without what nobody means by them: spaces around and between, the form of accents, a last full stop. */
 function normal(text: string, caseSensitive: boolean): string {
   const same = text.normalize("NFC").trim().replace(/\s+/g, " ").replace(/[.。]$/, "");
-  return caseSensitive ? same : same.toLocaleLowerCase();
+  return caseSensitive ? same : same.toLowerCase();
 }
 
 /** Indexes 0 … length-1 in the order to show: as they are, or by the seed (mulberry32, Fisher and Yates from the end). */

@@ -1,6 +1,6 @@
 // Keeps what the learner did: into the journal at once, to the other side soon after, again and again while that fails. Says
 // truthfully where it stands: "saved" is said only of what was confirmed. Before: `player.ts`; after: a `Tracking`.
-import { type Journal, resumed } from "./journal.ts";
+import { type Entry, type Journal, resumed } from "./journal.ts";
 import type { Scope } from "./progress.ts";
 import { type Begun, type Snapshot, type Tracking, TrackingError } from "./tracking.ts";
 
@@ -18,9 +18,12 @@ export class Keeper {
   readonly #tell: (sign: Sign) => void;
   readonly #journalOf: (learner: string) => Journal;
   #journal: Journal | null = null;
+  #scope: Scope | null = null;
   #connected = false;
   #review = false;
+  #why: TrackingError["sentence"] | null = null; // why there is no connection
   #base = "";
+  #sent = "";
   #latest: Snapshot | null = null;
   #sending = false;
   #dirty = false;
@@ -36,6 +39,7 @@ export class Keeper {
 
   /** What to go on with, and what the other side told. Never rejects: without the other side the journal alone is used. */
   async begin(scope: Scope): Promise<Begun & { readonly why: TrackingError["sentence"] | null }> {
+    this.#scope = scope;
     try {
       const begun = await this.#tracking.begin(scope);
       this.#connected = true;
@@ -45,10 +49,14 @@ export class Keeper {
       if (begun.review) this.#tell({ state: "review", why: null, since: null });
       return { ...begun, text: resumed(begun.text, this.#journal.read()), why: null };
     } catch (error) {
-      this.#journal = this.#journalOf("");
-      const why = error instanceof TrackingError ? error.sentence : "no-lms";
-      this.#tell({ state: "kept", why, since: null });
-      return { text: this.#journal.read()?.text ?? "", learner: "", language: null, review: false, mastery: null, why };
+      const who = this.#tracking.who?.() ?? "";
+      this.#journal = this.#journalOf(who);
+      this.#why = error instanceof TrackingError ? error.sentence : "no-lms";
+      // Of somebody who is not known nothing is shown: on a shared computer it may be another's.
+      const entry = who ? this.#journal.read() : null;
+      this.#base = entry?.base ?? "";
+      this.#tell({ state: "kept", why: this.#why, since: null });
+      return { text: entry?.text ?? "", learner: who, language: null, review: false, mastery: null, why: this.#why };
     }
   }
 
@@ -59,57 +67,81 @@ export class Keeper {
     this.#dirty = true;
     this.#since ??= new Date();
     const kept = this.#write(snapshot.text);
-    if (!this.#connected) {
-      this.#tell({ state: kept ? "kept" : "lost", why: "no-lms", since: this.#since });
-      return;
-    }
-    if (this.#failures === 0) this.#schedule(now ? 0 : SOON_MS);
-    else this.#tell({ state: kept ? "kept" : "lost", why: null, since: this.#since });
+    if (!this.#connected || this.#failures > 0) {
+      this.#tell({ state: kept ? "kept" : "lost", why: this.#why, since: this.#since });
+      if (!this.#connected && this.#timer === undefined) this.#schedule(SOON_MS);
+    } else this.#schedule(now ? 0 : SOON_MS);
   }
 
   /** Try now: the learner asked, the network is back, or the page is being hidden. */
   flush(): void {
-    if (this.#dirty && this.#connected && !this.#review) this.#schedule(0);
+    if (this.#dirty && !this.#review) this.#schedule(0);
   }
 
   leave(snapshot: Snapshot): void {
-    if (!this.#connected) return;
     clearTimeout(this.#timer);
-    if (!this.#review) this.#write(snapshot.text);
-    this.#tracking.leave(snapshot);
+    const changed = this.#dirty || this.#sending;
+    if (changed && !this.#review) this.#write(snapshot.text);
+    if (this.#connected) this.#tracking.leave(snapshot, changed);
   }
 
   #schedule(delay: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#send(), delay);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#send();
+    }, delay);
   }
 
   async #send(): Promise<void> {
-    if (this.#sending || !this.#latest || !this.#dirty) return;
-    const snapshot = this.#latest;
+    if (this.#sending || !this.#dirty) return;
     this.#sending = true;
-    this.#dirty = false;
-    this.#tell({ state: "saving", why: null, since: this.#since });
     try {
+      if (!this.#connected && !(await this.#connect())) return;
+      const snapshot = this.#latest as Snapshot;
+      this.#dirty = false;
+      this.#tell({ state: "saving", why: null, since: this.#since });
+      this.#sent = snapshot.text;
+      this.#write(snapshot.text);
       await this.#tracking.save(snapshot);
       this.#failures = 0;
+      this.#why = null;
       this.#base = snapshot.text;
       this.#since = this.#dirty ? new Date() : null;
-      this.#write(this.#latest.text);
+      this.#write((this.#latest as Snapshot).text);
       if (!this.#dirty) this.#tell({ state: "saved", why: null, since: null });
       else this.#schedule(SOON_MS);
     } catch (error) {
-      this.#dirty = true;
-      this.#failures++;
-      const why = error instanceof TrackingError ? error.sentence : "lms-refused";
-      this.#tell({ state: this.#write(this.#latest.text) ? "kept" : "lost", why, since: this.#since });
-      this.#schedule(Math.min(LONGEST_MS, 1000 * 2 ** this.#failures));
+      this.#failed(error);
     } finally {
       this.#sending = false;
     }
   }
 
+  /** A start that failed for want of a network is tried again; of a platform that is not there it is not. */
+  async #connect(): Promise<boolean> {
+    if (this.#why !== "no-network" || !this.#scope) return false;
+    const begun = await this.#tracking.begin(this.#scope);
+    // Who went on elsewhere meanwhile has more there than here: that is not written over.
+    if (begun.text !== "" && begun.text !== this.#base) {
+      this.#why = "lms-refused";
+      return false;
+    }
+    this.#connected = true;
+    return true;
+  }
+
+  #failed(error: unknown): void {
+    this.#dirty = true;
+    this.#failures++;
+    this.#why = error instanceof TrackingError ? error.sentence : "lms-refused";
+    const kept = this.#latest !== null && this.#write(this.#latest.text);
+    this.#tell({ state: kept ? "kept" : "lost", why: this.#why, since: this.#since });
+    this.#schedule(Math.min(LONGEST_MS, 1000 * 2 ** this.#failures));
+  }
+
   #write(text: string): boolean {
-    return this.#journal?.write({ text, base: this.#base, at: new Date().toISOString() }) ?? false;
+    const entry: Entry = { text, base: this.#base, sent: this.#sent, at: new Date().toISOString() };
+    return this.#journal?.write(entry) ?? false;
   }
 }

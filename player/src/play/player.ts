@@ -33,7 +33,7 @@ export class Player implements Doings {
   #context!: Context;
   #shown = -1;
   #sign: Sign = { state: "idle", why: null, since: null };
-  readonly #line = h("p", { class: "sign", role: "status" });
+  readonly #line = h("p", { class: "sign", role: "status", tabindex: -1 });
   readonly #nav = h("nav", { id: "contents", tabindex: -1 });
   readonly #article = h("article");
   readonly #ways = h("p", { class: "ways" });
@@ -52,10 +52,11 @@ export class Player implements Doings {
     const { course } = this.#given;
     const begun = await this.#keeper.begin(this.#scope);
     if (begun.mastery !== null) this.#scope = { ...this.#scope, mastery: begun.mastery };
+    let foreign = false;
     try {
       if (begun.text) this.#state = decode(course, begun.text);
     } catch {
-      this.#state = EMPTY; // of another version, or not ours
+      foreign = true; // of another version, or not ours: it is not written over before something is done
     }
     this.#speak(this.#language(begun.language));
     this.#draw();
@@ -67,7 +68,7 @@ export class Player implements Doings {
     // A page that comes back as it was left has told the platform that it ended: it begins anew.
     addEventListener("pageshow", (event) => event.persisted && location.reload());
     addEventListener("pagehide", () => this.#keeper.leave(this.#snapshot()), { once: true });
-    this.#changed(false);
+    if (!foreign) this.#changed(false);
   }
 
   // -- what the parts of the page report ---------------------------------------------------------------------------------
@@ -137,10 +138,14 @@ export class Player implements Doings {
 
   #speak(language: string): void {
     const { course, files } = this.#given;
-    const languages = [...new Set([language, course.metadata.language])];
-    this.#context = { course, language, languages, words: new Speaker(language), files, doings: this };
-    document.documentElement.lang = language;
-    document.documentElement.dir = directionOf(course, language);
+    // An answer in any of the course's languages stays right in the others.
+    const languages = [...new Set([language, course.metadata.language, ...course.metadata.languages.map((each) => each.tag)])];
+    const words = new Speaker(language);
+    // Where the interface does not speak the course's language, the page is in the interface's, and each text says its own.
+    const page = words.tag === language.split("-")[0] ? language : words.tag;
+    this.#context = { course, language, languages, page, words, files, doings: this };
+    document.documentElement.lang = page;
+    document.documentElement.dir = page === language ? directionOf(course, language) : words.direction;
     document.title = pick(course.metadata.title, language, course.metadata.language).text;
   }
 
@@ -192,7 +197,7 @@ export class Player implements Doings {
     const moved = this.#shown !== -1 && this.#shown !== at;
     this.#shown = at;
     this.#watch?.disconnect();
-    this.#given.files.release?.();
+    if (moved) this.#given.files.release?.(); // not at the start: the logo is on its way
     for (const timer of this.#timers.values()) clearTimeout(timer);
     const heading = h("h1", { tabindex: -1 }, spoken(this.#context, unit.title));
     const placed = this.#scope.blocks.filter((each) => each.unit === at);
@@ -200,12 +205,12 @@ export class Player implements Doings {
     this.#article.replaceChildren(heading, ...views);
     this.#toggle(false);
     this.#observe(views);
+    if (moved && !resume) {
+      scrollTo(0, 0);
+      heading.focus(); // before the contents are drawn anew, or the link that was followed would stay as it is
+    }
     this.#refresh();
     if (resume) document.getElementById(`b-${placed.find((each) => each.index === this.#state.place)?.block.id ?? ""}`)?.scrollIntoView();
-    else if (moved) {
-      scrollTo(0, 0);
-      heading.focus();
-    }
   }
 
   /** A block counts as read once its end was in view for a moment; what is played or answered says so itself. */
@@ -269,8 +274,19 @@ export class Player implements Doings {
     for (const image of parts.flatMap((view) => [...view.querySelectorAll("img")])) image.loading = "eager";
     this.#watch?.disconnect();
     this.#article.replaceChildren(...parts);
+    void this.#printed();
+  }
+
+  /** Once the pictures are there, which a bundle decrypts first. A frame that may not print says nothing: then the page comes back. */
+  async #printed(): Promise<void> {
+    const images = [...this.#article.querySelectorAll("img")];
+    const late = new Promise((done) => setTimeout(done, 5000));
+    await Promise.race([late, Promise.all(images.map((each) => each.decode().catch(() => undefined)))]);
+    let printing = false;
+    addEventListener("beforeprint", () => (printing = true), { once: true });
     addEventListener("afterprint", () => this.#show(this.#shown, false), { once: true });
     print();
+    setTimeout(() => !printing && this.#show(this.#shown, false), 2000);
   }
 
   // -- keeping ---------------------------------------------------------------------------------------------------------------

@@ -43,8 +43,10 @@ export interface Tracking {
   answered(answered: Answered): void;
   /** Resolves only when the other side has confirmed that it is kept; rejects with a `TrackingError`. */
   save(snapshot: Snapshot): Promise<void>;
-  /** The page is being left: what can be sent now is sent, without waiting. Called once. */
-  leave(snapshot: Snapshot): void;
+  /** The page is being left: what can be sent now is sent, without waiting. Called once. `changed`: whether anything is not saved. */
+  leave(snapshot: Snapshot, changed: boolean): void;
+  /** The learner as far as the launch names them, before anything was asked: whose journal it is when `begin` fails. */
+  who?(): string;
 }
 
 /** `sentence` is a key of the locale files. */

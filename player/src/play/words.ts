@@ -19,6 +19,10 @@ export class Speaker {
     this.#words = LOCALES[this.tag] ?? en;
   }
 
+  get direction(): "ltr" | "rtl" {
+    return this.tag === "ar" ? "rtl" : "ltr";
+  }
+
   say(key: Key, given: Readonly<Record<string, string | number>> = {}): string {
     return this.#words[key].replace(/\{(\w+)\}/g, (whole, name: string) => (name in given ? this.#written(given[name] as string | number) : whole));
   }

@@ -61,6 +61,9 @@ export async function answerSome(page, quiz, kinds) {
   for (const question of quiz.questions) if (kinds.includes(question.kind)) await answer(page, quiz, question, true);
 }
 
+/** Whether the course has a film or sound for the block: then it has to play. */
+const playable = (page, block) => page.evaluate(({ asset, type }) => (globalThis.course.assets[asset]?.renditions ?? []).some((each) => each.role === type), block);
+
 /** Reads the unit that is shown. Waits, for each block, until the player has taken it as read. */
 export async function readUnit(page, unit, { right = true, stopBefore = null } = {}) {
   for (const block of unit.blocks) {
@@ -71,7 +74,7 @@ export async function readUnit(page, unit, { right = true, stopBefore = null } =
       for (const question of block.questions) await answer(page, block, question, right);
       await view.locator("button[type=submit]").click();
       await view.locator(".result").waitFor();
-    } else if ((block.type === "video" || block.type === "audio") && (await view.locator(block.type).count())) {
+    } else if ((block.type === "video" || block.type === "audio") && (await playable(page, block))) {
       await view.locator(block.type).evaluate(async (media) => {
         if (media.readyState < 1) await new Promise((done, failed) => (media.addEventListener("loadedmetadata", done), media.addEventListener("error", () => failed(new Error("not loaded")))));
         media.muted = true;

@@ -185,8 +185,10 @@ class Platform implements Tracking {
   failing: TrackingError | null = null;
   absent = false;
   left: string | null = null;
+  changed: boolean | null = null;
+  sentence: TrackingError["sentence"] = "no-lms";
   async begin() {
-    if (this.absent) throw new TrackingError("no-lms", "none");
+    if (this.absent) throw new TrackingError(this.sentence, "none");
     return { text: this.kept, learner: "x", language: null, review: false, mastery: null };
   }
   answered(): void {}
@@ -194,8 +196,9 @@ class Platform implements Tracking {
     if (this.failing) throw this.failing;
     this.kept = snapshot.text;
   }
-  leave(snapshot: Snapshot): void {
+  leave(snapshot: Snapshot, changed: boolean): void {
     this.left = snapshot.text;
+    this.changed = changed;
   }
 }
 
@@ -231,6 +234,53 @@ test("saved is said only once the platform has confirmed; while it fails, what i
   await until(() => signs.at(-1)?.state === "saved");
   assert.equal(platform.kept, "one");
   assert.equal(journal.entry?.base, "one");
+});
+
+test("what was sent and not confirmed counts as known: it may have arrived", async () => {
+  const platform = new Platform();
+  const journal = new Memory();
+  const keeper = new Keeper(platform, () => journal, () => undefined);
+  await keeper.begin(scopeOf(course(), null));
+  platform.failing = new TrackingError("no-network", "the answer is lost");
+  keeper.changed(snapshot("arrived"), true);
+  await until(() => journal.entry?.sent === "arrived");
+  keeper.changed(snapshot("later"));
+  platform.kept = "arrived"; // it did arrive
+  const next = new Keeper(platform, () => journal, () => undefined);
+  assert.equal((await next.begin(scopeOf(course(), null))).text, "later");
+});
+
+test("a start without a network is tried again, and what was done meanwhile is sent", async () => {
+  const platform = new Platform();
+  platform.absent = true;
+  platform.sentence = "no-network";
+  const journal = new Memory();
+  const keeper = new Keeper(platform, () => journal, () => undefined);
+  assert.equal((await keeper.begin(scopeOf(course(), null))).why, "no-network");
+  keeper.changed(snapshot("done offline"), true);
+  platform.absent = false;
+  keeper.flush();
+  await until(() => platform.kept === "done offline");
+});
+
+test("a page that is left unchanged writes over nothing", async () => {
+  const platform = new Platform();
+  const journal = new Memory();
+  const keeper = new Keeper(platform, () => journal, () => undefined);
+  await keeper.begin(scopeOf(course(), null));
+  journal.entry = { text: "of another tab", base: "", at: "" };
+  keeper.leave(snapshot("old"));
+  assert.equal(journal.entry.text, "of another tab");
+  assert.equal(platform.changed, false);
+});
+
+test("on a computer that many share, a failed start shows nobody another's answers", async () => {
+  const platform = new Platform();
+  platform.absent = true;
+  const journal = new Memory();
+  journal.entry = { text: "another learner's", base: "", at: "" };
+  const keeper = new Keeper(platform, () => journal, () => undefined);
+  assert.equal((await keeper.begin(scopeOf(course(), null))).text, "");
 });
 
 test("a closed tab loses nothing: the journal goes on, unless the learner went on elsewhere", async () => {

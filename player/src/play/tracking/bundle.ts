@@ -40,8 +40,8 @@ export class BundleTracking implements Tracking {
     await this.#touch(() => saveProgress(this.#database, this.#key, { item: ITEM, savedAt: Math.floor(Date.now() / 1000), value }));
   }
 
-  leave(snapshot: Snapshot): void {
-    void this.save(snapshot).catch(() => undefined); // a transaction that was begun ends by itself; the journal has it too
+  leave(snapshot: Snapshot, changed: boolean): void {
+    if (changed) void this.save(snapshot).catch(() => undefined); // a transaction that was begun ends by itself; the journal has it too
   }
 
   async #touch<T>(work: () => Promise<T>): Promise<T> {

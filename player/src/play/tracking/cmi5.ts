@@ -7,7 +7,7 @@ import { duration } from "./interactions.ts";
 import { type Json, Lrs } from "./lrs.ts";
 import { LrsTracking, type Verdict } from "./lrs-tracking.ts";
 import { scored, Statements } from "./statements.ts";
-import { launched } from "./xapi.ts";
+import { actorOf, launched } from "./xapi.ts";
 
 const CMI5 = { id: "https://w3id.org/xapi/cmi5/context/categories/cmi5" };
 const MOVEON = { id: "https://w3id.org/xapi/cmi5/context/categories/moveon" };
@@ -30,7 +30,7 @@ export class Cmi5Tracking extends LrsTracking {
     if (!fetchUrl || !place.registration || !place.activity) throw new TrackingError("no-lms", "no fetch, registration or activityId in the address");
     const lrs = new Lrs({ ...place, authorization: `Basic ${await token(fetchUrl)}` });
     const launch = JSON.parse((await lrs.state("LMS.LaunchData")) ?? "{}") as LaunchData;
-    const preferences = await lrs.profile("cmi5LearnerPreferences");
+    const preferences = await lrs.profile("cmi5LearnerPreferences").catch(() => null);
     this.#normal = (launch.launchMode ?? "Normal") === "Normal";
     this.#mastery = launch.masteryScore ?? null;
     const text = await this.open(lrs, new Statements(scope.course, place, launch.contextTemplate ?? {}));
@@ -38,6 +38,10 @@ export class Cmi5Tracking extends LrsTracking {
     await this.flush();
     const language = String(preferences?.["languagePreference"] ?? "").split(",")[0] ?? "";
     return { text, learner: JSON.stringify(place.actor), language: language || null, review: !this.#normal, mastery: this.#mastery };
+  }
+
+  who(): string {
+    return actorOf(this.#query);
   }
 
   override answered(answered: Answered): void {

@@ -19,7 +19,8 @@ export class LocalTracking implements Tracking {
     this.#touch(() => localStorage.setItem(this.#key, snapshot.text));
   }
 
-  leave(snapshot: Snapshot): void {
+  leave(snapshot: Snapshot, changed: boolean): void {
+    if (!changed) return; // another tab may have gone further
     try {
       localStorage.setItem(this.#key, snapshot.text);
     } catch {

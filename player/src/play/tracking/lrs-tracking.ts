@@ -6,6 +6,7 @@ import { duration } from "./interactions.ts";
 import { type Json, Lrs, type Place } from "./lrs.ts";
 import { Statements, type Verb } from "./statements.ts";
 
+const LAST_CHARS = 50_000;
 const STATE = "content-player-1";
 export type Verdict = "completed" | "passed" | "failed";
 
@@ -51,6 +52,8 @@ export abstract class LrsTracking implements Tracking {
   /** The last words of a page that is going: sent without waiting; `kept` says whether the state is among them. */
   protected async last(snapshot: Snapshot, kept: boolean): Promise<void> {
     const { lrs } = this.#connected();
+    // A request that outlives its page holds 64 KiB at most: answers give way to the verdicts, which come last.
+    while (JSON.stringify(this.waiting).length > LAST_CHARS && this.waiting.length > 1) this.waiting.shift();
     const sent = [lrs.statements(this.waiting, true), ...(kept ? [lrs.keep(STATE, this.#document(snapshot), true)] : [])];
     await Promise.all(sent);
   }

@@ -24,7 +24,12 @@ export class Lrs {
   async statements(statements: readonly Json[], keepalive = false): Promise<void> {
     if (!statements.length) return;
     const answer = await this.#ask("POST", "statements", {}, JSON.stringify(statements), keepalive);
-    if (!answer.ok && answer.status !== 409) throw new TrackingError("lms-refused", `statements: ${answer.status} ${await answer.text()}`);
+    if (answer.status === 409) {
+      // One of them is there already, and the store refused them all for it.
+      if (statements.length > 1) for (const each of statements) await this.statements([each], keepalive);
+      return;
+    }
+    if (!answer.ok) throw new TrackingError("lms-refused", `statements: ${answer.status} ${await answer.text()}`);
   }
 
   /** The text of a state document; null if there is none. */

@@ -26,6 +26,7 @@ export abstract class ScormTracking implements Tracking {
   #api: Api | null = null;
   #waiting: Answered[] = [];
   #ended = false;
+  #review = false;
   /** The number of the next interaction. */
   protected count = 0;
   protected language = "";
@@ -50,17 +51,18 @@ export abstract class ScormTracking implements Tracking {
     if (!isTrue(this.#call(names.initialize, ""))) throw this.#refused(names.initialize);
     this.count = Number(this.get("cmi.interactions._count")) || 0;
     this.language = this.get(names.language);
+    this.#review = this.get(names.mode) === "review";
     return {
       text: this.get("cmi.suspend_data"),
       learner: this.get(names.learner),
       language: this.language || null,
-      review: this.get(names.mode) === "review",
+      review: this.#review,
       mastery: share(this.get(names.mastery), names.masteryMost),
     };
   }
 
   answered(answered: Answered): void {
-    this.#waiting.push(answered);
+    if (!this.#review) this.#waiting.push(answered);
   }
 
   async save(snapshot: Snapshot): Promise<void> {
@@ -72,8 +74,10 @@ export abstract class ScormTracking implements Tracking {
     if (this.#ended || !this.#api) return;
     this.#ended = true;
     try {
-      this.#write(snapshot);
-      this.#call(this.#names.commit, "");
+      if (!this.#review) {
+        this.#write(snapshot);
+        this.#call(this.#names.commit, "");
+      }
     } catch {
       // The journal has it; the next launch tries again.
     }
@@ -95,14 +99,15 @@ export abstract class ScormTracking implements Tracking {
   }
 
   #write(snapshot: Snapshot): void {
-    const { length } = snapshot.text;
-    if (length > this.#names.suspendChars) throw new TrackingError("lms-refused", `suspend_data of ${length} characters`);
-    this.set("cmi.suspend_data", snapshot.text);
+    // What was reached first: a platform that cannot keep the state still hears of it.
     this.write(snapshot);
     while (this.#waiting[0]) {
       this.tell(this.#waiting[0]);
       this.#waiting.shift();
     }
+    const { length } = snapshot.text;
+    if (length > this.#names.suspendChars) throw new TrackingError("lms-refused", `suspend_data of ${length} characters`);
+    this.set("cmi.suspend_data", snapshot.text);
   }
 
   protected get(name: string): string {

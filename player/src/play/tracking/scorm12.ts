@@ -1,8 +1,10 @@
 // SCORM 1.2. `lesson_location` holds the block, `lesson_status` and `score` what the report kind says. There is no scaled score:
 // `raw` is 0–100, as platforms show it. `exit` is "suspend", or platforms forget the state.
-import type { Answered, Snapshot } from "../tracking.ts";
+import type { Answered, Begun, Snapshot } from "../tracking.ts";
 import { identifier, pattern, response, timespan, TYPES } from "./interactions.ts";
 import { rounded, ScormTracking } from "./scorm.ts";
+
+const RANKS: readonly string[] = ["not attempted", "browsed", "incomplete", "failed", "completed", "passed"];
 
 export class Scorm12Tracking extends ScormTracking {
   constructor() {
@@ -14,14 +16,25 @@ export class Scorm12Tracking extends ScormTracking {
     });
   }
 
+  #told = "";
+  #score = 0;
+
+  override async begin(): Promise<Begun> {
+    const begun = await super.begin();
+    this.#told = this.get("cmi.core.lesson_status");
+    this.#score = Number(this.get("cmi.core.score.raw")) || 0;
+    return begun;
+  }
+
+  /** Nothing that was told at an earlier launch is taken back: a new version of the course begins with an empty state. */
   protected override write({ place, standing, status, seconds }: Snapshot): void {
     this.set("cmi.core.lesson_location", place);
-    if (standing.score) {
-      this.set("cmi.core.score.min", "0");
-      this.set("cmi.core.score.max", "100");
+    if (standing.score && standing.score.scaled * 100 >= this.#score) {
+      this.optional("cmi.core.score.min", "0"); // optional in 1.2, as max is
+      this.optional("cmi.core.score.max", "100");
       this.set("cmi.core.score.raw", rounded(standing.score.scaled * 100));
     }
-    this.set("cmi.core.lesson_status", status.lesson);
+    if (RANKS.indexOf(status.lesson) >= RANKS.indexOf(this.#told)) this.set("cmi.core.lesson_status", status.lesson);
     this.set("cmi.core.exit", "suspend");
     this.set("cmi.core.session_time", timespan(seconds));
   }

@@ -6,6 +6,7 @@ import { rounded, ScormTracking } from "./scorm.ts";
 
 export class Scorm2004Tracking extends ScormTracking {
   #done: number | null = null;
+  #told = { completion: "", success: "", scaled: -1 };
 
   constructor() {
     super({
@@ -18,15 +19,17 @@ export class Scorm2004Tracking extends ScormTracking {
 
   protected override write({ place, standing, status, allDone, seconds }: Snapshot): void {
     this.set("cmi.location", place);
-    if (standing.score) {
+    // Nothing that was told at an earlier launch is taken back: a new version of the course begins with an empty state.
+    const { completion, success, scaled } = this.#told;
+    if (standing.score && standing.score.scaled >= scaled) {
       this.set("cmi.score.min", "0");
       this.set("cmi.score.max", rounded(standing.score.max));
       this.set("cmi.score.raw", rounded(standing.score.raw));
       this.set("cmi.score.scaled", rounded(standing.score.scaled));
     }
     this.set("cmi.progress_measure", rounded(standing.progress));
-    this.set("cmi.completion_status", status.completion);
-    this.set("cmi.success_status", status.success);
+    if (completion !== "completed") this.set("cmi.completion_status", status.completion);
+    if (success !== "passed" && (success !== "failed" || status.success !== "unknown")) this.set("cmi.success_status", status.success);
     // Units that wait for this one look at an objective of their own (content/exports/sequencing.py).
     if (allDone && this.#done !== null) this.optional(`cmi.objectives.${this.#done}.success_status`, "passed");
     this.set("cmi.exit", "suspend");
@@ -38,6 +41,8 @@ export class Scorm2004Tracking extends ScormTracking {
     const count = Number(this.get("cmi.objectives._count")) || 0;
     const ids = Array.from({ length: count }, (_, at) => this.get(`cmi.objectives.${at}.id`));
     this.#done = ids.includes("done") ? ids.indexOf("done") : null;
+    const scaled = this.get("cmi.score.scaled");
+    this.#told = { completion: this.get("cmi.completion_status"), success: this.get("cmi.success_status"), scaled: scaled === "" ? -1 : Number(scaled) };
     return begun;
   }
 

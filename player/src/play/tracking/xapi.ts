@@ -1,5 +1,6 @@
 // xAPI as tincan.xml launches it: endpoint, auth, actor, activity_id and registration come in the page's query. Statements that
 // could not be sent wait in the browser's storage, and go first at the next chance.
+import { fingerprint } from "../journal.ts";
 import type { Scope } from "../progress.ts";
 import { type Begun, type Snapshot, TrackingError } from "../tracking.ts";
 import { duration } from "./interactions.ts";
@@ -20,8 +21,12 @@ export class XapiTracking extends LrsTracking {
     const text = await this.open(new Lrs(place), new Statements(scope.course, place, { language: document.documentElement.lang }));
     this.waiting = this.#kept();
     this.push(this.about("initialized"));
-    await this.flush();
+    await this.flush().catch(() => undefined); // they are kept, and sent with the next save
     return { text, learner: JSON.stringify(place.actor), language: null, review: false, mastery: null };
+  }
+
+  who(): string {
+    return actorOf(this.#query);
   }
 
   leave(snapshot: Snapshot): void {
@@ -48,7 +53,7 @@ export class XapiTracking extends LrsTracking {
     this.#keep(this.waiting);
   }
 
-  #key = (): string => `content-player/1/statements/${this.place.activity}/${this.place.registration ?? ""}`;
+  #key = (): string => `content-player/1/statements/${this.place.activity}/${this.place.registration ?? ""}/${fingerprint(JSON.stringify(this.place.actor))}`;
 
   #kept(): Json[] {
     try {
@@ -78,6 +83,11 @@ export function launched(query: URLSearchParams, activity: string): Place {
     activity: query.get("activity_id") ?? query.get("activityId") ?? activity,
     registration: query.get("registration"),
   };
+}
+
+export function actorOf(query: URLSearchParams): string {
+  const actor = query.get("actor");
+  return actor ? JSON.stringify(agentOf(actor)) : "";
 }
 
 /** Some platforms write members of an agent as lists, as the drafts of xAPI had them. */

@@ -28,7 +28,8 @@ export interface Doings {
 export interface Context {
   readonly course: Course;
   readonly language: string;
-  readonly languages: readonly string[]; // the shown one first, then the course's own
+  readonly languages: readonly string[]; // the shown one first, then the course's own, then the rest
+  readonly page: string; // of the page itself: the shown one, or the interface's where it does not speak that
   readonly words: Speaker;
   readonly files: Files;
   readonly doings: Doings;
@@ -39,7 +40,7 @@ export const textOf = (context: Context, texts: Texts | null | undefined): strin
 /** `lang` and `dir` of a text that is not in the language of the page; nothing for one that is. */
 export function marked(context: Context, texts: Texts | null | undefined): { lang?: string; dir?: string } {
   const { tag } = pick(texts, context.language, context.course.metadata.language);
-  return tag === context.language ? {} : { lang: tag, dir: directionOf(context.course, tag) };
+  return tag === context.page ? {} : { lang: tag, dir: directionOf(context.course, tag) };
 }
 
 export function directionOf(course: Course, tag: string): "ltr" | "rtl" {

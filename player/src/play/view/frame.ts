@@ -59,6 +59,9 @@ export function signed(context: Context, line: HTMLElement, sign: Sign, retry: (
   const { words } = context;
   const key = ({ idle: null, saving: "save.saving", saved: "save.saved", kept: "save.kept", lost: "save.lost", review: "save.review" } as const)[sign.state];
   line.className = `sign ${sign.state}`;
+  // "Saved" after each block would talk over a film; what matters is said.
+  line.setAttribute("aria-live", ["kept", "lost", "review"].includes(sign.state) ? "polite" : "off");
+  const focused = line.contains(document.activeElement);
   if (!key) {
     line.replaceChildren();
     return;
@@ -68,6 +71,7 @@ export function signed(context: Context, line: HTMLElement, sign: Sign, retry: (
   const why = sign.why && sign.why !== "no-lms" ? `${words.say(`error.${sign.why}`)} ` : "";
   const button = (sign.state === "kept" || sign.state === "lost") && sign.why !== "no-lms" ? h("button", { type: "button", onclick: retry }, words.say("save.retry")) : null;
   line.replaceChildren(h("span", {}, why, said), ...(button ? [" ", button] : []));
+  if (focused) (button ?? line).focus();
 }
 
 /** Licence, authors, and whose the pictures and films are. */

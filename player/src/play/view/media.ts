@@ -33,16 +33,13 @@ export function timedBlock(context: Context, block: TimedBlock, index: number): 
     doings.seen(index); // who cannot play it must not be kept from finishing
     if (transcript) transcript.open = true;
   };
-  // The browser takes the first that it can play; all of them failing is told by the last source.
+  // The browser takes the first that it can play; all of them failing is told by the last source. A source without an address
+  // fails at once, so where addresses are yet to come (a bundle decrypts first) the sources are too.
   const sources = [...found].sort((a, b) => Number(b.media_type === "audio/ogg") - Number(a.media_type === "audio/ogg"));
-  for (const [at, each] of sources.entries()) {
-    const source = h("source", { type: each.media_type, ...(at === sources.length - 1 ? { onerror: failed } : {}) });
-    load(context, source, "src", each, failed);
-    media.append(source);
-  }
-  if (!sources.every((each) => typeof context.files.url(each) === "string")) {
-    new MutationObserver(() => media.load()).observe(media, { subtree: true, attributes: true, attributeFilter: ["src"] });
-  }
+  const add = (urls: readonly string[]): void => media.append(...sources.map((each, at) => h("source", { type: each.media_type, src: urls[at], ...(at === sources.length - 1 ? { onerror: failed } : {}) })));
+  const urls = sources.map((each) => context.files.url(each));
+  if (urls.every((each) => typeof each === "string")) add(urls as string[]);
+  else Promise.all(urls).then(add, failed);
   if (media instanceof HTMLVideoElement) shapeOf(media, context, block, films[0]);
   for (const track of block.captions) void addCaptions(context, media, track);
   remember(context, media, index);

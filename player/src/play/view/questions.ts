@@ -79,7 +79,7 @@ function trueFalse({ context, name, answer }: Given): Field {
 function numeric(question: NumericQuestion, { context, name, answer, label }: Given): Field {
   const { words } = context;
   const id = `${name}-wrong`;
-  const input = h("input", { type: "text", inputmode: "decimal", id: name, autocomplete: "off", maxlength: 40, "aria-labelledby": `${label} ${name}-label`, "aria-describedby": id, value: typeof answer === "number" ? words.number(answer) : "" });
+  const input = h("input", { type: "text", inputmode: "decimal", id: name, autocomplete: "off", maxlength: 40, "aria-labelledby": `${label} ${name}-label`, "aria-describedby": id, value: typeof answer === "number" ? written(answer, words.tag) : "" });
   const wrong = h("span", { id, class: "wrong" });
   const unit = question.unit ? h("span", { class: "unit" }, spoken(context, question.unit)) : null;
   const element = h("p", { class: "typed" }, h("label", { for: name, id: `${name}-label` }, words.say("quiz.number")), " ", input, " ", unit, wrong);
@@ -94,6 +94,9 @@ function numeric(question: NumericQuestion, { context, name, answer, label }: Gi
   };
   return { element, read, problem, close: closing(element) };
 }
+
+/** As one would type it: without groups, which would be read back as a decimal mark, and with every digit. */
+const written = (value: number, tag: string): string => new Intl.NumberFormat(tag, { useGrouping: false, maximumFractionDigits: 20 }).format(value);
 
 function shortText(_question: ShortTextQuestion, { context, name, answer, label }: Given): Field {
   const input = h("input", { type: "text", id: name, autocomplete: "off", maxlength: 120, dir: "auto", "aria-labelledby": `${label} ${name}-label`, value: typeof answer === "string" ? answer : "" });
