@@ -92,7 +92,7 @@ def assert_every_key_has_its_row(running: Running) -> None:
 
 
 async def _collect(running: Running) -> gc.Report:
-    connections = await Connections.open(running.settings, "ops", size=2)
+    connections = await Connections.open(running.settings, "worker", size=2)
     try:
         return await gc.collect(connections, grace_s=0)
     finally:
