@@ -1,0 +1,25 @@
+"""The limits under which a package is read; each is a setting (`import_…`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class ImportLimits:
+    """Sizes in bytes. `ratio`: unpacked against packed, of the whole package and of each entry over `ratio_from_bytes`."""
+
+    zip_bytes: int = 5120 * MIB
+    unpacked_bytes: int = 10240 * MIB
+    file_bytes: int = 4096 * MIB
+    ratio: float = 200.0
+    ratio_from_bytes: int = MIB
+    entries: int = 50_000
+    name_bytes: int = 512
+    name_depth: int = 32
+    manifest_bytes: int = 16 * MIB
+    xml_depth: int = 100
+    xml_elements: int = 400_000
+    findings: int = 50

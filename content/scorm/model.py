@@ -1,0 +1,136 @@
+"""What a package says it is, whatever its standard: organizations of items that launch resources made of files.
+
+All that the manifest says is kept, so that nothing is lost between an import and a later export: what this service does not
+use itself is kept as elements. Every path is relative to the package's root and names a file as the archive has it.
+Before: `content.scorm.course`. After: the report, the manifest of a PlayPackage of kind `scorm`, its exports and its player.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+Edition = Literal["1.2", "2004-2nd", "2004-3rd", "2004-4th", "aicc", "cmi5", "tincan"]
+ScormType = Literal["sco", "asset"]
+_STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Element:
+    """An XML element as it stood: names in Clark notation (`{namespace}local`), attributes sorted, no mixed content."""
+
+    name: str
+    attributes: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+    children: tuple[Element, ...] = ()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Resource:
+    """`href`: what to open, as `path?query#fragment` with every xml:base composed in; empty where nothing is to be opened.
+    `files`: paths. A `remote` href is an address on the network, which no device without one can open."""
+
+    identifier: str
+    type: str = "webcontent"
+    scorm_type: ScormType = "asset"
+    href: str = ""
+    remote: bool = False
+    files: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
+    extras: tuple[Element, ...] = ()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Item:
+    """One activity. `resource` is an identifier of a resource that exists. Texts of 1.2's and 2004's elements as they stood;
+    empty where absent. `activity`: the IRI of an AU (cmi5) or activity (tincan). `extras`: sequencing, presentation,
+    metadata, completion threshold and whatever else stood there."""
+
+    identifier: str
+    title: str
+    resource: str | None = None
+    visible: bool = True
+    parameters: str = ""
+    prerequisites: str = ""
+    max_time_allowed: str = ""
+    time_limit_action: str = ""
+    data_from_lms: str = ""
+    mastery_score: str = ""
+    activity: str = ""
+    extras: tuple[Element, ...] = ()
+    children: tuple[Item, ...] = ()
+
+    def walk(self) -> Iterator[Item]:
+        """It and all below it, in the order of the document."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Organization:
+    """`attributes`: what else stood at the element (Clark names), as `objectivesGlobalToSystem`."""
+
+    identifier: str
+    title: str
+    items: tuple[Item, ...] = ()
+    structure: str = "hierarchical"
+    attributes: tuple[tuple[str, str], ...] = ()
+    extras: tuple[Element, ...] = ()
+
+    def walk(self) -> Iterator[Item]:
+        for item in self.items:
+            yield from item.walk()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Launch:
+    """An item that can be opened, and with which `path?query#fragment`: its resource's and its own parameters composed
+    (SCORM 2004 CAM 3.4.1.4)."""
+
+    organization: str
+    item: str
+    title: str
+    href: str
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Course:
+    """A package, understood. `default`: the identifier of the organization that is played. `language`: BCP 47, or empty where
+    nothing says. `launches`: of the default organization, in its order; at least one. `metadata` and `extras` are of the
+    manifest itself (LOM; the sequencing collection). `manifest`: the path of the document all this was read from."""
+
+    edition: Edition
+    identifier: str
+    title: str
+    manifest: str
+    organizations: tuple[Organization, ...]
+    default: str
+    resources: tuple[Resource, ...]
+    launches: tuple[Launch, ...]
+    version: str = ""
+    language: str = ""
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+    metadata: tuple[Element, ...] = ()
+    extras: tuple[Element, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """As JSON carries it."""
+        return COURSE.dump_python(self, mode="json")
+
+    @property
+    def items(self) -> int:
+        """How many items all organizations have."""
+        return sum(1 for organization in self.organizations for _ in organization.walk())
+
+
+COURSE = TypeAdapter(Course)
+
+
+def parse_course(data: bytes | str) -> Course:
+    """A course from its JSON. Raises pydantic's ValidationError, which a caller who does not trust the bytes translates."""
+    return COURSE.validate_json(data)
