@@ -70,7 +70,7 @@ export class Keeper {
     if (!this.#connected || this.#failures > 0) {
       this.#tell({ state: kept ? "kept" : "lost", why: this.#why, since: this.#since });
       if (!this.#connected && this.#timer === undefined) this.#schedule(SOON_MS);
-    } else this.#schedule(now ? 0 : SOON_MS);
+    } else if (now || this.#timer === undefined) this.#schedule(now ? 0 : SOON_MS); // whoever reads fast is saved all the same
   }
 
   /** Try now: the learner asked, the network is back, or the page is being hidden. */

@@ -263,6 +263,19 @@ test("a start without a network is tried again, and what was done meanwhile is s
   await until(() => platform.kept === "done offline");
 });
 
+test("who changes something every second is saved all the same", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const platform = new Platform();
+  const keeper = new Keeper(platform, () => new Memory(), () => undefined);
+  await keeper.begin(scopeOf(course(), null));
+  for (const text of ["one", "two", "three"]) {
+    keeper.changed(snapshot(text));
+    context.mock.timers.tick(1000);
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(platform.kept, "two"); // at 1.5 s, and the third not before 3.5 s
+});
+
 test("a page that is left unchanged writes over nothing", async () => {
   const platform = new Platform();
   const journal = new Memory();
