@@ -11,7 +11,7 @@ from bench import results
 from bench.results import Result
 
 ORDER = (
-    "seal", "opening", "sandbox", "bundle", "relay", "rls", "rotation", "build", "enrolment", "shared", "delta", "history",
+    "seal", "opening", "sandbox", "bundle", "relay", "rls", "rotation", "build", "demo_build", "enrolment", "shared", "delta", "history",
     "lanes", "storm", "idle", "api", "browser", "player",
     "export",
 )  # fmt: skip
