@@ -9,27 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import PurePosixPath
 
 from cluster import places
-from cluster.objects import MEDIA_TYPE, Objects
+from cluster.objects import Objects
 from content.errors import ContentError
 from content.exports import Entry, Stored
+from content.media_types import media_type, with_charset
 
 AT_ONCE = 8
-TYPES = {
-    "html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8",
-    "json": "application/json", "webmanifest": "application/manifest+json", "txt": "text/plain; charset=utf-8",
-    "xml": "application/xml", "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "gif": "image/gif",
-    "webp": "image/webp", "avif": "image/avif", "ico": "image/vnd.microsoft.icon", "mp4": "video/mp4", "m4a": "audio/mp4",
-    "mp3": "audio/mpeg", "opus": "audio/ogg", "ogg": "audio/ogg", "webm": "video/webm", "vtt": "text/vtt; charset=utf-8",
-    "pdf": "application/pdf", "woff2": "font/woff2",
-}  # fmt: skip
-"""By the ending of a name; a browser is told not to guess, so what is not here is only downloaded."""
-
-
-def media_type(path: str) -> str:
-    return TYPES.get(PurePosixPath(path).suffix.lower().lstrip("."), MEDIA_TYPE)
 
 
 def publish(
@@ -40,11 +27,12 @@ def publish(
 
     def put(number: int, entry: Entry) -> None:
         each(number / len(entries))
-        key = f"{folder}{places.SITE}{entry.path}"
+        key, kind = f"{folder}{places.SITE}{entry.path}", media_type(entry.path)
+        kind = kind if entry.foreign else with_charset(kind)
         if isinstance(entry.content, Stored):
-            objects.copy(places.asset(tenant, entry.content.digest), key, media_type(entry.path))
+            objects.copy(places.asset(tenant, entry.content.digest), key, kind)
         else:
-            objects.put(key, entry.content, media_type(entry.path))
+            objects.put(key, entry.content, kind)
 
     try:
         with ThreadPoolExecutor(AT_ONCE) as workers:

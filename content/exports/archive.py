@@ -3,7 +3,7 @@
 Nothing is deflated: most bytes are media, and what zlib makes of the rest differs between its versions. The checksum stands
 before the data and not behind them, since Java's reader refuses stored entries of the other kind; so an entry is read
 whole before it is written, and one that is larger than `BUFFER_BYTES` is read twice. The output need not be seekable.
-zip64 fields appear only where a number does not fit without.
+zip64 fields appear only where a number does not fit without, and a name says that it is UTF-8 only where it is not ASCII.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ Read = Callable[[Stored], Iterable[bytes]]
 _DATE, _TIME = 0x21, 0  # 1980-01-01 00:00:00, the earliest there is
 _MADE_BY = 3 << 8 | 20  # Unix, so that the mode below is read
 _MODE = 0o100644 << 16
+_UTF8 = 1 << 11
 _PLAIN, _ZIP64 = 10, 45
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 
@@ -120,7 +121,12 @@ def _local(placed: _Placed) -> bytes:
     size = _MAX32 if large else placed.size
     needed = _ZIP64 if large else _PLAIN
     sizes = (placed.crc, size, size, len(placed.name), len(extra))
-    return struct.pack("<IHHHHHIIIHH", 0x04034B50, needed, 0, 0, _TIME, _DATE, *sizes) + placed.name + extra
+    head = struct.pack("<IHHHHHIIIHH", 0x04034B50, needed, _flags(placed.name), 0, _TIME, _DATE, *sizes)
+    return head + placed.name + extra
+
+
+def _flags(name: bytes) -> int:
+    return 0 if name.isascii() else _UTF8
 
 
 def _central(placed: _Placed) -> bytes:
@@ -129,7 +135,8 @@ def _central(placed: _Placed) -> bytes:
     extra = struct.pack(f"<HH{len(fields)}Q", 1, 8 * len(fields), *fields) if fields else b""
     size, offset = (_MAX32 if large else placed.size), (_MAX32 if far else placed.offset)
     needed = _ZIP64 if fields else _PLAIN
-    head = struct.pack("<IHHHHHHIII", 0x02014B50, _MADE_BY, needed, 0, 0, _TIME, _DATE, placed.crc, size, size)
+    flags = _flags(placed.name)
+    head = struct.pack("<IHHHHHHIII", 0x02014B50, _MADE_BY, needed, flags, 0, _TIME, _DATE, placed.crc, size, size)
     return head + struct.pack("<HHHHHII", len(placed.name), len(extra), 0, 0, 0, _MODE, offset) + placed.name + extra
 
 

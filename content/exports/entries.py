@@ -15,10 +15,12 @@ class Stored:
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of an export; `path` is relative, with `/`, of ASCII letters, digits, `-`, `_` and `.`."""
+    """One file of an export; `path` is relative, with `/`, of ASCII letters, digits, `-`, `_` and `.`. A `foreign` file is as
+    somebody else made it, in whatever encoding, and its path has any letters."""
 
     path: str
     content: bytes | Stored
+    foreign: bool = False
 
     @property
     def size_bytes(self) -> int:

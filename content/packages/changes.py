@@ -1,7 +1,7 @@
 """What changed from one version of a package to another, in the author's words: units, blocks, assets, and bytes.
 
 Everything is known by the ids that the author gave, which last from version to version; a block with a new id is another
-block. Pure: two manifests in, a comparison out. Nothing here looks at texts or pictures themselves.
+block. Of an imported package the files are compared, by their paths. Pure: two manifests in, a comparison out. Nothing here looks at texts or pictures themselves.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _assets(old: Manifest, new: Manifest) -> tuple[AssetChange, ...]:
         if was == now:
             continue
         change: Change = "added" if was is None else "removed" if now is None else "changed"
-        source = was is None or now is None or was["source"] != now["source"]
+        source = was is None or now is None or _original(was) != _original(now)
         found.append(AssetChange(name, change, source, _bytes(was), _bytes(now)))
     return tuple(found)
 
@@ -148,11 +148,16 @@ def _fetch(old: Manifest, new: Manifest, profile: str) -> Fetch:
     return Fetch(profile, fresh + (manifest if old.document != new.document else 0), whole)
 
 
-def _structure(manifest: Manifest) -> list[dict[str, Any]]:
-    return manifest.document["structure"]["units"]
+def _structure(manifest: Manifest) -> Sequence[Mapping[str, Any]]:
+    return manifest.units
 
 
-def _placed(manifest: Manifest) -> dict[str, tuple[str, dict[str, Any]]]:
+def _original(asset: Mapping[str, Any]) -> Any:
+    """What the author gave: a file of an imported package is kept as it came, so nothing else says it."""
+    return asset["source"] if "source" in asset else asset["renditions"]
+
+
+def _placed(manifest: Manifest) -> dict[str, tuple[str, Mapping[str, Any]]]:
     """Block id → (unit's id, block), in the course's order."""
     return {block["id"]: (unit["id"], block) for unit in _structure(manifest) for block in unit["blocks"]}
 

@@ -9,13 +9,16 @@
     structure   units and their blocks; texts are safe HTML for each language
     assets      for each original: kind, credits, source digest, renditions
 
-Before: `content.packages.build`. After: it is signed, stored, and read by bundler, exporter and player.
+A manifest with `"kind": "scorm"` is of an imported package (`content.scorm.package`): its structure is what its own manifest
+said, and its assets are its files, by their paths. Absent is `course`.
+
+Before: `content.packages.build`, `content.scorm.package`. After: it is signed, stored, and read by bundler, exporter and player.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,6 +29,7 @@ from content.media.renditions import Rendition
 from content.packages.assets import AssetFile
 
 SHAPE = 1
+COURSE, SCORM = "course", "scorm"
 MAX_BYTES = 32 << 20
 _FIELDS: dict[str, type] = {
     "tenant": str,
@@ -57,6 +61,15 @@ class Manifest:
     @property
     def version(self) -> int:
         return self.document["version"]
+
+    @property
+    def kind(self) -> str:
+        return self.document.get("kind", COURSE)
+
+    @property
+    def units(self) -> Sequence[Mapping[str, Any]]:
+        """The units of a course, in their order; an imported package has none."""
+        return self.document["structure"].get("units", ())
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -112,6 +125,12 @@ def parse(data: bytes) -> Manifest:
         if type(document.get(name)) is not kind:
             raise _invalid(f"“{name}” is missing or of the wrong type")
     manifest = Manifest(document)
+    # A course does not say so, so that there is one document for it.
+    if "kind" in document and document["kind"] != SCORM:
+        raise _invalid("it is of a kind that is not known here")
+    member, kind = ("units", list) if manifest.kind == COURSE else ("scorm", dict)
+    if not isinstance(document["structure"].get(member), kind):
+        raise _invalid(f"its structure has no “{member}”")
     try:
         same = manifest.to_bytes() == data
         _ = manifest.files_for("desktop"), manifest.languages

@@ -1,4 +1,5 @@
-"""What a version has for a profile: the assets of each unit, and the file of each rendition that may be chosen.
+"""What a version has for a profile: the assets of each unit, and the file of each rendition that may be chosen. Of an imported
+package nothing is chosen: every bundle holds all of its files.
 
 Read out of the manifest once, for many choices. Before: a manifest. After: the files of a bundle, by its choices.
 """
@@ -33,16 +34,17 @@ class Menu:
         known: Mapping[str, Any] = manifest.document["assets"]
         units = {
             unit["id"]: tuple(dict.fromkeys(name for name in _named(unit["blocks"]) if name in known))
-            for unit in manifest.document["structure"]["units"]
+            for unit in manifest.units
         }
         theirs = {asset for assets in units.values() for asset in assets}
-        logo: str | None = manifest.document["metadata"]["theme"]["logo"]
+        theme: Mapping[str, Any] = manifest.document["metadata"].get("theme") or {}
+        logo: str | None = theme.get("logo")
         plain: dict[str, tuple[AssetFile, ...]] = {}
         named: dict[tuple[str, str, str], AssetFile] = {}
         for asset in sorted(known):
             renditions = manifest.renditions(asset)
             named |= {(asset, each.role, each.recipe): _file(asset, each) for each in renditions}
-            plain[asset] = tuple(named[asset, each.role, each.recipe] for each in choose(renditions, profile))
+            plain[asset] = tuple(_file(asset, each) for each in choose(renditions, profile))
         return cls(units, frozenset(asset for asset in known if asset not in theirs or asset == logo), plain, named)
 
     def shown(self, choices: Choices) -> frozenset[str]:

@@ -93,7 +93,7 @@ class Planner:
         now, plain = _brought(self.menu, files), _brought(self.menu, self._files(0))
         less = {asset for asset, _ in choices.reduced}
         found: list[PlannedUnit] = []
-        for unit in self.manifest.document["structure"]["units"]:
+        for unit in self.manifest.units:
             name, state = unit["id"], "whole"
             size = now[name]
             if name in choices.left_out:

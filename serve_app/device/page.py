@@ -69,7 +69,7 @@ def without_files(manifest: Mapping[str, Any], files: Files) -> list[Mapping[str
 def _page(manifest: Mapping[str, Any], files: Files, tag: str, direction: str, names: Mapping[str, str]) -> str:
     metadata = manifest["metadata"]
     speak = page_blocks.Speaker(tag, metadata["language"])
-    style = STYLE % _colours(metadata)
+    style = style_of(metadata)
     title = escape(speak(metadata["title"]))
     units = "\n".join(
         f"<section><h2>{escape(speak(unit['title']))}</h2>\n{_missing(unit, files)}"
@@ -77,6 +77,16 @@ def _page(manifest: Mapping[str, Any], files: Files, tag: str, direction: str, n
         + "</section>"
         for unit in manifest["structure"]["units"]
     )
+    body = f"""<nav>{_switch(names, tag)}</nav>
+<h1>{title}</h1>
+<p>{escape(speak(metadata["description"]))}</p>
+{_left_out(manifest, files, speak)}{units}
+<footer>{_credits(manifest)}</footer>"""
+    return html_page(tag, direction, title, style, body)
+
+
+def html_page(tag: str, direction: str, title: str, style: str, body: str) -> str:
+    """A page that loads nothing but its own style and the files beside it; `title` and `body` are HTML."""
     return f"""<!doctype html>
 <html lang="{escape(tag)}" dir="{"rtl" if direction == "rtl" else "ltr"}">
 <head>
@@ -88,11 +98,7 @@ def _page(manifest: Mapping[str, Any], files: Files, tag: str, direction: str, n
 <style>{style}</style>
 </head>
 <body>
-<nav>{_switch(names, tag)}</nav>
-<h1>{title}</h1>
-<p>{escape(speak(metadata["description"]))}</p>
-{_left_out(manifest, files, speak)}{units}
-<footer>{_credits(manifest)}</footer>
+{body}
 </body>
 </html>
 """
@@ -122,6 +128,11 @@ def _policy(style: str) -> str:
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' file:; media-src 'self' file: data:; "
         "base-uri 'none'; form-action 'none'"
     )
+
+
+def style_of(metadata: Mapping[str, Any]) -> str:
+    """The page's style in the course's colours, or plain ones."""
+    return STYLE % _colours(metadata)
 
 
 def _colours(metadata: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -1,4 +1,5 @@
-"""An opened bundle as a folder that a person can look at: manifest.json, assets by name, one page per language.
+"""An opened bundle as a folder that a person can look at: manifest.json, assets by name, one page per language; of an imported
+package its files as it has them (`unpack_imported.py`).
 
 The folder appears whole or not at all. Every byte in it went through `OpenBundle.read`, so what stands there is what
 was published. Names of assets are the author's: they are reduced to letters that no file system minds.
@@ -10,7 +11,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from content.bundles.open import OpenBundle
 from content.canonical import canonical
 from content.errors import ContentError
 from content.media.renditions import Rendition
+from content.packages.manifest import SCORM
 from serve_app.device import page
+from serve_app.device.unpack_imported import write_imported
 
 EXTENSIONS = {
     "image/webp": "webp",
@@ -58,19 +61,32 @@ def unpack(bundle: OpenBundle, out: Path, tell: Callable[[str, int], None] = lam
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh = out.parent / f".{out.name}.{secrets.token_hex(4)}"
     try:
-        (fresh / "assets").mkdir(parents=True)
+        fresh.mkdir()
         (fresh / "manifest.json").write_bytes(canonical(manifest))
-        files = _assets(bundle, manifest, fresh / "assets", tell)
-        pages = page.write_pages(manifest, files, fresh)
+        opened = (_imported if manifest.get("kind") == SCORM else _course)(bundle, manifest, fresh, tell)
         if out.exists():
             out.rmdir()
         fresh.rename(out)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
+    return replace(opened, folder=out, page=out / "index.html")
+
+
+def _course(bundle: OpenBundle, manifest: Mapping[str, Any], folder: Path, tell: Callable[[str, int], None]) -> Opened:
+    (folder / "assets").mkdir()
+    files = _assets(bundle, manifest, folder / "assets", tell)
+    pages = page.write_pages(manifest, files, folder)
     every = {found.name: found.size_bytes for roles in files.values() for found in roles.values()}
     less = tuple(unit["id"] for unit in page.without_files(manifest, files))
-    return Opened(out, out / "index.html", tuple(pages), len(every), sum(every.values()), less)
+    return Opened(folder, folder / "index.html", tuple(pages), len(every), sum(every.values()), less)
+
+
+def _imported(
+    bundle: OpenBundle, manifest: Mapping[str, Any], folder: Path, tell: Callable[[str, int], None]
+) -> Opened:
+    written = write_imported(bundle, manifest, folder, tell)
+    return Opened(folder, folder / "index.html", written.languages, written.files, written.bytes)
 
 
 def _assets(

@@ -125,11 +125,13 @@ def bundle(
     owner: DeviceIdentity = w.PHONE,
     after: Made | None = None,
     without: Sequence[bytes] = (),
+    made_of: dict[str, bytes] | None = None,
     **changes: Any,
 ) -> Made:
-    """A bundle; one that comes `after` another keeps what of it is the same. `without` some files, as a plan leaves them out."""
+    """A bundle; one that comes `after` another keeps what of it is the same. `without` some files, as a plan leaves them out.
+    `made_of` are the manifest and the files of another package, by digest."""
     base = Index.parse(after.blobs[after.licence.index.path]) if after else None
-    files = {name: data for name, data in manifest(version)[1].items() if data not in without}
+    files = {name: data for name, data in (made_of or manifest(version)[1]).items() if data not in without}
     manifest_digest = next(iter(files))
     bundle_id = derive_id("bnd", "enr-1", owner.id, w.PACKAGE, version, "phone")
     media = {digest(FILM): "video", digest(SOUND): "audio", digest(CAPTIONS): "text", manifest_digest: "manifest"}

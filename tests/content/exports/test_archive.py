@@ -102,6 +102,16 @@ def test_other_bytes_than_promised_are_refused(given_: bytes, monkeypatch: pytes
         assert caught.value.code == "asset-damaged"
 
 
+def test_names_of_any_letters_are_told_to_be_utf8():
+    entries = [Entry("plain.txt", b"1"), Entry("é/Ünï 二.html", b"2", foreign=True)]
+    out = io.BytesIO()
+    write_zip(entries, read_from(), out)
+    assert archive_size(entries) == len(out.getvalue())
+    with zipfile.ZipFile(out) as file:
+        assert {info.filename: info.flag_bits for info in file.infolist()} == {"plain.txt": 0, "é/Ünï 二.html": 0x800}
+        assert file.testzip() is None
+
+
 def test_two_of_one_name_are_refused():
     with pytest.raises(ContentError) as caught:
         archive_size([Entry("x", b"1"), Entry("x", b"2")])
