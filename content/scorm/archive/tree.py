@@ -1,0 +1,95 @@
+"""All paths of a zip together: none twice, no file that is a folder too; what systems left behind is dropped; the folder that
+everything lies in is taken away.
+
+Before: `names`. After: the archive's entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from content.scorm.archive.lookup import caseless
+from content.scorm.findings import Findings
+
+T = TypeVar("T")
+MANIFESTS = ("imsmanifest.xml", "cmi5.xml", "tincan.xml")
+_JUNK_FOLDERS = frozenset(("__macosx", ".ds_store", ".spotlight-v100", ".trashes", ".fseventsd", "$recycle.bin"))
+_JUNK_FILES = frozenset((".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", ".directory"))
+_STREAM = ":zone.identifier"
+"""Where a file came from, as Windows notes it; seen as a file of its own by zips that Linux makes on Windows' disks."""
+
+
+def is_junk(path: str) -> bool:
+    """Whether a system or file manager made it, and not the author."""
+    segments = path.lower().rstrip("/").split("/")
+    last = segments[-1]
+    return (
+        last in _JUNK_FILES
+        or last.startswith("._")
+        or last.endswith(_STREAM)
+        or any(segment in _JUNK_FOLDERS for segment in segments)
+    )
+
+
+def check_twice(files: Iterable[str], folders: Iterable[str], found: Findings) -> None:
+    """Adds to `found`: `zip-duplicate` for paths that are equal, also by case or Unicode form; `zip-file-and-folder`."""
+    seen: dict[str, str] = {}
+    for path in files:
+        key = caseless(path)
+        if key in seen:
+            message = (
+                "The file is twice in the zip."
+                if seen[key] == path
+                else f"The name differs from “{seen[key]}” by case or accents only, so that many disks cannot hold both."
+            )
+            found.error("zip-duplicate", path, f"{message} Leave one of them out or rename it.")
+        seen[key] = path
+    # Sorted with the slash before all other letters, what lies in a folder comes directly after the folder's own name.
+    keys = sorted(
+        [(key.replace("/", "\0"), 0, path) for key, path in seen.items()]
+        + [(caseless(each).replace("/", "\0"), 1, each) for each in folders]
+    )
+    for (key, is_folder, path), (after, after_folder, _) in zip(keys, keys[1:], strict=False):
+        if not is_folder and (after.startswith(key + "\0") or (after == key and after_folder)):
+            found.error("zip-file-and-folder", path, "The name is both a file's and a folder's. Rename one of them.")
+
+
+def find_root(paths: Iterable[str]) -> str:
+    """The folder that everything lies in, with its slash; empty if there is none. With loose files beside it, the one folder
+    that has the manifest."""
+    paths = list(paths)
+    root = ""
+    while True:
+        inside = [path[len(root) :] for path in paths if path.startswith(root)]
+        tops = {path.partition("/")[0] for path in inside if "/" in path}
+        loose = [path for path in inside if "/" not in path]
+        if len(tops) != 1 or (loose and (has_manifest(loose) or not has_manifest(_below(inside, tops)))):
+            return root
+        root += f"{tops.pop()}/"
+
+
+def has_manifest(names: Iterable[str]) -> bool:
+    return any(name.lower() in MANIFESTS or name.lower().endswith(".crs") for name in names)
+
+
+def _below(inside: list[str], tops: set[str]) -> list[str]:
+    start = f"{next(iter(tops))}/"
+    return [path[len(start) :] for path in inside if path.startswith(start)]
+
+
+def rooted(entries: Mapping[str, T], found: Findings) -> tuple[dict[str, T], str]:
+    """The entries relative to the root, and the root. Adds as warnings: `zip-root-folder`, `zip-outside-root`."""
+    root = find_root(entries)
+    if not root:
+        return dict(entries), ""
+    message = (
+        f"All files lie in the folder “{root}” and not at the top of the zip; this folder was taken as the package."
+    )
+    found.warn("zip-root-folder", root, message)
+    for path in entries:
+        if not path.startswith(root):
+            found.warn(
+                "zip-outside-root", path, f"The file lies beside the package's folder “{root}”; it was left out."
+            )
+    return {path[len(root) :]: entry for path, entry in entries.items() if path.startswith(root)}, root
