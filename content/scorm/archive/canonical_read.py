@@ -83,15 +83,12 @@ def _end(file: BinaryIO, total: int) -> tuple[int, int, int]:
     """Entries, the directory's size and its offset; compared with the end records that these make."""
     if total < END_BYTES:
         raise refused("it is too short")
-    tail = _exactly(
-        file,
-        max(0, total - END_BYTES - LOCATOR_BYTES - ZIP64_BYTES),
-        min(total, END_BYTES + LOCATOR_BYTES + ZIP64_BYTES),
-    )
+    most = min(total, END_BYTES + LOCATOR_BYTES + ZIP64_BYTES)
+    tail = _exactly(file, total - most, most)
     count, size, offset = struct.unpack("<HII", tail[-12:-2])
     if (count == MAX16 or MAX32 in (size, offset)) and tail[:4] == b"PK\6\6":
         count, size, offset = struct.unpack("<QQQ", tail[32:56])
-    if not tail.endswith(end_records(count, size, offset) if max(size, offset) < 1 << 63 else b"PK"):
+    if max(size, offset) > total or not tail.endswith(end_records(count, size, offset)):
         raise refused("its end is another one")
     return count, size, offset
 
@@ -103,13 +100,11 @@ def _directory(data: bytes, count: int, limits: ImportLimits) -> tuple[Canonical
     for _ in range(count):
         if at + _HEADER.size > len(data):
             raise refused("its directory is too short")
-        _, _, _, _, _, _, _, crc, _, size, name_size, extra_size, *_ = _HEADER.unpack_from(data, at)
+        _, _, _, _, _, _, _, crc, _, size, name_size, *_ = _HEADER.unpack_from(data, at)
         name = data[at + _HEADER.size : at + _HEADER.size + name_size]
         if size == MAX32:
-            large = (
-                data[at + _HEADER.size + name_size :][4:12] if False else data[at + _HEADER.size + name_size + 4 :][:8]
-            )
-            size = int.from_bytes(large, "little")
+            large = at + _HEADER.size + name_size + 4  # behind the ZIP64 field's own header
+            size = int.from_bytes(data[large : large + 8], "little")
         if size > limits.file_bytes or name <= last:
             raise refused("its files are too large or not in order")
         header = central_header(name, crc, size, place)

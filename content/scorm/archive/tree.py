@@ -6,6 +6,7 @@ Before: `names`. After: the archive's entries.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -50,7 +51,7 @@ def check_twice(files: Iterable[str], folders: Iterable[str], found: Findings) -
         [(key.replace("/", "\0"), 0, path) for key, path in seen.items()]
         + [(caseless(each).replace("/", "\0"), 1, each) for each in folders]
     )
-    for (key, is_folder, path), (after, after_folder, _) in zip(keys, keys[1:], strict=False):
+    for (key, is_folder, path), (after, after_folder, _) in itertools.pairwise(keys):
         if not is_folder and (after.startswith(key + "\0") or (after == key and after_folder)):
             found.error("zip-file-and-folder", path, "The name is both a file's and a folder's. Rename one of them.")
 

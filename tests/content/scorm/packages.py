@@ -53,7 +53,7 @@ def zip_of(
     """A zip as Python's own module writes it. `folders`: entries for folders, which come first."""
     out = io.BytesIO()
     method = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
-    pairs = files.items() if isinstance(files, Mapping) else files
+    pairs: Iterable[tuple[str, bytes | str]] = files.items() if isinstance(files, Mapping) else files
     with zipfile.ZipFile(out, "w", method) as archive:
         for folder in folders:
             archive.writestr(folder.rstrip("/") + "/", b"")
