@@ -100,6 +100,37 @@ class Settings(BaseSettings):
         200, ge=1, description="exports of a tenant that may wait to be made, and as many previews; more are refused"
     )
 
+    # Imports of packages: uploads, and the service that reads them (docs/imports.md)
+    s3_public_endpoint: str | None = Field(
+        None, description="object store as uploaders reach it; empty: at the same address as this service"
+    )
+    import_piece_bytes: int = Field(
+        16 * MIB, ge=5 * MIB, description="pieces of an upload, where nobody asks for others"
+    )
+    import_url_ttl_s: int = Field(3600, ge=1, description="how long the address for a piece works")
+    import_keep_s: float = Field(
+        30 * 24 * 3600.0, ge=0, description="an upload that was not accepted is removed so long after it began"
+    )
+    imports_waiting_max: int = Field(
+        200, ge=1, description="uploads and imports of a tenant that may be under way; more are refused"
+    )
+    imports_at_once: int = Field(16, ge=1, description="imports that one builder follows; most of them wait")
+    import_tries: int = Field(
+        3, ge=1, description="so often a package may break the importer or its sandbox before it is refused"
+    )
+    import_large_bytes: int = Field(
+        64 * MIB, ge=1, description="a zip of that size takes the place for large ones, so small ones go on beside it"
+    )
+    importer_url: str = Field("", description="address of the importer; empty: nothing is imported here")
+    importer_token: SecretStr = Field(SecretStr(""), description="shown to the importer with each request")
+    importer_token_sha256: str = Field(
+        "", description="all that the importer's own deployment knows of it: SHA-256, hexadecimal"
+    )
+    importer_origins: tuple[str, ...] = Field(
+        (), description="origins of the object store, which alone the importer talks to; empty: s3_endpoint"
+    )
+    importer_silence_s: float = Field(30.0, gt=0, description="longest time without a word of the importer at work")
+
     learner_origin: str = Field(
         "",
         description="origin of the local stack's learner page, which may ask the API; in production tenants list theirs",
@@ -203,6 +234,28 @@ class Settings(BaseSettings):
     decode_timeout_s: float = Field(300.0, description="looking at an original, or decoding one picture")
     decode_memory_bytes: int = Field(4096 * MIB, description="address space of whatever decodes, ffmpeg aside")
 
+    # Reading one package (docs/imports.md, docs/sandbox.md); names as in content.scorm.limits
+    import_timeout_s: float = Field(900.0, gt=0, description="wall-clock limit of reading one package")
+    import_memory_bytes: int = Field(2048 * MIB, gt=0, description="address space of what reads it")
+    import_zip_bytes: int = Field(5120 * MIB, gt=0, description="largest package that is read")
+    import_unpacked_bytes: int = Field(10240 * MIB, gt=0, description="all its files together, unpacked")
+    import_file_bytes: int = Field(4096 * MIB, gt=0, description="one of its files, unpacked")
+    import_ratio: float = Field(
+        200.0, gt=1, description="unpacked against packed, of the package and of each larger file"
+    )
+    import_ratio_from_bytes: int = Field(
+        MIB, ge=0, description="a file that unpacks to less may be packed as tightly as it is"
+    )
+    import_entries: int = Field(50_000, gt=0, description="files and folders in a package")
+    import_name_bytes: int = Field(512, gt=0, description="of the path of one file in it")
+    import_name_depth: int = Field(32, gt=0, description="folders in such a path")
+    import_manifest_bytes: int = Field(
+        16 * MIB, gt=0, description="of its manifest, and of each document that belongs to it"
+    )
+    import_xml_depth: int = Field(100, gt=0, le=100, description="elements within each other in such a document")
+    import_xml_elements: int = Field(400_000, gt=0, description="elements of such a document")
+    import_findings: int = Field(50, gt=0, description="findings of one kind that are told one by one")
+
     # Sizes beyond which a quality report says something (docs/quality.md)
     quality_phone_bytes: int = Field(200 * MIB, gt=0, description="all that a phone fetches of a course")
     quality_tablet_bytes: int = Field(500 * MIB, gt=0, description="all that a tablet does")
@@ -214,7 +267,9 @@ class Settings(BaseSettings):
     sandbox: Literal["auto", "bubblewrap", "runsc", "none"] = Field(
         "auto", description="the backend; none is for a local stack alone"
     )
-    sandbox_ahead: int = Field(1, description="sandboxes of a kind that wait, started, in each process that decodes")
+    sandbox_ahead: int = Field(
+        1, description="sandboxes of a kind that wait, started, in each process that reads what authors send"
+    )
     workspace_max_bytes: int = Field(
         16384 * MIB, description="originals and results of one job on one node's disk, together"
     )

@@ -71,9 +71,12 @@ def call(
     return _held(job, request, settings, answers.take, answers.complete)
 
 
-def warm(kind: Kind, settings: Settings) -> None:
-    """Start sandboxes of this kind ahead; returns at once. Raises ContentError `sandbox-unavailable`."""
-    pool(settings.workspace, settings.sandbox_ahead).warm(kind, backend(settings, kind))
+def warm(kind: Kind, settings: Settings, count: int | None = None) -> None:
+    """Start sandboxes of this kind ahead, `count` or as many as the setting says; returns at once.
+
+    Raises ContentError `sandbox-unavailable`.
+    """
+    pool(settings.workspace, settings.sandbox_ahead).warm(kind, backend(settings, kind), count)
 
 
 def backend(settings: Settings, kind: Kind = backends.PLAIN) -> Backend:

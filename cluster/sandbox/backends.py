@@ -72,7 +72,7 @@ def choose(kind: Kind, setting: str) -> Backend:
 
 def unavailable(findings: list[Finding]) -> ContentError:
     why = "; ".join(f"{finding.backend}: {finding.why}" for finding in findings)
-    message = f"Media are decoded in a sandbox only, and none works on this machine ({why})."
+    message = f"What authors send is read in a sandbox only, and none works on this machine ({why})."
     return ContentError("sandbox-unavailable", message, " Or: ".join(finding.remedy for finding in findings), True)
 
 

@@ -23,7 +23,7 @@ _SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
 
 @dataclass(frozen=True)
 class Kind:
-    """`preload`: modules imported ahead. `packages`: names below site-packages. `sources`: packages of ours.
+    """`preload`: modules imported ahead. `packages`: names below site-packages. `sources`: packages and modules of ours.
     `programs`: other executables, seen under their own paths. `prefers`: backends, best first."""
 
     name: str
@@ -63,13 +63,16 @@ def view(kind: Kind) -> View:
         places[name] = Path(name)
     site = Path(sysconfig.get_path("platlib"))
     places |= {f"{SITE}/{name}": site / name for name in kind.packages if (site / name).exists()}
-    places |= {f"{SOURCES}/{name.replace('.', '/')}": _folder(name) for name in kind.sources}
+    places |= dict(map(_source, kind.sources))
     places[RUNNER] = Path(__file__).with_name("runner.py")
     return View(places, links)
 
 
-def _folder(package: str) -> Path:
-    found = importlib.util.find_spec(package)
+def _source(name: str) -> tuple[str, Path]:
+    """Where a package or a single module is seen inside, and where it lies."""
+    found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
-        raise ModuleNotFoundError(package)
-    return Path(found.origin).parent
+        raise ModuleNotFoundError(name)
+    path = Path(found.origin)
+    inside = f"{SOURCES}/{name.replace('.', '/')}"
+    return (inside, path.parent) if path.name == "__init__.py" else (f"{inside}.py", path)

@@ -25,7 +25,8 @@ _Key = tuple[Kind, Backend]
 
 
 class Pool:
-    """The sandboxes of this process below one workspace. `ahead`: how many of a kind wait."""
+    """The sandboxes of this process below one workspace. `ahead`: how many of a kind wait; with 0, only those that `warm`
+    asked for."""
 
     def __init__(self, workspace: Path, ahead: int) -> None:
         self._slots, self._ahead = Slots(workspace), ahead
@@ -62,10 +63,11 @@ class Pool:
             self.put_away(started)
         raise backends.unavailable([backends.Finding(backend, False, why=why[:300])])
 
-    def warm(self, kind: Kind, backend: Backend) -> None:
-        """Start ahead; returns at once."""
+    def warm(self, kind: Kind, backend: Backend, count: int | None = None) -> None:
+        """Start ahead, so that `count` of them wait (`ahead`, if not said); returns at once."""
         with self._lock:
-            self._fill((kind, backend))
+            if not self._closed:
+                self._fill((kind, backend), max(self._ahead, 1) if count is None else count)
 
     def ready(self, kind: Kind, backend: Backend) -> int:
         """How many of a kind wait with their imports done."""
@@ -98,14 +100,14 @@ class Pool:
         with self._lock:
             if self._closed:
                 raise ContentError("sandbox-unavailable", "This process is ending.", "", True)
-            self._fill(key)
+            self._fill(key, 1)
             found = self._waiting[key].popleft()
-            self._fill(key)
+            self._fill(key, self._ahead)
             return found
 
-    def _fill(self, key: _Key) -> None:
+    def _fill(self, key: _Key, count: int) -> None:
         waiting = self._waiting.setdefault(key, deque())
-        while len(waiting) < max(self._ahead, 1):
+        while len(waiting) < count:
             future: Future[Started] = Future()
             waiting.append(future)
             self._orders.put((key, future))

@@ -58,4 +58,4 @@ def _why_not(path: Path, max_bytes: int) -> str:
 
 def _refused(name: str, why: str) -> ContentError:
     shown = "".join(each if each.isprintable() else "?" for each in name[:60])
-    return ContentError("sandbox-result", f"The decoder left “{shown}”, which is not taken over: {why}.")
+    return ContentError("sandbox-result", f"The sandbox left “{shown}”, which is not taken over: {why}.")
