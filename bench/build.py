@@ -9,9 +9,11 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from bench import processor
 from bench.course import draft, image_block, picture, publish, published
 from bench.results import Result, at_most
 from bench.stack import new_tenant
@@ -24,6 +26,9 @@ from tasks.rendering.pictures import render_image
 
 PICTURES, FILM_S, ROUNDS = 6, 60, 3
 PICTURE = (ImageRecipe, AvifRecipe)
+_Built = tuple[float, float, float]
+_Bare = tuple[float, float]
+_Pair = tuple[_Built, _Bare]
 
 
 def measure(home: Path, settings: Settings) -> list[Result]:
@@ -37,18 +42,28 @@ async def _measure(home: Path, settings: Settings) -> list[Result]:
     media["film"] = (_film(folder / "film.mp4"), "video/mp4")
     connections = await Connections.open(settings)
     try:
-        pairs = [(await _built(connections, home, media), await asyncio.to_thread(bare, media)) for _ in range(ROUNDS)]
-        (full, changed), bare_s = sorted(pairs, key=lambda pair: pair[0][0] / pair[1])[len(pairs) // 2]
+        idle = await processor.idle()
+        pairs = [
+            (await _built(connections, home, media, idle), await asyncio.to_thread(bare, media)) for _ in range(ROUNDS)
+        ]
+        (full, changed, _), (bare_s, _) = _middle(pairs, lambda built, alone: built[0] / alone[0])
+        (*_, used), (_, bare_used) = _middle(pairs, lambda built, alone: built[2] / alone[1])
     finally:
         await connections.close()
     return [
         at_most("build: course with a minute of film", full, "s", bare_s, 1.15),
+        at_most("build: the same, processor time", used, "s", bare_used, 1.1),
         at_most("build: again after one changed picture", changed, "s", full, 0.05),
     ]
 
 
-async def _built(connections: Connections, home: Path, media: dict[str, tuple[Path, str]]) -> tuple[float, float]:
-    """Seconds from the job's row to the published version: of the first build, and of one with another picture."""
+def _middle(pairs: list[_Pair], ratio: Callable[[_Built, _Bare], float]) -> _Pair:
+    return sorted(pairs, key=lambda pair: ratio(*pair))[len(pairs) // 2]
+
+
+async def _built(connections: Connections, home: Path, media: dict[str, tuple[Path, str]], idle: float) -> _Built:
+    """Seconds from the job's row to the published version: of the first build, and of one with another picture; and processor
+    seconds of the first, less what `idle` ones would have been used anyway."""
     tenant, course = await new_tenant(connections), f"film-{uuid.uuid4().hex[:6]}"
     blocks = [image_block(name) for name in media if name != "film"]
     film = {
@@ -59,16 +74,18 @@ async def _built(connections: Connections, home: Path, media: dict[str, tuple[Pa
         "captions": [],
         "transcript": {"en": "A rabbit."},
     }
+    before, began = processor.used_s(), time.perf_counter()
     package_id = await publish(home, tenant, draft("Film", [*blocks, film]), media, course, 1)
     first = await published(connections, tenant, package_id, 1)
+    used = processor.used_s() - before - idle * (time.perf_counter() - began)
     changed = {**media, "big0": (picture(home / "bench-media" / "other.png", 99, (1920, 1200)), "image/png")}
     await publish(home, tenant, draft("Film", [*blocks, film]), changed, course, 2)
     second = await published(connections, tenant, package_id, 2)
-    return first["took"].total_seconds(), second["took"].total_seconds()
+    return first["took"].total_seconds(), second["took"].total_seconds(), used
 
 
-def bare(media: dict[str, tuple[Path, str]]) -> float:
-    """The same recipes in plain processes, one per core, longest first; nothing is fetched, stored or signed. A picture is
+def bare(media: dict[str, tuple[Path, str]]) -> _Bare:
+    """Seconds on the clock, and of processors, of the same recipes in plain processes, one per core, longest first; nothing is fetched, stored or signed. A picture is
     scaled once for all of its recipes of a size."""
     work: list[tuple[Path, tuple[Recipe, ...]]] = []
     for name, (path, _) in media.items():
@@ -81,23 +98,25 @@ def bare(media: dict[str, tuple[Path, str]]) -> float:
     with ProcessPoolExecutor(os.cpu_count()) as pool, tempfile.TemporaryDirectory() as folder:
         list(pool.map(_warm, range(4)))
         began = time.perf_counter()
-        list(pool.map(_render, *zip(*((path, recipes, folder) for path, recipes in work), strict=True)))
-        return time.perf_counter() - began
+        used = sum(pool.map(_render, *zip(*((path, recipes, folder) for path, recipes in work), strict=True)))
+        return time.perf_counter() - began, used
 
 
 def _warm(_: int) -> None:
     time.sleep(0.05)
 
 
-def _render(path: Path, recipes: tuple[Recipe, ...], folder: str) -> None:
+def _render(path: Path, recipes: tuple[Recipe, ...], folder: str) -> float:
+    before = processor.own_s()
     with tempfile.TemporaryDirectory(dir=folder) as own:
         pictures = {Path(own) / recipe.name: recipe for recipe in recipes if isinstance(recipe, PICTURE)}
         if pictures:
             render_image(path, pictures, lambda share: None, MediaLimits(), path.name)
-            return
-        (recipe,) = recipes
-        argv = [ffmpeg_path(), *ffmpeg_argv(recipe, path, Path(own) / recipe.name)[1:]]
-        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        else:
+            (recipe,) = recipes
+            argv = [ffmpeg_path(), *ffmpeg_argv(recipe, path, Path(own) / recipe.name)[1:]]
+            subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return processor.own_s() - before
 
 
 def _film(target: Path) -> Path:

@@ -1,13 +1,9 @@
-"""The demo course built on the pools: processor time against ffmpeg and Pillow run bare, again without a change, on one core.
-
-Processor time is that of all processes of Ray and what they started, less what they use while nothing is built.
-"""
+"""The demo course built on the pools: processor time against ffmpeg and Pillow run bare, again without a change, on one core."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import subprocess
 import tempfile
 import time
@@ -16,8 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
-
+from bench import processor
 from bench.build import PICTURE
 from bench.course import publish, published
 from bench.results import Result, at_most, fact
@@ -31,7 +26,7 @@ from tasks.render import probe
 from tasks.rendering.decoders import ffmpeg_path
 from tasks.rendering.pictures import render_image
 
-ROUNDS, IDLE_S = 3, 5.0
+ROUNDS = 3
 
 
 def measure(home: Path, settings: Settings) -> list[Result]:
@@ -44,16 +39,16 @@ async def _measure(home: Path, settings: Settings) -> list[Result]:
     try:
         course = make_run_course(folder, uuid.uuid4().hex[:6])
         await _build(connections, home, await new_tenant(connections), course)  # warms pools, sandboxes and disk
-        idle = await _idle()
+        idle = await processor.idle()
         shares: list[tuple[float, float, float]] = []
         took, again = [], []
         for _ in range(ROUNDS):
             course = make_run_course(folder, uuid.uuid4().hex[:6])
             tenant = await new_tenant(connections)
-            before = _cpu_s()
+            before = processor.used_s()
             began = time.perf_counter()
             first = await _build(connections, home, tenant, course)
-            used = _cpu_s() - before - idle * (time.perf_counter() - began)
+            used = processor.used_s() - before - idle * (time.perf_counter() - began)
             bare_s = await asyncio.to_thread(bare, course.media)
             shares.append((used / bare_s, used, bare_s))
             took.append(first)
@@ -80,46 +75,12 @@ async def _build(connections: Connections, home: Path, tenant: str, course: RunC
 async def _on_one_core(connections: Connections, home: Path, folder: Path) -> float:
     """The same with all of Ray's processes on one core, and what they start."""
     every = os.sched_getaffinity(0)
-    _pin({min(every)})
+    processor.pin({min(every)})
     try:
         course = make_run_course(folder, uuid.uuid4().hex[:6])
         return await _build(connections, home, await new_tenant(connections), course)
     finally:
-        _pin(every)
-
-
-def _pin(cores: set[int]) -> None:
-    for process in _processes():
-        for thread in Path(f"/proc/{process.pid}/task").glob("*"):
-            try:
-                os.sched_setaffinity(int(thread.name), cores)
-            except OSError:  # it has ended
-                continue
-
-
-async def _idle() -> float:
-    """Processor seconds per second while nothing is to be done."""
-    before = _cpu_s()
-    await asyncio.sleep(IDLE_S)
-    return (_cpu_s() - before) / IDLE_S
-
-
-def _cpu_s() -> float:
-    """Of all of Ray's processes and their ended children."""
-    total = 0.0
-    for process in _processes():
-        try:
-            total += sum(process.cpu_times()[:4])
-        except psutil.NoSuchProcess:
-            continue
-    return total
-
-
-def _processes() -> list[psutil.Process]:
-    """This user's raylet and everything below it. Of several clusters on the machine, the youngest: the one of this run."""
-    raylets = [each for each in psutil.process_iter(["name", "create_time"]) if each.info["name"] == "raylet"]
-    raylet = max(raylets, key=lambda each: each.info["create_time"])
-    return [raylet, *raylet.children(recursive=True)]
+        processor.pin(every)
 
 
 def bare(media: Media) -> float:
@@ -154,7 +115,7 @@ def _measures(kind: Kind, found: Probe) -> list[SceneRecipe | LoudnessRecipe]:
 
 def _render(path: Path, recipes: tuple[Recipe, ...], folder: str) -> float:
     """Processor seconds of it."""
-    before = _own_s()
+    before = processor.own_s()
     with tempfile.TemporaryDirectory(dir=folder) as own:
         pictures = {Path(own) / recipe.name: recipe for recipe in recipes if isinstance(recipe, PICTURE)}
         if pictures:
@@ -165,9 +126,4 @@ def _render(path: Path, recipes: tuple[Recipe, ...], folder: str) -> float:
             subprocess.run(
                 argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
-    return _own_s() - before
-
-
-def _own_s() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    return processor.own_s() - before
