@@ -170,7 +170,7 @@ class _Call:
             found = parse_course(_bytes(course, MAX_COURSE_BYTES))
         except ValueError as error:
             raise ContentError("course-unreadable", printable(str(error).splitlines()[0])) from error
-        _agree(report, found)
+        agree(report, found)
         with _opened(canonical) as file:
             files = read_canonical(file, self.limits)
         sizes = report.sizes
@@ -179,8 +179,9 @@ class _Call:
         return Reading(report, found, canonical)
 
 
-def _agree(report: Report, course: Course) -> None:
-    """The report says what the course is, and the course names nothing outside of the package."""
+def agree(report: Report, course: Course) -> None:
+    """Demand that the report says what the course is, and that the course names nothing outside of the package. Raises
+    ContentError `report-unreadable`, `course-unreadable`."""
     document = report.document()
     told = replace(report, **describe(course)).document()
     if told != document:
