@@ -1,0 +1,241 @@
+"""XML of strangers as a tree of nodes: strict about structure, tolerant about letters and namespaces, bounded in everything.
+
+Expat on a text that was decoded and mended before: no document type ever reaches it, so there are no entities, and it opens
+neither files nor addresses. Limits are checked while it reads, so nothing grows first: depth, elements, attributes, the length
+of one piece. Comments and processing instructions are dropped.
+Before: `archive.read`. After: whoever knows what the document means. `element` keeps a part of it for the model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from content.scorm.course import namespaces
+from content.scorm.course.encoding import decode
+from content.scorm.course.mending import mend
+from content.scorm.findings import Findings
+from content.scorm.limits import ImportLimits
+from content.scorm.model import Element
+
+MAX_PIECE = 1 << 20
+MAX_ATTRIBUTES = 500
+_NEWER = re.compile(r"2004|CAM\s*1\.3|imscp_v1p|adlcp_v1p3")
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """`name` in Clark notation, `local` in lower case for those who write it otherwise, `tail`: text after it."""
+
+    name: str
+    local: str
+    space: str
+    attributes: dict[str, str]
+    line: int
+    text: str = ""
+    tail: str = ""
+    children: list[Node] = field(default_factory=list["Node"])
+
+    def get(self, local: str) -> str | None:
+        """The attribute, whatever its namespace and case."""
+        exact = self.attributes.get(local)
+        if exact is not None:
+            return exact
+        for name, value in self.attributes.items():
+            if name.rpartition("}")[2].lower() == local:
+                return value
+        return None
+
+    def each(self, *locals: str) -> Iterator[Node]:
+        return (child for child in self.children if child.local in locals)
+
+    def first(self, local: str) -> Node | None:
+        return next(self.each(local), None)
+
+    def words(self) -> str:
+        """All text in it, of its children too."""
+        if not self.children:
+            return self.text
+        return "".join((self.text, *(part for child in self.children for part in (child.words(), child.tail))))
+
+
+@dataclass
+class Document:
+    """`family`: which SCORM's namespaces are meant where none is said."""
+
+    path: str
+    root: Node
+    family: namespaces.Family
+
+    def place(self, node: Node) -> str:
+        return f"{self.path}:{node.line}"
+
+
+def parse(data: bytes, path: str, limits: ImportLimits, found: Findings) -> Document:
+    """Raises PackageRefused with what is wrong and where."""
+    text = mend(decode(data, path, found), path, found)
+    if not text.strip():
+        _refuse(found, "xml-malformed", path, f"{path} is empty.")
+    _check_sizes(text, path, limits, found)
+    family: namespaces.Family = "2004" if _NEWER.search(text) else "1.2"
+    builder = _Builder(path, family, limits, found)
+    encoded = text.encode("utf-8")
+    del text
+    parser = expat.ParserCreate("utf-8")
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda name, attributes: builder.start(name, attributes, parser.CurrentLineNumber)
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.text
+    try:
+        parser.Parse(encoded, True)
+    except expat.ExpatError as error:
+        reason = expat.ErrorString(error.code) or "it cannot be read"
+        message = (
+            f"{path} is not well-formed XML ({reason}, line {error.lineno}). Export the package again or mend the file."
+        )
+        _refuse(found, "xml-malformed", f"{path}:{error.lineno}", message)
+    assert builder.root is not None
+    return Document(path, builder.root, family)
+
+
+def _refuse(found: Findings, code: str, place: str, message: str) -> None:
+    found.error(code, place, message)
+    raise found.refuse()
+
+
+def _check_sizes(text: str, path: str, limits: ImportLimits, found: Findings) -> None:
+    """What is over the limits by far is known before anything is built."""
+    if text.count("<") > 4 * limits.xml_elements:
+        _refuse(found, "xml-limits", path, f"{path} has more than {limits.xml_elements} elements.")
+    half = MAX_PIECE // 2
+    for at in range(0, len(text) - half, half):  # a piece of more than a MiB covers at least one of these whole
+        if text.find("<", at, at + half) < 0:
+            place = f"{path}:{text.count(chr(10), 0, at) + 1}"
+            _refuse(
+                found, "xml-limits", place, f"{path} has one piece of text or one tag of more than {half >> 10} KiB."
+            )
+
+
+class _Builder:
+    def __init__(self, path: str, family: namespaces.Family, limits: ImportLimits, found: Findings) -> None:
+        self._path, self._limits, self._found = path, limits, found
+        self._family: namespaces.Family = family
+        self.root: Node | None = None
+        self._open: list[Node] = []
+        self._spaces: list[dict[str, str]] = [{"xml": namespaces.XML}]
+        self._elements = self._attributes = 0
+        self._names: dict[tuple[str, str], tuple[str, str]] = {}
+        self._undeclared: dict[str, str] = {}
+
+    def start(self, name: str, attributes: dict[str, str], line: int) -> None:
+        self._count(attributes, line)
+        spaces = self._spaces[-1]
+        own: dict[str, str] = {}
+        for key, value in attributes.items():
+            if key.startswith("xmlns") and key[5:6] in ("", ":"):
+                if not own:
+                    spaces = dict(spaces)
+                own[key] = spaces[key[6:]] = value.strip()
+        self._spaces.append(spaces)
+        plain = attributes if not own else {key: value for key, value in attributes.items() if key not in own}
+        space, clark, local = self._resolve(name, spaces, line)
+        if space == namespaces.XINCLUDE:
+            message = (
+                f"{self._path} asks to include another document, which is not done. Put its content there instead."
+            )
+            _refuse(self._found, "xml-xinclude", f"{self._path}:{line}", message)
+        if plain:
+            plain = {self._resolve(key, spaces, line)[1] if ":" in key else key: value for key, value in plain.items()}
+        node = Node(clark, local, space, plain, line)
+        if self._open:
+            self._open[-1].children.append(node)
+        else:
+            self.root = node
+        self._open.append(node)
+
+    def end(self, _name: str) -> None:
+        self._open.pop()
+        self._spaces.pop()
+
+    def text(self, data: str) -> None:
+        node = self._open[-1]
+        if not node.children:
+            node.text += data
+        elif data.strip() or node.children[-1].tail:
+            node.children[-1].tail += data
+
+    def _count(self, attributes: dict[str, str], line: int) -> None:
+        self._elements += 1
+        self._attributes += len(attributes)
+        limits = self._limits
+        what = (
+            f"more than {limits.xml_elements} elements"
+            if self._elements > limits.xml_elements
+            else f"elements nested more than {limits.xml_depth} deep"
+            if len(self._open) >= limits.xml_depth
+            else f"an element with more than {MAX_ATTRIBUTES} attributes"
+            if len(attributes) > MAX_ATTRIBUTES
+            else f"more than {4 * limits.xml_elements} attributes"
+            if self._attributes > 4 * limits.xml_elements
+            else ""
+        )
+        if what:
+            _refuse(self._found, "xml-limits", f"{self._path}:{line}", f"{self._path} has {what}.")
+
+    def _resolve(self, raw: str, spaces: dict[str, str], line: int) -> tuple[str, str, str]:
+        """Namespace, Clark name and lower-case local name."""
+        prefix, _, local = raw.rpartition(":")
+        space = spaces.get(prefix)
+        if space is None:
+            space = self._of_undeclared(prefix, line) if prefix else ""
+        known = self._names.get((space, local))
+        if known is None:  # the same few names again and again: kept once
+            known = self._names[space, local] = (f"{{{space}}}{local}" if space else local, local.lower())
+        return space, *known
+
+    def _of_undeclared(self, prefix: str, line: int) -> str:
+        known = self._undeclared.get(prefix)
+        if known is None:
+            known = self._undeclared[prefix] = namespaces.of_prefix(prefix, self._family)
+            message = f"The prefix “{prefix}” is used but not declared; it was read as “{known}”."
+            self._found.warn("xml-prefix", f"{self._path}:{line}", message)
+        return known
+
+
+class Keeper:
+    """Nodes as elements of the model. What is alike is kept once: thousands of items carry the same few rules."""
+
+    def __init__(self, family: namespaces.Family) -> None:
+        self._family: namespaces.Family = family
+        self._kept: dict[tuple[object, ...], Element] = {}
+
+    def keep(self, node: Node, space: str | None = None, without: frozenset[str] = frozenset()) -> Element:
+        """The element whole, but for children whose local names are in `without`. One that stands in no namespace, or in
+        packaging's though it is not packaging's, comes home; `space` is what its parent came home to."""
+        name = node.name
+        if namespaces.is_packaging(node.space):
+            space = space or namespaces.home(node.local, self._family) or None
+            name = f"{{{space}}}{name.rpartition('}')[2]}" if space else name
+        else:
+            space = None
+        children = tuple(self.keep(child, space) for child in node.children if child.local not in without)
+        return self.made(name, node.attributes, _text(node), children)
+
+    def made(
+        self, name: str, attributes: dict[str, str], text: str = "", children: tuple[Element, ...] = ()
+    ) -> Element:
+        pairs = tuple(sorted(attributes.items())) if attributes else ()
+        key = (name, pairs, text, *map(id, children))  # children are kept too, so their ids stay theirs
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = Element(name, pairs, text, children)
+        return kept
+
+
+def _text(node: Node) -> str:
+    if not node.children:
+        return node.text if node.text.strip() else ""
+    parts = (node.text.strip(), *(child.tail.strip() for child in node.children))
+    return " ".join(part for part in parts if part)
