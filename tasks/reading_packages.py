@@ -28,7 +28,16 @@ PACKAGE, REPORT, COURSE, CANONICAL = "package.zip", "report.json", "course.json"
 PACKAGES = Kind(
     "packages",
     preload=(INSIDE, "lxml.etree", "encodings.utf_16", "encodings.latin_1", "encodings.cp437"),
-    packages=("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions.py", "lxml"),
+    packages=(
+        "langcodes",
+        "language_data",
+        "pydantic",
+        "pydantic_core",
+        "annotated_types",
+        "typing_inspection",
+        "typing_extensions.py",
+        "lxml",
+    ),
     sources=("content", INSIDE),
 )
 _TRIES = 2

@@ -18,7 +18,7 @@ from cluster.sandbox.backends import Finding, find
 from cluster.sandbox.conversation import Answers, Conversation
 from cluster.sandbox.kind import Backend, Kind, interpreter
 from cluster.sandbox.limits import Limits, Result, Stopped
-from cluster.sandbox.pool import pool
+from cluster.sandbox.pool import close_pool, pool
 from cluster.sandbox.results import accept
 from cluster.settings import Settings
 from cluster.telemetry.metrics import SANDBOXES
@@ -27,7 +27,7 @@ from cluster.telemetry.metrics import SANDBOXES
 IN, OUT = "../in", "."
 
 __all__ = [
-    "IN", "OUT", "Backend", "Finding", "Job", "Kind", "Limits", "Result", "Stopped", "backend", "call", "find",
+    "IN", "OUT", "Backend", "Finding", "Job", "Kind", "Limits", "Result", "Stopped", "backend", "call", "close", "find",
     "findings", "interpreter", "run", "warm",
 ]  # fmt: skip
 
@@ -77,6 +77,11 @@ def warm(kind: Kind, settings: Settings, count: int | None = None) -> None:
     Raises ContentError `sandbox-unavailable`.
     """
     pool(settings.workspace, settings.sandbox_ahead).warm(kind, backend(settings, kind), count)
+
+
+def close(settings: Settings) -> None:
+    """End the sandboxes that wait, before this process ends."""
+    close_pool(settings.workspace)
 
 
 def backend(settings: Settings, kind: Kind = backends.PLAIN) -> Backend:

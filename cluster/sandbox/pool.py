@@ -61,7 +61,7 @@ class Pool:
                 return started
             why = "it died while it waited"
             self.put_away(started)
-        raise backends.unavailable([backends.Finding(backend, False, why=why[:300])])
+        raise backends.unavailable([backends.Finding(backend, False, why=why[-300:])])
 
     def warm(self, kind: Kind, backend: Backend, count: int | None = None) -> None:
         """Start ahead, so that `count` of them wait (`ahead`, if not said); returns at once."""
@@ -85,7 +85,10 @@ class Pool:
             remove(started.spare)
 
     def close(self) -> None:
+        """End all that wait. May be called again."""
         with self._lock:
+            if self._closed:
+                return
             self._closed = True
             waiting = [future for each in self._waiting.values() for future in each]
             self._waiting.clear()
@@ -146,6 +149,15 @@ def pool(workspace: Path, ahead: int) -> Pool:
             made = _pools[key] = Pool(workspace, ahead)
             atexit.register(made.close)
         return _pools[key]
+
+
+def close_pool(workspace: Path) -> None:
+    """Close this process's pool below a workspace, if it has one."""
+    with _pools_lock:
+        found = _pools.pop((os.getpid(), workspace), None)
+    if found is not None:
+        atexit.unregister(found.close)
+        found.close()
 
 
 def _forget() -> None:
