@@ -112,7 +112,7 @@ def _with_zip64(file: BinaryIO, at: int, end: End) -> End:
         raise _several_disks()
     # It stands directly before; where something was put before the zip, not where the locator says.
     for start in (told, place - _ZIP64.size):
-        if start + _ZIP64.size <= place:
+        if 0 <= start <= place - _ZIP64.size:
             values = _ZIP64.unpack(_read(file, start, _ZIP64.size))
             if values[0] == b"PK\6\6" and start + 12 + values[1] == place:
                 break
@@ -125,7 +125,7 @@ def _with_zip64(file: BinaryIO, at: int, end: End) -> End:
     if any(plain not in (large, most) for plain, large, most in pairs):
         message = f"The zip's two ends (plain and ZIP64) contradict each other. {AGAIN}"
         raise refused("zip-zip64", "", message)
-    return replace(end, offset=offset, size=size, count=count, stop=start)
+    return replace(end, offset=offset, size=size, count=count, shift=start - told, stop=start)
 
 
 def _placed(file: BinaryIO, end: End, found: Findings) -> End:
@@ -133,6 +133,8 @@ def _placed(file: BinaryIO, end: End, found: Findings) -> End:
     begin = end.stop - end.size
     if begin < 0 or end.offset > begin:
         raise refused("zip-directory", "", f"The zip's table of contents does not lie where it should. {AGAIN}")
+    if end.stop < end.end and begin - end.offset != end.shift:
+        raise refused("zip-zip64", "", f"The zip's end for large files (ZIP64) does not lie where it should. {AGAIN}")
     if begin == end.offset:
         return end
     if not end.size or _read(file, begin, 4) == b"PK\1\2":

@@ -40,6 +40,7 @@ def _opened(file: BinaryIO, limits: ImportLimits, found: Findings) -> Archive:
     check_file_size(file_bytes, limits)
     end = find_end(file, file_bytes, found)
     headers = read_directory(file, end, limits, found)
+    found.require()  # sizes or places are unknown then
     check_claims(headers, limits, found)
     starts = check_places(file, headers, end, found)
     names = decode_names(headers, lambda: _witness(file, headers, starts, limits, found), found)

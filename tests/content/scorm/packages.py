@@ -44,7 +44,7 @@ def shared_package(name: str) -> Path:
 
 
 def zip_of(
-    files: Mapping[str, bytes | str] | Iterable[tuple[str, bytes | str]],
+    files: Mapping[str, bytes | str] | list[tuple[str, bytes | str]],
     *,
     folders: Sequence[str] = (),
     deflated: bool = True,
@@ -53,7 +53,7 @@ def zip_of(
     """A zip as Python's own module writes it. `folders`: entries for folders, which come first."""
     out = io.BytesIO()
     method = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
-    pairs: Iterable[tuple[str, bytes | str]] = files.items() if isinstance(files, Mapping) else files
+    pairs = files if isinstance(files, list) else list(files.items())
     with zipfile.ZipFile(out, "w", method) as archive:
         for folder in folders:
             archive.writestr(folder.rstrip("/") + "/", b"")
