@@ -26,7 +26,7 @@ _MOST_HOSTS = 20
 # code → (endings, what they are, what follows)
 _BY_ENDING = {
     "flash": ("swf", "Flash", "No browser plays Flash any more; publish the course again as HTML5."),
-    "java": ("jar class jnlp", "Java applets", "No browser runs applets any more; what they did will be missing."),
+    "java": ("jar class jnlp", "Java applets", "No browser runs these any more; what they did will be missing."),
     "silverlight": ("xap", "Silverlight", "No browser runs Silverlight any more; publish the course again as HTML5."),
     "server-page": (
         "php phtml asp aspx jsp jspx cfm cgi",
@@ -46,15 +46,16 @@ _BY_ENDING = {
 }
 _BY_FILE = {ending: code for code, (endings, _, _) in _BY_ENDING.items() for ending in endings.split()}
 
-_WORDS: dict[Kind, tuple[str, str]] = {
-    "script": ("scripts", "what they do will be missing"),
-    "style": ("style sheets", "pages will look different"),
-    "image": ("pictures", "they will be missing"),
-    "media": ("films or sounds", "they will not play"),
-    "font": ("fonts", "texts will look different"),
-    "frame": ("embedded pages", "their places will stay empty"),
-    "data": ("other files", "what depends on them will not work"),
-    "applet": ("applets", "they will not run"),
+# One, several, and what follows.
+_WORDS: dict[Kind, tuple[str, str, str]] = {
+    "script": ("a script", "scripts", "what scripts do will be missing"),
+    "style": ("a style sheet", "style sheets", "pages will look different"),
+    "image": ("a picture", "pictures", "pictures will be missing"),
+    "media": ("a film or sound", "films or sounds", "nothing will play there"),
+    "font": ("a font", "fonts", "texts will look different"),
+    "frame": ("an embedded page", "embedded pages", "there will be an empty place"),
+    "data": ("a file", "files", "what depends on it will not work"),
+    "applet": ("an applet", "applets", "nothing will run there"),
 }
 _FEATURES = {
     "geolocation": "navigator.geolocation", "camera or microphone": "getUserMedia", "notifications": "Notification.requestPermission",
@@ -178,7 +179,7 @@ class Offline:
             return
         place, remote = self._course.manifest, [each for each in self._course.resources if each.remote and each.href]
         if remote:
-            told = _also([shown(each.href, 100) for each in remote], "more")
+            told = _also([shown(each.href, 100) for each in remote], "other address")
             yield (
                 "remote-launch",
                 place,
@@ -205,16 +206,16 @@ class Offline:
             name: group for (_, name), group in self._groups.items() if group.address.lower().startswith("http:")
         }
         for (kind, name), group in sorted(self._groups.items(), key=lambda each: not each[1].sure):
-            what, then = _WORDS[kind]
-            count = f"{len(group.addresses)} {what}" if len(group.addresses) > 1 else f"{what} (one)"
-            needs = f"The content takes {count} from {name}" if group.sure else f"A script names {count} at {name}"
+            one, several, then = _WORDS[kind]
+            what = one if len(group.addresses) == 1 else f"{len(group.addresses)} {several}"
+            needs = f"The content takes {what} from {name}" if group.sure else f"The content names {what} at {name}"
             spread = f", in {len(group.files)} files" if len(group.files) > 1 else ""
-            if_so = "Without a network" if group.sure else "If it loads them, then without a network"
-            message = f"{needs}{spread}, first {shown(group.address, 120)}. {if_so} {then}; put them into the package."
+            if_so = "Without a network" if group.sure else "If it loads that, then without a network"
+            message = f"{needs}{spread}: {shown(group.address, 120)}. {if_so} {then}; what is needed belongs into the package."
             yield f"remote-{kind}", group.place, message
         if insecure:
             first = next(iter(insecure.values()))
-            told = _also(list(insecure), "other hosts")
+            told = _also(list(insecure), "other host")
             yield (
                 "mixed-content",
                 first.place,
@@ -240,8 +241,10 @@ class Offline:
                     f"The content asks for {feature}{_in(seen)}, which players do not give it.",
                 )
         if self._links:
-            sites = _also(sorted(self._link_hosts), "other sites")
-            yield "links-out", "", f"There are {len(self._links)} links to {sites}, which open with a network only."
+            count = len(self._links)
+            links = "There is a link" if count == 1 else f"There are {count} links"
+            sites = _also(sorted(self._link_hosts), "other site")
+            yield "links-out", "", f"{links} to {sites}: what lies there opens with a network only."
 
     def _of_sizes(self) -> Iterator[tuple[str, str, str]]:
         for size, path in sorted(self._large, reverse=True):
@@ -266,7 +269,8 @@ def _in(seen: _Seen) -> str:
 
 def _also(names: Iterable[str], rest: str) -> str:
     first, *more = names
-    return f"{first} and {len(more)} {rest}" if more else first
+    plural = "es" if rest.endswith("s") else "s"
+    return f"{first} and {len(more)} {rest}{plural if len(more) > 1 else ''}" if more else first
 
 
 def as_text(data: bytes) -> str:

@@ -66,7 +66,7 @@ def _inspect(files: list[Path], as_json: bool) -> int:
             else:
                 from serve_app.cli.package_report import lines
 
-                say("\n".join([*([""] if number else []), *lines(document)]))
+                say("\n".join([*([""] if number else []), *lines(str(path), document)]))
     if not as_json and len(files) > 1:
         unread = f", {failed} could not be read" if failed else ""
         say(f"\n{len(files)} files: {len(files) - refused - failed} accepted, {refused} refused{unread}.")

@@ -7,57 +7,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from content.scorm.shown import shown
+from serve_app.import_words import OFFLINE, counted, sandbox, sizes, verdict
 
 WIDTH = 80
 TREE_LINES = 40
 OF_ONE_CODE = 3
 DEEPEST = 8
-EDITIONS = {
-    "1.2": "SCORM 1.2",
-    "2004-2nd": "SCORM 2004 2nd Edition",
-    "2004-3rd": "SCORM 2004 3rd Edition",
-    "2004-4th": "SCORM 2004 4th Edition",
-    "aicc": "AICC",
-    "cmi5": "cmi5",
-    "tincan": "xAPI (Tin Can)",
-}
 
 
-def lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """Of a report's document, with `file`; no line but that of a long path is wider than WIDTH."""
-    yield shown(report["file"])
-    yield from _filled(_verdict(report))
+def lines(name: str, report: Mapping[str, Any]) -> Iterator[str]:
+    """Of a report's document; no line but that of a long path is wider than WIDTH."""
+    yield shown(name, 2000)
+    yield from _filled(verdict(report))
     if report["title"]:
         yield from _filled(f"“{report['title']}”" + (f", language {report['language']}" if report["language"] else ""))
-    if (sizes := report["sizes"]) is not None:
-        yield from _filled(
-            f"{size(sizes['zip_bytes'])} packed, {size(sizes['unpacked_bytes'])} unpacked, {counted(sizes['files'], 'file')}"
-        )
-    yield f"  read in {report['sandbox']}" if report["sandbox"] != "none" else "  read without a sandbox"
+    if report["sizes"] is not None:
+        yield from _filled(f"{sizes(report['sizes'])}.")
+    if read_in := sandbox(report["sandbox"]):
+        yield f"  {read_in}."
     yield from _contents(report)
     yield from _findings("Why it was refused", report["errors"])
     yield from _findings(counted(len(report["warnings"]), "warning"), report["warnings"])
-    yield from _findings("Without a network, and in today's browsers", report["offline"])
-
-
-def counted(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
-def size(count: int) -> str:
-    """Bytes as an author reads them."""
-    if count < 1000:
-        return counted(count, "byte")
-    return f"{count / 1000:,.0f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"
-
-
-def _verdict(report: Mapping[str, Any]) -> str:
-    parts = [EDITIONS[report["edition"]]] if report["edition"] else []
-    if (tool := report["tool"]) is not None:
-        parts.append(f"made with {tool['name']} {tool['version']}".strip())
-    told = ", ".join(parts)
-    verdict = "Accepted" if report["accepted"] else "Refused"
-    return f"{verdict}: {told}." if told else f"{verdict}."
+    yield from _findings(OFFLINE, report["offline"])
 
 
 def _contents(report: Mapping[str, Any]) -> Iterator[str]:
