@@ -25,7 +25,16 @@ from cluster.telemetry.metrics import JOBS
 from cluster.uploads import Upload
 from content.canonical import digest
 from content.errors import ContentError
-from content.exports import EXPORTER_VERSION, ExportPlan, Options, Stored, caption_files, plan_export
+from content.exports import (
+    EXPORTER_VERSION,
+    ExportPlan,
+    Options,
+    Stored,
+    caption_files,
+    interfaces_in,
+    plan_export,
+    searched_files,
+)
 from content.exports.archive import write_zip
 from content.packages import parse
 from tasks import exports, jobs, site
@@ -138,7 +147,8 @@ class _Export:
         manifest = parse(body)
         captions = {each.digest: b"".join(self._segments(each)) for each in caption_files(manifest, options)}
         measured = player.measured(ours.version, EXPORTER_VERSION).get(options.format)
-        return plan_export(manifest, options, ours, measured, captions=captions)
+        interfaces = {api for each in searched_files(manifest, options) for api in interfaces_in(self._segments(each))}
+        return plan_export(manifest, options, ours, measured, captions=captions, interfaces=interfaces)
 
     async def _unless_stopped(self, plan: ExportPlan) -> _Written:
         """The zip, written by a thread. It is told to stop when this task is, and is then waited for."""

@@ -1,8 +1,12 @@
-"""What a zip is made of: names with bytes, or with the digest of a rendition that lies in the object store."""
+"""What a zip is made of: names with bytes, or with the digest of a rendition that lies in the object store; and the plan of one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from content.errors import Problem
 
 
 @dataclass(frozen=True)
@@ -25,3 +29,13 @@ class Entry:
     @property
     def size_bytes(self) -> int:
         return len(self.content) if isinstance(self.content, bytes) else self.content.size_bytes
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """`entries` are sorted by path; `size_bytes` is the exact size of the zip."""
+
+    entries: tuple[Entry, ...]
+    passport: Mapping[str, Any]
+    findings: tuple[Problem, ...]
+    size_bytes: int

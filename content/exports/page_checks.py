@@ -16,7 +16,9 @@ _REMOTE = re.compile(
 _LOADING = re.compile(r"<\s*(?:img|script|iframe|object|embed|link|audio|video|source|style|base|form)\b", re.I)
 
 
-class _Tags(HTMLParser):
+class Tags(HTMLParser):
+    """What a page names, and what in it runs or styles by itself."""
+
     def __init__(self) -> None:
         super().__init__()
         self.targets: list[str] = []
@@ -39,12 +41,16 @@ class _Tags(HTMLParser):
         self._tag = ""
 
 
-def _pages(made: Made) -> Iterator[tuple[str, _Tags]]:
+def _pages(made: Made) -> Iterator[tuple[str, Tags]]:
     for path in sorted(made.files):
         if path.endswith(".html"):
-            tags = _Tags()
-            tags.feed(made.files[path].decode())
-            yield path, tags
+            yield path, page_tags(made.files[path])
+
+
+def page_tags(page: bytes) -> Tags:
+    tags = Tags()
+    tags.feed(page.decode())
+    return tags
 
 
 def check_links(made: Made) -> Check:
@@ -68,11 +74,15 @@ def _used(document: Mapping[str, Any]) -> set[str]:
 
 
 def check_inline(made: Made) -> Check:
-    faults = [f"{page} has {each}" for page, tags in _pages(made) for each in tags.inline]
-    for page, _ in _pages(made):
-        if b"Content-Security-Policy" not in made.files[page]:
-            faults.append(f"{page} has no security policy")
+    faults = [fault for page, _ in _pages(made) for fault in inline_faults(page, made.files[page])]
     return judged("no-inline-code", faults, "No page has script, style or handlers of its own.")
+
+
+def inline_faults(path: str, page: bytes) -> Iterator[str]:
+    """What in a page a strict policy would stop, and whether it has such a policy."""
+    yield from (f"{path} has {each}" for each in page_tags(page).inline)
+    if b"Content-Security-Policy" not in page:
+        yield f"{path} has no security policy"
 
 
 def check_remote(made: Made) -> Check:

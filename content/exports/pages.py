@@ -63,20 +63,34 @@ def security_policy(options: Options) -> str:
 
 def _skeleton(course: ExportCourse, options: Options, title: str, unit: str | None, scripts: Sequence[str]) -> bytes:
     app = options.format == "html"
+    return skeleton(course.language, course.direction, title, security_policy(options), scripts, app=app, unit=unit)
+
+
+def skeleton(
+    language: str,
+    direction: str,
+    title: str,
+    policy: str,
+    scripts: Sequence[str],
+    *,
+    app: bool = False,
+    unit: str | None = None,
+) -> bytes:
+    """A page that the scripts fill; an `app` names its manifest and icon."""
     lines = [
         "<!doctype html>",
-        f'<html lang="{escape(course.language)}" dir="{course.direction}"{_unit_attribute(unit)}>',
+        f'<html lang="{escape(language)}" dir="{direction}"{_unit_attribute(unit)}>',
         "<head>",
         '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{security_policy(options)}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         f"<title>{escape(title)}</title>",
         *([f'<link rel="manifest" href="{WEB_MANIFEST}">', f'<link rel="icon" href="{ICON}">'] if app else []),
         f'<link rel="stylesheet" href="{STYLE}">',
         *(f'<script defer src="{script}"></script>' for script in scripts),
         "</head>",
         "<body>",
-        f'<main id="app"><noscript>{_noscript(course.language)}</noscript></main>',
+        f'<main id="app"><noscript>{_noscript(language)}</noscript></main>',
         "</body>",
         "</html>",
     ]

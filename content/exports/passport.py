@@ -13,7 +13,6 @@ from typing import Any
 
 from content.errors import Problem
 from content.exports.check import FAILED, NOT_RUN, PASSED, WARNING, Check
-from content.exports.export_course import ExportCourse
 from content.exports.options import EXPORTER_VERSION, Options
 from content.packages.manifest import Manifest
 
@@ -43,7 +42,8 @@ def measured_checks(options: Options, measured: Mapping[str, Mapping[str, str]])
 def make_passport(
     *,
     manifest: Manifest,
-    course: ExportCourse,
+    languages: Sequence[str],
+    mastery: float | None,
     options: Options,
     player: str,
     checks: Sequence[Check],
@@ -51,7 +51,7 @@ def make_passport(
     files: int,
     content_bytes: int,
 ) -> dict[str, Any]:
-    """The document; `files` and `content_bytes` are those of the zip's entries without the passport itself."""
+    """The document; `mastery` is what was asked for in the end, None for an imported package, whose marks are its own. `files` and `content_bytes` are those of the zip's entries without the passport itself."""
     return {
         "type": "export-passport",
         "shape": SHAPE,
@@ -62,8 +62,8 @@ def make_passport(
         "manifest": manifest.digest,
         "format": options.format,
         "options": options.document(),
-        "mastery": course.mastery,
-        "languages": [each["tag"] for each in course.metadata["languages"]],
+        "mastery": mastery,
+        "languages": list(languages),
         "files": files,
         "content_bytes": content_bytes,
         "checks": [check.as_dict() for check in checks],

@@ -6,9 +6,8 @@ Pure: the same manifest, options and player give the same plan, byte for byte. B
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from content.errors import Problem
 from content.exports import cmi5, html, passport, scorm, scorm12, scorm2004, tincan
@@ -16,31 +15,29 @@ from content.exports.archive import archive_size
 from content.exports.check import Made
 from content.exports.checks import run_checks
 from content.exports.course import make_course
-from content.exports.entries import Entry, Stored
+from content.exports.entries import Entry, ExportPlan, Stored
 from content.exports.export_course import ExportCourse, captions_script, points_of
+from content.exports.imported.formats import require_possible, scripts_to_search
+from content.exports.imported.plan import plan_imported
 from content.exports.lom import write_lom
 from content.exports.options import SCORM_2004, Options
 from content.exports.pages import CAPTIONS, COURSE, SCRIPT, STYLE, Page, make_pages
-from content.exports.player_files import LICENSES, SCHEMA_LICENSE, SCRIPTS, PlayerFiles
+from content.exports.player_files import (
+    LICENSES,
+    LICENSES_FILE,
+    SCHEMA_LICENSE,
+    SCHEMA_LICENSE_FILE,
+    SCRIPTS,
+    PlayerFiles,
+)
 from content.exports.player_files import STYLE as PLAYER_STYLE
-from content.packages.manifest import Manifest
+from content.packages.manifest import SCORM, Manifest
+from content.scorm.package import course_of
 
 __all__ = ["Entry", "ExportPlan", "Stored", "plan_export"]
 
 MAX_CAPTIONS_BYTES = 16 << 20
-LICENSES_FILE = "licenses.txt"
-SCHEMA_LICENSE_FILE = "control-documents-license.txt"
 Files = dict[str, bytes | Stored]
-
-
-@dataclass(frozen=True)
-class ExportPlan:
-    """`entries` are sorted by path; `size_bytes` is the exact size of the zip."""
-
-    entries: tuple[Entry, ...]
-    passport: Mapping[str, Any]
-    findings: tuple[Problem, ...]
-    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,20 @@ class _Written:
 def caption_files(manifest: Manifest, options: Options) -> tuple[Stored, ...]:
     """The WebVTT files that an export shows, each once: what `plan_export` wants the bytes of. None where they are too large
     together to be held in memory. Raises ContentError `export-language`."""
+    if manifest.kind == SCORM:
+        return ()
     found = tuple({each.digest: each for each in make_course(manifest, options).captions.values()}.values())
     return found if sum(each.size_bytes for each in found) <= MAX_CAPTIONS_BYTES else ()
+
+
+def searched_files(manifest: Manifest, options: Options) -> tuple[Stored, ...]:
+    """The files of an imported package that tell whether it can be exported so: `plan_export` wants what `interfaces_in` finds
+    in them. Raises ContentError `export-option` where it cannot, whatever is found."""
+    if manifest.kind != SCORM:
+        return ()
+    course = course_of(manifest)
+    require_possible(course, options)
+    return scripts_to_search(manifest, course, options)
 
 
 def plan_export(
@@ -68,16 +77,19 @@ def plan_export(
     *,
     captions: Mapping[str, bytes] | None = None,
     preview: bool = False,
+    interfaces: Collection[str] = (),
 ) -> ExportPlan:
-    """Plan one export.
+    """Plan one export; of an imported package as `content.exports.imported` does.
 
     `captions` are the bytes of `caption_files`, by digest: a page that is opened from a disk may load no captions, so they
     go into a script too. Without one of them films have captions only where a server is asked, which a finding says.
     `measured` has the results of the checks that only a browser can make, by the name of the check ({"result", "detail"},
     for this exporter and player version); what is absent is `not-run`. A `preview` of a draft (format html) says so on its page,
-    and has no worker that would keep it on a device when its time is over. Raises ContentError `export-language`,
-    `player-incomplete`.
+    and has no worker that would keep it on a device when its time is over. `interfaces`: those found in
+    `searched_files`. Raises ContentError `export-language`, `export-option`, `player-incomplete`.
     """
+    if manifest.kind == SCORM:
+        return plan_imported(manifest, options, player, interfaces)
     course = make_course(manifest, options, preview=preview)
     spoken = captions_script(course, captions) if captions else None
     shown = make_pages(course, options, captions=spoken is not None)
@@ -106,7 +118,8 @@ def plan_export(
     entries = [Entry(path, content) for path, content in files.items() if path not in keeping]
     document = passport.make_passport(
         manifest=manifest,
-        course=course,
+        languages=[each["tag"] for each in course.metadata["languages"]],
+        mastery=course.mastery,
         options=options,
         player=player.version,
         checks=checks,

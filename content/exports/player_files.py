@@ -1,6 +1,7 @@
 """The player as bytes: handed in, never read here, so that an export follows from its arguments alone.
 
     player-scorm12.js  player-scorm2004.js  player-cmi5.js  player-xapi.js  player-local.js   one for each adapter
+    player-imported.js          plays an imported package in the html export
     player.css
     sw.js                       the service worker of the html export; it loads precache.js (`content.exports.html`)
     schemas/<edition>/<name>    control documents; editions are scorm12, scorm2004-3rd and scorm2004-4th
@@ -26,11 +27,15 @@ SCRIPTS = {
     "xapi": "player-xapi.js",
     "html": "player-local.js",
 }
+IMPORTED = "player-imported.js"
 STYLE = "player.css"
 WORKER = "sw.js"
 LICENSES = "licenses.txt"
 SCHEMAS = "schemas/"
 SCHEMA_LICENSE = "schemas/LICENSE"
+# As they are called in a zip.
+LICENSES_FILE = "licenses.txt"
+SCHEMA_LICENSE_FILE = "control-documents-license.txt"
 
 
 @dataclass(frozen=True)
