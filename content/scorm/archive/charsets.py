@@ -55,7 +55,7 @@ CODECS: dict[str, str] = {
 """What is tried, and what kind of letters it is mostly used for; the more usual first."""
 DEFAULT = "cp437"
 """APPNOTE D.1: what a name without a flag is in. Every byte is a character in it."""
-_MOST_NAMES = 500
+_MOST_NAMES, _LONGEST, _MOST_LETTERS = 500, 1024, 4000
 """As many are looked at; further ones would not change the guess."""
 _MOST_WITNESS = 4 << 20
 _DECLARED = frozenset(
@@ -65,7 +65,7 @@ _DECLARED = frozenset(
 
 def guess(names: Sequence[bytes], witness: bytes) -> str:
     """The codec of `names`, none of which is ASCII. `witness`: the manifest's bytes, or empty."""
-    some = names[:_MOST_NAMES]
+    some = [name for name in names if len(name) <= _LONGEST][:_MOST_NAMES]
     hrefs = _hrefs(witness)
     best, best_score = DEFAULT, (0, -1.0)
     for codec in CODECS:
@@ -92,7 +92,7 @@ def likeness(texts: Iterable[str], codec: str) -> float:
     for text in texts:
         before = ""
         for at, letter in enumerate(text):
-            if not letter.isascii():
+            if not letter.isascii() and total < _MOST_LETTERS:
                 after = text[at + 1 : at + 2]
                 weight = len(letter.encode(codec)) if CODECS[codec] == _WIDE else 1
                 total += weight

@@ -22,6 +22,8 @@ _METHODS = {
 }  # fmt: skip
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _PATCH = 1 << 5
+_TELLING = tuple(number.to_bytes(2, "little") for number in (AES, ASI_UNIX, PKWARE_UNIX))
+"""What extra fields must hold somewhere to be of interest here."""
 _FOLDER_FLAG = 0x10
 _SPECIAL = {stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK}
 _LEAST_DEFLATED = 2
@@ -30,7 +32,7 @@ _LEAST_DEFLATED = 2
 
 def check_claims(headers: Sequence[Central], limits: ImportLimits, found: Findings) -> None:
     """Adds to `found`: `zip-disks`, `zip-encrypted`, `zip-link`, `zip-device`, `zip-method`, `zip-patch`, `zip-file-size`,
-    `zip-ratio`, `zip-stored-size`, `zip-folder-data`, `zip-unpacked-size`."""
+    `zip-ratio`, `zip-stored-size`, `zip-fields`, `zip-unpacked-size`."""
     unpacked = packed = 0
     for header in headers:
         unpacked += header.size
@@ -41,10 +43,9 @@ def check_claims(headers: Sequence[Central], limits: ImportLimits, found: Findin
             or header.method not in (STORED, DEFLATED)
             or header.size > limits.ratio_from_bytes
             or header.size > limits.file_bytes
-            or header.extra
+            or (header.extra and any(mark in header.extra for mark in _TELLING))
             or stat.S_IFMT(header.attributes >> 16) not in (0, stat.S_IFREG)
             or (header.method == STORED and header.size != header.packed)
-            or header.name[-1:] in (b"/", b"\\")
         ):
             _check_one(header, limits, found)
     if unpacked > limits.unpacked_bytes:
@@ -54,11 +55,12 @@ def check_claims(headers: Sequence[Central], limits: ImportLimits, found: Findin
         found.error("zip-ratio", "", _ratio(limits))
 
 
-def is_folder(header: Central) -> bool:
-    """By its name, or by what a system notes for a folder where there is no data."""
-    if header.name[-1:] in (b"/", b"\\"):
-        # A trailing backslash may be half of a two-byte letter: only without data it is a folder for sure.
-        return header.name[-1:] == b"/" or not header.size
+def is_folder(header: Central, name: str, found: Findings) -> bool:
+    """By its decoded name, or by what a system notes for a folder where there is no data. Adds `zip-folder-data`."""
+    if name[-1:] in ("/", "\\"):
+        if header.size or header.packed > _LEAST_DEFLATED:
+            found.error("zip-folder-data", name, "A folder holds data as if it were a file. Make the zip anew.")
+        return True
     marked = header.attributes & _FOLDER_FLAG or stat.S_ISDIR(header.attributes >> 16)
     return bool(marked and not header.size)
 
@@ -108,8 +110,6 @@ def _check_kind(header: Central, found: Findings) -> None:
         found.error("zip-link", header.shown, message)
     elif any(stat.S_IFMT(mode) in _SPECIAL for mode in modes):
         found.error("zip-device", header.shown, "The entry is a device or pipe, not a file. Leave it out of the zip.")
-    if header.name[-1:] == b"/" and (header.size or header.packed > _LEAST_DEFLATED):
-        found.error("zip-folder-data", header.shown, "A folder holds data as if it were a file. Make the zip anew.")
 
 
 def _has(header: Central, number: int) -> bool:

@@ -27,15 +27,14 @@ AGAIN = "Make the zip anew with another tool, or upload it again in case it was 
 @dataclass(frozen=True)
 class End:
     """`offset`: where the directory begins in the file; `shift`: what has to be added to the offsets in it. `count` entries
-    in `size` bytes; `stop`: where the end records begin."""
+    in `size` bytes. `stop`: where the first end record begins, `last`: where the last one does."""
 
     offset: int
     size: int
     count: int
     shift: int
     stop: int
-    end: int
-    """Where the last end record begins."""
+    last: int
 
 
 def find_end(file: BinaryIO, file_bytes: int, found: Findings) -> End:
@@ -46,9 +45,8 @@ def find_end(file: BinaryIO, file_bytes: int, found: Findings) -> End:
     at = _end_record(file, file_bytes, found)
     record = END.unpack(_read(file, at, END.size))
     _, disk, directory_disk, here, count, size, offset, _ = record
-    stop = at
-    end = _with_zip64(file, at, End(offset, size, count, 0, stop, at))
-    if end.stop == at and (disk or directory_disk or here != count):
+    end = _with_zip64(file, at, End(offset, size, count, 0, at, at))
+    if end.stop == end.last and (disk or directory_disk or here != count):
         raise _several_disks()
     return _placed(file, end, found)
 
@@ -62,6 +60,7 @@ def _end_record(file: BinaryIO, file_bytes: int, found: Findings) -> int:
     """Where the one end record begins."""
     start = max(0, file_bytes - END.size - _MAX_COMMENT - _MOST_NOISE)
     tail = _read(file, start, file_bytes - start)
+    solid = max(len(tail.rstrip(_NOISE)), len(tail) - _MOST_NOISE)
     fitting: list[tuple[int, int]] = []
     last = -1
     at = tail.find(b"PK\5\6")
@@ -69,7 +68,7 @@ def _end_record(file: BinaryIO, file_bytes: int, found: Findings) -> int:
         if at + END.size <= len(tail):
             last = at
             stop = at + END.size + int.from_bytes(tail[at + 20 : at + 22], "little")
-            if stop <= len(tail) and noise(tail[stop:]):
+            if solid <= stop <= len(tail):
                 fitting.append((at, len(tail) - stop))
         at = tail.find(b"PK\5\6", at + 1)
     if len(fitting) > 1:
@@ -133,7 +132,7 @@ def _placed(file: BinaryIO, end: End, found: Findings) -> End:
     begin = end.stop - end.size
     if begin < 0 or end.offset > begin:
         raise refused("zip-directory", "", f"The zip's table of contents does not lie where it should. {AGAIN}")
-    if end.stop < end.end and begin - end.offset != end.shift:
+    if end.stop < end.last and begin - end.offset != end.shift:
         raise refused("zip-zip64", "", f"The zip's end for large files (ZIP64) does not lie where it should. {AGAIN}")
     if begin == end.offset:
         return end

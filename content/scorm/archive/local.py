@@ -22,6 +22,8 @@ _MUST_AGREE = 1 << 0 | 1 << 5 | 1 << 6 | 1 << 13
 _AHEAD = 256
 """Read with a header, for its name and extra fields."""
 _MOST_PADDING = 1 << 16
+_UNKNOWN = (0, MAX32, (1 << 64) - 1)
+"""Sizes in a local header that was written before the data."""
 
 
 def check_places(file: BinaryIO, headers: Sequence[Central], end: End, found: Findings) -> list[int]:
@@ -103,8 +105,8 @@ def _differences(
     streamed = (flags | header.flags) & _DESCRIPTOR_FLAG
     known = (
         (crc, header.crc32, (0,), "its checksum"),
-        (packed, header.packed, (0, MAX32), "its packed size"),
-        (size, header.size, (0, MAX32), "its size"),
+        (packed, header.packed, _UNKNOWN, "its packed size"),
+        (size, header.size, _UNKNOWN, "its size"),
     )
     # With a descriptor behind the data the sizes may not have been known when the header was written.
     differing += [what for told, due, unknown, what in known if told != due and not (streamed and told in unknown)]

@@ -19,7 +19,7 @@ from content.scorm.archive.entry import Entry
 from content.scorm.archive.inflate import pieces
 from content.scorm.archive.local import check_places
 from content.scorm.archive.names import clean_path, decode_names
-from content.scorm.archive.tree import check_twice, is_junk, rooted
+from content.scorm.archive.tree import check_twice, is_junk, rooted, without_mark
 from content.scorm.findings import Findings, PackageRefused
 from content.scorm.limits import ImportLimits
 
@@ -66,15 +66,14 @@ def _entries(
             message = f"The name has {len(header.name):,} bytes; at most {limits.name_bytes:,} are taken."
             found.error("zip-name-length", name, message)
             continue
-        if name.lower().endswith(":zone.identifier"):
-            junk.append(name)
-            continue
-        path = clean_path(name, limits, found)
+        bare = without_mark(name)
+        folder = is_folder(header, name, found)
+        path = clean_path(bare, limits, found)
         if not path:
             continue
-        if is_junk(path):
+        if bare != name or is_junk(path):
             junk.append(path)
-        elif is_folder(header):
+        elif folder:
             folders.append(path)
         else:
             entries.append(

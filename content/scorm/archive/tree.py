@@ -17,20 +17,24 @@ T = TypeVar("T")
 MANIFESTS = ("imsmanifest.xml", "cmi5.xml", "tincan.xml")
 _JUNK_FOLDERS = frozenset(("__macosx", ".ds_store", ".spotlight-v100", ".trashes", ".fseventsd", "$recycle.bin"))
 _JUNK_FILES = frozenset((".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", ".directory"))
-_STREAM = ":zone.identifier"
-"""Where a file came from, as Windows notes it; seen as a file of its own by zips that Linux makes on Windows' disks."""
+_MARKS = (":zone.identifier", "icon\r")
+"""Files that no name of ours may have, and yet are seen: where a file came from, as Windows notes it (Linux that zips on a disk
+of Windows sees a file of its own); a folder's picture on macOS."""
+
+
+def without_mark(name: str) -> str:
+    """The name as it can be looked at further where a system left the file behind under a name that is none; else as it is."""
+    for mark in _MARKS:
+        if name.lower().endswith(mark):
+            return f"{name[: -len(mark)]}mark"
+    return name
 
 
 def is_junk(path: str) -> bool:
     """Whether a system or file manager made it, and not the author."""
     segments = path.lower().rstrip("/").split("/")
     last = segments[-1]
-    return (
-        last in _JUNK_FILES
-        or last.startswith("._")
-        or last.endswith(_STREAM)
-        or any(segment in _JUNK_FOLDERS for segment in segments)
-    )
+    return last in _JUNK_FILES or last.startswith("._") or any(segment in _JUNK_FOLDERS for segment in segments)
 
 
 def check_twice(files: Iterable[str], folders: Iterable[str], found: Findings) -> None:

@@ -180,6 +180,7 @@ KINDS: Mapping[str, Case] = {
     "Implode": _case(Raw(b"m", b"x", method=6), "zip-method", says="Implode"),
     "unknown method": _case(Raw(b"m", b"x", method=77), "zip-method", says="77"),
     "folder with data": _case(Raw(b"folder/", b"data"), "zip-folder-data"),
+    "folder by a backslash with data": _case(Raw(b"folder\\", b"data"), "zip-folder-data"),
 }  # fmt: skip
 
 NAMES: Mapping[str, Case] = {
@@ -200,6 +201,7 @@ NAMES: Mapping[str, Case] = {
     "parent and slash in percent": _named("a/%2E%2E%2Fx.html", "zip-name-traversal"),
     "parent in percent twice": _named("%252e%252e%252fx.html", "zip-name-traversal"),
     "parent among what macOS leaves": _named("__MACOSX/../../x", "zip-name-traversal"),
+    "parent of a mark that Windows leaves": _named("../x:Zone.Identifier", "zip-name-traversal"),
     "NUL": _named("x.html\0.png", "zip-name-characters"),
     "line end": _named("x\n.html", "zip-name-characters"),
     "delete character": _named("x\x7f.html", "zip-name-characters"),

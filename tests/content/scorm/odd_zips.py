@@ -109,6 +109,10 @@ HEADERS: Mapping[str, Odd] = {
     "descriptor, and ZIP64 in the local header alone": _described(
         descriptor(CRC, PACKED, SIZE, wide=True), local_size=MAX32, local_packed_size=MAX32, local_extra=zip64_extra(0, 0)
     ),
+    "descriptor, and unknown sizes for ZIP64": _described(
+        descriptor(CRC, PACKED, SIZE, wide=True),
+        local_size=MAX32, local_packed_size=MAX32, local_extra=zip64_extra(2**64 - 1, 2**64 - 1),
+    ),
     "descriptor, and sizes in the local header too": _described(
         descriptor(CRC, PACKED, SIZE), local_size=SIZE, local_packed_size=PACKED, local_crc=CRC
     ),
@@ -230,7 +234,7 @@ NAMES: Mapping[str, Odd] = {
 TREES: Mapping[str, Odd] = {
     "what macOS leaves": Odd(
         lambda: zip_of({**package_files(), "__MACOSX/._index.html": b"\0", ".DS_Store": b"1", "a/.DS_Store": b"2",
-                        "a/._b": b"3", "__MACOSX/a/b.html": b"4"}),
+                        "a/._b": b"3", "__MACOSX/a/b.html": b"4", "Icon\r": b"", "a/._Icon\r": b""}),
         codes=frozenset({"zip-junk"}),
     ),
     "what Windows leaves": Odd(
