@@ -207,7 +207,7 @@ class _Builder:
             at_top = self.tables.files.resolve(Base(), said, place)
             target = at_top if at_top.exists else target
         if target and target.kind == "other":
-            self.forbidden[identifier] = (said, place)
+            self.forbidden[identifier] = (target.url, place)
             target = None
         if target and target.kind == "local" and not target.exists:
             self.missing.add(identifier)

@@ -106,7 +106,7 @@ class _Reader:
         folder = self.document.path[: self.document.path.rfind("/") + 1]
         target = self.files.resolve(Base(folder, folder), said, place) if said else None
         if target and target.kind == "other":
-            self._forbidden[name] = (said, place)
+            self._forbidden[name] = (target.url, place)
             target = None
         if target and target.kind == "local" and not target.exists:
             self._missing.add(name)

@@ -62,14 +62,19 @@ class Files:
         if target.kind != "local":
             return Reference(target.kind, url=target.url)
         path = found.path if found else target.path
-        forgiven = [_ODD[odd] for odd in sorted(target.odd)]
-        if found and found.how in _HOW:
-            forgiven.append(_HOW[found.how])
-        for code, message in forgiven:
-            self._found.warn(code, place, message.format(href=href.strip(), path=path))
+        self._tell(target, found, href, place, path)
         if found:
             self._named.add(path)
         return Reference("local", path, target.tail, exists=found is not None)
+
+    def base(self, base: Base, href: str | None, place: str) -> Base:
+        """The base below an element with this xml:base; tells what had to be forgiven in that."""
+        if not href or not href.strip():
+            return base
+        below, target = base.under(href)
+        if target.kind == "local":
+            self._tell(target, None, href, place, target.path)
+        return below
 
     def folder(self, path: str) -> list[str]:
         """All files below what a manifest lists as if it were a file."""
@@ -91,6 +96,13 @@ class Files:
             amount = "file is" if len(unlisted) == 1 else "files are"
             message = f"{len(unlisted)} {amount} in the package but not in its manifest: {shown}. They were kept."
             self._found.warn("files-unlisted", unlisted[0], message)
+
+    def _tell(self, target: Target, found: Found | None, href: str, place: str, path: str) -> None:
+        forgiven = [_ODD[odd] for odd in sorted(target.odd)]
+        if found and found.how in _HOW:
+            forgiven.append(_HOW[found.how])
+        for code, message in forgiven:
+            self._found.warn(code, place, message.format(href=href.strip(), path=path))
 
     def _look(self, base: Base, href: str) -> tuple[Target, Found | None]:
         known = self._seen.get((base, href))

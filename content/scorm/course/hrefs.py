@@ -16,6 +16,8 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _DRIVE = re.compile(r"[A-Za-z]:(?=[/\\])")
 _IGNORED = re.compile("[\t\n\r]")  # browsers drop them anywhere, so `java\nscript:` is a scheme
 _EDGES = "".join(chr(code) for code in range(0x21)) + "\x7f\xa0\ufeff\u200b"
+_SIMPLE = re.compile(r"(?:[\w-][\w.-]*+/)*+[\w-][\w.-]*+")  # nearly all are: nothing in them means anything
+_SIMPLE_BASE = re.compile(r"(?:[\w-][\w.-]*+/)*+")
 _DOT = re.compile("%2e", re.IGNORECASE)
 
 
@@ -38,21 +40,23 @@ class Base:
     strict: str = ""
     loose: str = ""
 
-    def under(self, href: str | None) -> Base:
-        """The base of what stands below an element with this xml:base."""
-        if not href or not href.strip():
-            return self
+    def under(self, href: str) -> tuple[Base, Target]:
+        """The base of what stands below an element with this xml:base, and what that comes to."""
         strict, loose = resolve(self.strict, href), resolve(self.loose, href)
-        return Base(strict.url or strict.path, loose.url or _folder(loose.path))
+        return Base(strict.url or strict.path, loose.url or _folder(loose.path)), strict
 
     def resolve(self, href: str) -> tuple[Target, ...]:
         """What it can mean, the right one first."""
+        if self.strict == self.loose:
+            return (resolve(self.strict, href),)
         strict, loose = resolve(self.strict, href), resolve(self.loose, href)
         return (strict,) if strict == loose else (strict, loose)
 
 
 def resolve(base: str, href: str) -> Target:
     """The href against a base that is a path of the package or an address on the network."""
+    if _SIMPLE.fullmatch(href) and (not base or _SIMPLE_BASE.fullmatch(base)):
+        return Target("local", base[: base.rfind("/") + 1] + href)
     href = _IGNORED.sub("", href.strip(_EDGES))
     odd: set[Literal["outside", "absolute", "backslash"]] = set()
     if _DRIVE.match(href):
@@ -68,7 +72,10 @@ def resolve(base: str, href: str) -> Target:
         path = path.replace("\\", "/")
     if path.startswith("//"):
         return Target("remote", url=path + tail)
-    if _SCHEME.match(base) or base.startswith("//"):
+    scheme = _SCHEME.match(base)
+    if scheme and scheme[1].lower() not in ("http", "https"):
+        return Target("other", url=base + path + tail)
+    if scheme or base.startswith("//"):
         return Target("remote", url=urljoin(base, path + tail))
     if path.startswith("/"):
         odd.add("absolute")

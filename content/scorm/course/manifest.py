@@ -36,9 +36,10 @@ def read_manifest(archive: Archive, path: str, limits: ImportLimits, found: Find
     _tell_odd(document, archive, found)
 
     files, keeper, identifiers = Files(archive, path, found), Keeper(document.family), Identifiers(found)
-    base = Base(_folder(path), _folder(path)).under(manifest.attributes.get(BASE))
-    for node in _all(manifest):
-        if node.local == "sequencing" and node.space == IMSSS and (name := node.attributes.get("ID")):
+    beside = Base(_folder(path), _folder(path))
+    base = files.base(beside, manifest.attributes.get(BASE), document.place(manifest))
+    for node in _all(manifest) if IMSSS in document.spaces else ():
+        if node.local == "sequencing" and (name := node.attributes.get("ID")):
             identifiers.reserve(name)
     organization_reader = OrganizationReader(document, files, identifiers, keeper, base, found)
     organization_reader.identify(manifest)
@@ -79,7 +80,7 @@ def _refuse_others(document: Document, schema: str, found: Findings) -> None:
     """What has a manifest and is no SCORM, by its name."""
     root = document.root
     where, what = document.place(root), schema.lower()
-    spaces = " ".join((root.space, root.attributes.get(f"{{{XSI}}}schemaLocation", ""), *_spaces(root)))
+    spaces = " ".join((root.space, root.attributes.get(f"{{{XSI}}}schemaLocation", ""), *document.spaces))
     has_adl = "adlnet.org" in spaces or "scorm" in what
     types = [(each.get("type") or "").lower() for resources in root.each("resources") for each in resources.children]
     if root.local in ("questestinterop", "assessmenttest", "assessmentitem") or (not has_adl and "qti" in what):
@@ -96,12 +97,6 @@ def _refuse_others(document: Document, schema: str, found: Findings) -> None:
 def _refuse(found: Findings, code: str, where: str, what: str) -> None:
     found.error(code, where, f"The package holds {what}. In the tool that made it, export the course as SCORM.")
     raise found.refuse()
-
-
-def _spaces(root: Node) -> set[str]:
-    return {
-        name[1:].partition("}")[0] for node in _all(root) for name in (node.name, *node.attributes) if name[0] == "{"
-    }
 
 
 def _tell_odd(document: Document, archive: Archive, found: Findings) -> None:

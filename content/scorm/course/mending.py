@@ -74,6 +74,7 @@ def _without_doctype(text: str, document: str, found: Findings) -> str:
 def _with_references(text: str, document: str, found: Findings) -> str:
     """Each `&` outside comments, CDATA and instructions: a reference that XML knows, or the letter that was meant."""
     parts: list[str] = []
+    first: dict[str, tuple[int, str]] = {}
     at = 0
     while match := _TOKEN.search(text, at):
         token = match[0]
@@ -85,47 +86,40 @@ def _with_references(text: str, document: str, found: Findings) -> str:
             parts.append(text[at : close + len(end)])
             at = close + len(end)
             continue
+        written, code = _reference(token)
+        if code and code not in first:
+            first[code] = (match.start(), token)
         parts.append(text[at : match.start()])
-        parts.append(_reference(token, _Place(document, text, match.start()), found))
+        parts.append(written)
         at = match.end()
+    for code, (
+        where,
+        token,
+    ) in first.items():  # of each kind the first: counting the lines of all would be a pass for each
+        found.warn(code, _place(document, text, where), _MENDED[code].format(token=token))
     return "".join((*parts, text[at:]))
 
 
-class _Place:
-    """Counted only when it is told."""
-
-    def __init__(self, document: str, text: str, at: int) -> None:
-        self._of = (document, text, at)
-
-    def __str__(self) -> str:
-        return _place(*self._of)
+_MENDED = {
+    "xml-characters": "“{token}” is a control character, which XML does not allow; it was left out.",
+    "xml-entity-name": "“{token}” is a name of HTML, not of XML; it was read as HTML means it.",
+    "xml-ampersand": "A “&” stands alone; it must be written as “&amp;” and was read as that.",
+}
 
 
-def _reference(token: str, place: _Place, found: Findings) -> str:
+def _reference(token: str) -> tuple[str, str]:
+    """What it is in XML, and the code of what was mended."""
     if token in _XML_NAMES:
-        return token
+        return token, ""
     if token.startswith("&#"):
-        code = int(token[3:-1], 16) if token[2] in "xX" else int(token[2:-1])
-        if code in (0x9, 0xA, 0xD):
-            return f"&#{code};"
-        if code > 0x10FFFF or _CONTROL.match(chr(code)):
-            _once(found, "xml-characters", place, "A control character is written as a number; it was left out.")
-            return ""
-        return f"&#{code};"
-    letter = html5.get(token[1:], "")
-    if letter and token.endswith(";"):
-        _once(
-            found, "xml-entity-name", place, f"“{token}” is a name of HTML, not of XML; it was read as HTML means it."
-        )
-        return "".join(f"&#{ord(each)};" for each in letter)
-    _once(found, "xml-ampersand", place, "A “&” stands alone; it must be written as “&amp;” and was read as that.")
-    return "&amp;" + token[1:]
-
-
-def _once(found: Findings, code: str, place: _Place, message: str) -> None:
-    """The first is told with its place; counting the lines of each would be a pass of its own."""
-    if all(each.code != code for each in found.warnings):
-        found.warn(code, str(place), message)
+        number = int(token[3:-1], 16) if token[2] in "xX" else int(token[2:-1])
+        if number > 0x10FFFF or _CONTROL.match(chr(number)):
+            return "", "xml-characters"
+        return f"&#{number};", ""
+    letters = html5.get(token[1:], "") if token.endswith(";") else ""
+    if letters:
+        return "".join(f"&#{ord(each)};" for each in letters), "xml-entity-name"
+    return f"&amp;{token[1:]}", "xml-ampersand"
 
 
 def _place(document: str, text: str, at: int) -> str:

@@ -53,13 +53,13 @@ class ResourceReader:
 
     def read(self, manifest: Node, base: Base) -> Resources:
         nodes = [
-            (node, base.under(container.attributes.get(BASE)))
+            (node, self._files.base(base, container.attributes.get(BASE), self._document.place(container)))
             for container in manifest.each("resources")
             for node in container.each("resource")
         ]
         self._identify([node for node, _ in nodes])
         for node, under in nodes:
-            self._add(node, under.under(node.attributes.get(BASE)))
+            self._add(node, self._files.base(under, node.attributes.get(BASE), self._document.place(node)))
         return self._read
 
     def _identify(self, nodes: list[Node]) -> None:
@@ -100,7 +100,7 @@ class ResourceReader:
             return "", False, None
         target = self._files.resolve(base, said, place)
         if target.kind == "other":
-            self._read.forbidden[name] = (said, place)
+            self._read.forbidden[name] = (target.url, place)
             return "", False, None
         if target.kind == "local" and not target.path:
             return "", False, None

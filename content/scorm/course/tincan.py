@@ -38,7 +38,7 @@ def read_tincan(archive: Archive, path: str, limits: ImportLimits, found: Findin
         target = files.resolve(Base(folder, folder), said, place)
         name = f"resource-{n}"
         if target.kind == "other":
-            forbidden[name] = (said, place)
+            forbidden[name] = (target.url, place)
         elif target.kind == "local" and not target.exists:
             missing.add(name)
         resources[name] = Resource(

@@ -9,8 +9,8 @@ Before: `archive.read`. After: whoever knows what the document means. `element` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from xml.parsers import expat
 
 from content.scorm.course import namespaces
@@ -25,6 +25,9 @@ MAX_ATTRIBUTES = 500
 _NEWER = re.compile(r"2004|CAM\s*1\.3|imscp_v1p|adlcp_v1p3")
 
 
+_NONE: dict[str, str] = {}
+
+
 @dataclass(slots=True, eq=False)
 class Node:
     """`name` in Clark notation, `local` in lower case for those who write it otherwise, `tail`: text after it."""
@@ -36,7 +39,7 @@ class Node:
     line: int
     text: str = ""
     tail: str = ""
-    children: list[Node] = field(default_factory=list["Node"])
+    children: Sequence[Node] = ()
 
     def get(self, local: str) -> str | None:
         """The attribute, whatever its namespace and case."""
@@ -63,11 +66,12 @@ class Node:
 
 @dataclass
 class Document:
-    """`family`: which SCORM's namespaces are meant where none is said."""
+    """`family`: which SCORM's namespaces are meant where none is said. `spaces`: all namespaces that are used."""
 
     path: str
     root: Node
     family: namespaces.Family
+    spaces: frozenset[str]
 
     def place(self, node: Node) -> str:
         return f"{self.path}:{node.line}"
@@ -75,21 +79,17 @@ class Document:
 
 def parse(data: bytes, path: str, limits: ImportLimits, found: Findings) -> Document:
     """Raises PackageRefused with what is wrong and where."""
-    text = mend(decode(data, path, found), path, found)
+    text = decode(data, path, found)
+    _check_sizes(text, path, limits, found)
+    text = mend(text, path, found)
     if not text.strip():
         _refuse(found, "xml-malformed", path, f"{path} is empty.")
-    _check_sizes(text, path, limits, found)
     family: namespaces.Family = "2004" if _NEWER.search(text) else "1.2"
     builder = _Builder(path, family, limits, found)
     encoded = text.encode("utf-8")
     del text
-    parser = expat.ParserCreate("utf-8")
-    parser.buffer_text = True
-    parser.StartElementHandler = lambda name, attributes: builder.start(name, attributes, parser.CurrentLineNumber)
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.text
     try:
-        parser.Parse(encoded, True)
+        builder.parse(encoded)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code) or "it cannot be read"
         message = (
@@ -97,7 +97,7 @@ def parse(data: bytes, path: str, limits: ImportLimits, found: Findings) -> Docu
         )
         _refuse(found, "xml-malformed", f"{path}:{error.lineno}", message)
     assert builder.root is not None
-    return Document(path, builder.root, family)
+    return Document(path, builder.root, family, builder.spaces)
 
 
 def _refuse(found: Findings, code: str, place: str, message: str) -> None:
@@ -109,6 +109,8 @@ def _check_sizes(text: str, path: str, limits: ImportLimits, found: Findings) ->
     """What is over the limits by far is known before anything is built."""
     if text.count("<") > 4 * limits.xml_elements:
         _refuse(found, "xml-limits", path, f"{path} has more than {limits.xml_elements} elements.")
+    if text.count("&") > limits.xml_elements:
+        _refuse(found, "xml-limits", path, f"{path} has more than {limits.xml_elements} references (“&”).")
     half = MAX_PIECE // 2
     for at in range(0, len(text) - half, half):  # a piece of more than a MiB covers at least one of these whole
         if text.find("<", at, at + half) < 0:
@@ -119,6 +121,8 @@ def _check_sizes(text: str, path: str, limits: ImportLimits, found: Findings) ->
 
 
 class _Builder:
+    """What expat calls. This is where the time goes, so `start` does nothing that one element does not need."""
+
     def __init__(self, path: str, family: namespaces.Family, limits: ImportLimits, found: Findings) -> None:
         self._path, self._limits, self._found = path, limits, found
         self._family: namespaces.Family = family
@@ -128,47 +132,78 @@ class _Builder:
         self._elements = self._attributes = 0
         self._names: dict[tuple[str, str], tuple[str, str]] = {}
         self._undeclared: dict[str, str] = {}
+        self._parser = expat.ParserCreate("utf-8")
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text
 
-    def start(self, name: str, attributes: dict[str, str], line: int) -> None:
-        self._count(attributes, line)
+    def parse(self, data: bytes) -> None:
+        """Raises expat.ExpatError."""
+        self._parser.Parse(data, True)
+
+    @property
+    def spaces(self) -> frozenset[str]:
+        return frozenset(space for space, _ in self._names)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        opened, line = self._open, self._parser.CurrentLineNumber
+        self._elements += 1
+        self._attributes += len(attributes)
+        if (
+            self._elements > self._limits.xml_elements
+            or len(opened) >= self._limits.xml_depth
+            or len(attributes) > MAX_ATTRIBUTES
+            or self._attributes > 4 * self._limits.xml_elements
+        ):
+            self._refuse_size(len(attributes), line)
         spaces = self._spaces[-1]
-        own: dict[str, str] = {}
-        for key, value in attributes.items():
-            if key.startswith("xmlns") and key[5:6] in ("", ":"):
-                if not own:
-                    spaces = dict(spaces)
-                own[key] = spaces[key[6:]] = value.strip()
+        if attributes:
+            plain: dict[str, str] = {}
+            qualified: list[str] = []
+            for key, value in attributes.items():
+                if key[:5] == "xmlns" and key[5:6] in ("", ":"):
+                    if spaces is self._spaces[-1]:
+                        spaces = dict(spaces)
+                    spaces[key[6:]] = value.strip()
+                elif ":" in key:
+                    qualified.append(key)
+                else:
+                    plain[key] = value
+            for key in qualified:  # only now: a declaration may stand behind its use
+                plain[self._resolve(key, spaces, line)[1]] = attributes[key]
+        else:
+            plain = _NONE
         self._spaces.append(spaces)
-        plain = attributes if not own else {key: value for key, value in attributes.items() if key not in own}
         space, clark, local = self._resolve(name, spaces, line)
         if space == namespaces.XINCLUDE:
             message = (
                 f"{self._path} asks to include another document, which is not done. Put its content there instead."
             )
             _refuse(self._found, "xml-xinclude", f"{self._path}:{line}", message)
-        if plain:
-            plain = {self._resolve(key, spaces, line)[1] if ":" in key else key: value for key, value in plain.items()}
         node = Node(clark, local, space, plain, line)
-        if self._open:
-            self._open[-1].children.append(node)
+        if opened:
+            parent = opened[-1]
+            if isinstance(parent.children, list):
+                parent.children.append(node)
+            else:  # half of a tree are leaves, which need no list
+                parent.children = [node]
         else:
             self.root = node
-        self._open.append(node)
+        opened.append(node)
 
-    def end(self, _name: str) -> None:
+    def _end(self, _name: str) -> None:
         self._open.pop()
         self._spaces.pop()
 
-    def text(self, data: str) -> None:
+    def _text(self, data: str) -> None:
         node = self._open[-1]
         if not node.children:
             node.text += data
-        elif data.strip() or node.children[-1].tail:
+        elif not data.isspace() or node.children[-1].tail:
             node.children[-1].tail += data
 
-    def _count(self, attributes: dict[str, str], line: int) -> None:
-        self._elements += 1
-        self._attributes += len(attributes)
+    def _refuse_size(self, attributes: int, line: int) -> None:
         limits = self._limits
         what = (
             f"more than {limits.xml_elements} elements"
@@ -176,13 +211,10 @@ class _Builder:
             else f"elements nested more than {limits.xml_depth} deep"
             if len(self._open) >= limits.xml_depth
             else f"an element with more than {MAX_ATTRIBUTES} attributes"
-            if len(attributes) > MAX_ATTRIBUTES
+            if attributes > MAX_ATTRIBUTES
             else f"more than {4 * limits.xml_elements} attributes"
-            if self._attributes > 4 * limits.xml_elements
-            else ""
         )
-        if what:
-            _refuse(self._found, "xml-limits", f"{self._path}:{line}", f"{self._path} has {what}.")
+        _refuse(self._found, "xml-limits", f"{self._path}:{line}", f"{self._path} has {what}.")
 
     def _resolve(self, raw: str, spaces: dict[str, str], line: int) -> tuple[str, str, str]:
         """Namespace, Clark name and lower-case local name."""
