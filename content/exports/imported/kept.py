@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 
 from content.exports.imported.addresses import written_href
-from content.exports.imported.trees import split_name, with_items
+from content.exports.imported.trees import renamed, split_name, with_items, writable
 from content.scorm.model import Course, Element, Item, Resource
 
 
@@ -32,13 +32,13 @@ def with_kept(
 
 def in_namespace(element: Element, space: str) -> Element:
     """The element and what in it stands in the same namespace as it, moved."""
-    return _moved(element, split_name(element.name)[0], space)
+    old = split_name(element.name)[0]
 
+    def moved(name: str) -> str:
+        own, local = split_name(name)
+        return writable(f"{{{space}}}{local}" if own in (old, "") else name)
 
-def _moved(element: Element, old: str, space: str) -> Element:
-    own, local = split_name(element.name)
-    name = f"{{{space}}}{local}" if own in (old, "") else element.name
-    return replace(element, name=name, children=tuple(_moved(each, old, space) for each in element.children))
+    return renamed(element, moved)
 
 
 def _address(item: Item, resources: Mapping[str, Resource], paths: Container[str]) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from content.exports.imported.trees import split_name, with_extras
+from content.exports.imported.trees import renamed, split_name, with_extras, writable, writable_all
 from content.scorm.course.hrefs import split
 from content.scorm.course.namespaces import IMSCP_12, IMSCP_2004, is_packaging
 from content.scorm.model import Course, Element, Resource
@@ -24,22 +24,26 @@ LISTED: Final = "exported-files"
 """The identifier of the resource of what no other one names."""
 
 
-def repaired(course: Course, manifest: str, paths: Iterable[str], renamed: Mapping[str, str]) -> Course:
-    """The course as an export says it whose files are `paths`; `renamed`: files of the package that lie there under another
-    name."""
+def repaired(course: Course, manifest: str, paths: Iterable[str], replaced: Mapping[str, str]) -> Course:
+    """The course as an export says it whose files are `paths`; `replaced`: for files in whose place
+    ours lie, ours."""
     there = set(paths) - {manifest}
     space = IMSCP_12 if course.edition == "1.2" else IMSCP_2004
 
+    def in_edition(name: str) -> str:
+        own, local = split_name(name)
+        return writable(f"{{{space}}}{local}" if is_packaging(own) else name)
+
     def packaging(extras: tuple[Element, ...]) -> tuple[Element, ...]:
-        moved = [_in_space(each, space) for each in extras]
-        return tuple(sorted(moved, key=lambda each: not _is(each, "metadata")))
+        return tuple(sorted((renamed(each, in_edition) for each in extras), key=lambda each: not _is(each, "metadata")))
 
     changed = with_extras(course, packaging)
-    resources = tuple(_with_files(each, there, renamed) for each in changed.resources if not is_list(each))
+    organizations = tuple(replace(each, attributes=writable_all(each.attributes)) for each in changed.organizations)
+    resources = tuple(_with_files(each, there, replaced) for each in changed.resources if not is_list(each))
     named = {path for each in resources for path in each.files}
     rest = tuple(sorted(there - named))
     listed = (Resource(LISTED, files=rest),) if rest else ()
-    return replace(changed, manifest=manifest, resources=(*resources, *listed))
+    return replace(changed, manifest=manifest, organizations=organizations, resources=(*resources, *listed))
 
 
 def is_list(resource: Resource) -> bool:
@@ -52,14 +56,16 @@ def launch_path(resource: Resource) -> str:
     return "" if resource.remote or not resource.href else split(resource.href)[0]
 
 
-def _with_files(resource: Resource, there: set[str], renamed: Mapping[str, str]) -> Resource:
+def _with_files(resource: Resource, there: set[str], replaced: Mapping[str, str]) -> Resource:
     opened = launch_path(resource)
-    named = (renamed.get(path, path) for path in (*([opened] if opened not in resource.files else []), *resource.files))
+    named = (
+        replaced.get(path, path) for path in (*([opened] if opened not in resource.files else []), *resource.files)
+    )
     files = tuple(dict.fromkeys(path for path in named if path in there))
-    return replace(resource, files=files, extras=tuple(_described(resource.extras, files, renamed)))
+    return replace(resource, files=files, extras=tuple(_described(resource.extras, files, replaced)))
 
 
-def _described(extras: Sequence[Element], files: Sequence[str], renamed: Mapping[str, str]) -> Iterator[Element]:
+def _described(extras: Sequence[Element], files: Sequence[str], replaced: Mapping[str, str]) -> Iterator[Element]:
     """The elements of a resource: those of files once each, in the order of the files, and none of a file that is gone."""
     theirs: dict[str, Element] = {}
     others: list[Element] = []
@@ -67,7 +73,7 @@ def _described(extras: Sequence[Element], files: Sequence[str], renamed: Mapping
         href = dict(each.attributes).get("href", "")
         if not _is(each, "file"):
             others.append(each)
-        elif (path := renamed.get(href, href)) in files:
+        elif (path := replaced.get(href, href)) in files:
             theirs.setdefault(path, replace(each, attributes=(("href", path),), text=""))
     first = [each for each in others if _is(each, "metadata")]
     yield from (*first, *(theirs[path] for path in files if path in theirs))
@@ -77,14 +83,3 @@ def _described(extras: Sequence[Element], files: Sequence[str], renamed: Mapping
 def _is(element: Element, name: str) -> bool:
     space, local = split_name(element.name)
     return local == name and is_packaging(space)
-
-
-def _in_space(element: Element, space: str) -> Element:
-    own, local = split_name(element.name)
-    name = f"{{{space}}}{local}" if is_packaging(own) else element.name
-    children = tuple(_in_space(child, space) for child in element.children)
-    return (
-        element
-        if name == element.name and children == element.children
-        else replace(element, name=name, children=children)
-    )

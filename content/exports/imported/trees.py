@@ -1,17 +1,66 @@
-"""Walking over what was kept from a manifest, and changing it everywhere at once; values in, new values out."""
+"""Walking over what was kept from a manifest, and changing it everywhere at once; values in, new values out.
+
+Names are in Clark notation. Strangers use namespaces that are no URIs and local names that are no names; `writable` is the
+nearest that XML with namespaces has.
+"""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
+from urllib.parse import quote
 
+from content.exports.xml import etree
+from content.scorm.course.identifiers import valid_id
 from content.scorm.model import Course, Element, Item, Organization, Resource
+
+_IN_URIS: Final = ":/?#[]@!$&'()*+,;=%-._~"
+_RESERVED: Final = "http://www.w3.org/2000/xmlns/"
 
 
 def split_name(name: str) -> tuple[str, str]:
     """(namespace, local name) of a name in Clark notation."""
     space, closed, local = name.rpartition("}")
     return (space[1:], local) if closed else ("", name)
+
+
+@functools.lru_cache(maxsize=4096)
+def writable(name: str) -> str:
+    """The name as it can be written; most stay as they are."""
+    space, local = split_name(name)
+    space, local = _space(space), valid_id(local)
+    return f"{{{space}}}{local}" if space else local
+
+
+def _space(space: str) -> str:
+    if not space or _is_space(space):
+        return space
+    escaped = quote(space, safe=_IN_URIS)
+    return escaped if _is_space(escaped) else f"urn:namespace:{hashlib.sha256(space.encode()).hexdigest()[:16]}"
+
+
+def _is_space(space: str) -> bool:
+    if space == _RESERVED:
+        return False
+    try:
+        etree.Element("x", nsmap={"x": space})
+    except ValueError:
+        return False
+    return True
+
+
+def writable_all(attributes: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted({writable(name): value for name, value in attributes}.items()))
+
+
+def renamed(element: Element, change: Callable[[str], str]) -> Element:
+    """The element with the names of elements in it changed, and those of attributes so that they can be written."""
+    children = tuple(renamed(each, change) for each in element.children)
+    changed = Element(change(element.name), writable_all(element.attributes), element.text, children)
+    return element if changed == element else changed
 
 
 def walk(element: Element) -> Iterator[Element]:
