@@ -19,7 +19,7 @@ from content.exports.imported.checks import Made, run_checks
 from content.exports.imported.editions import in_edition
 from content.exports.imported.formats import EDITIONS, require_possible
 from content.exports.imported.manifest import SCHEMAS, write_manifest
-from content.exports.imported.repair import is_list, repaired
+from content.exports.imported.repair import is_list, launch_path, repaired
 from content.exports.imported.site import CONTENT, site_files
 from content.exports.imported.trees import with_extras
 from content.exports.options import Options
@@ -100,7 +100,7 @@ def _package(manifest: Manifest, course: Course, options: Options, player: Playe
     theirs, renamed = _around(_stored(manifest), {MANIFEST, own, *files}, course.manifest)
     paths = frozenset((*files, *theirs, own, MANIFEST))
     exported = repaired(changed, MANIFEST, paths, renamed)
-    plain = write_manifest(_bare(exported), paths)
+    plain = write_manifest(_bare(exported, paths), paths)
     schemas = dict(files)
     files[MANIFEST] = write_manifest(exported, paths)
     made = Made(
@@ -133,10 +133,11 @@ def _name_of_passport(manifest: Manifest, course: Course) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _bare(course: Course) -> Course:
-    """Without what was kept of the original as it stood."""
+def _bare(course: Course, paths: Collection[str]) -> Course:
+    """Without what was kept of the original as it stood: elements, and addresses of what is not there."""
     organizations = tuple(replace(each, attributes=()) for each in course.organizations)
-    return with_extras(replace(course, organizations=organizations), lambda _: ())
+    resources = tuple(each if launch_path(each) in paths else replace(each, href="") for each in course.resources)
+    return with_extras(replace(course, organizations=organizations, resources=resources), lambda _: ())
 
 
 def _needed(manifest: Manifest) -> Sequence[str]:

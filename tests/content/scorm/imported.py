@@ -64,13 +64,13 @@ def course(**changes: Any) -> Course:
                 "r1", scorm_type="sco", href="sco 1/index.html", files=("sco 1/index.html",), dependencies=("shared",)
             ),
             Resource(
-                "r2", scorm_type="sco", href="sco 1/é/Über%20uns#1.html?x=y#z", files=("sco 1/é/Über%20uns#1.html",)
+                "r2", scorm_type="sco", href="sco 1/é/Über%20uns%231.html?x=y#z", files=("sco 1/é/Über%20uns#1.html",)
             ),
             Resource("shared", files=("shared/api.js", "shared/copy.js")),
         ),
         "launches": (
             Launch("o1", "i1", "One & <b>", "sco 1/index.html?a=1&b=2"),
-            Launch("o1", "i3", "Two", "sco 1/é/Über%20uns#1.html?x=y#z"),
+            Launch("o1", "i3", "Two", "sco 1/é/Über%20uns%231.html?x=y#z"),
         ),
         "language": "de-CH",
         "description": "About birds.",
