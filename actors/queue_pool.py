@@ -30,7 +30,8 @@ log = structlog.get_logger()
 
 
 class QueueReplica(Replica):
-    """One worker on one queue, and on the small ones `beside` it, working on up to `concurrency` entries at once."""
+    """One worker on one queue, and on the small ones `beside` it, working on up to `concurrency` entries at once. Of the queues
+    in `apart`, whose work is mostly waiting, it works on so many entries besides."""
 
     queue: str
     beside: tuple[str, ...] = ()
@@ -39,7 +40,8 @@ class QueueReplica(Replica):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._room = Room()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], str] = {}
+        self.apart: dict[str, int] = {}
 
     async def start(self) -> None:
         """Connect to the queue first: only a replica that can work counts as running."""
@@ -48,7 +50,9 @@ class QueueReplica(Replica):
         # not when an hour's work is done. Its entries go stale and are taken over.
         self._database.add_termination_listener(lambda _: [task.cancel() for task in list(self._running)])
         driver = AsyncpgDriver(self._database)
-        self._pgq = PgQueuer(driver, queries=queue.PausableQueries(driver))
+        queries = queue.PausableQueries(driver)
+        queries.full = self._full
+        self._pgq = PgQueuer(driver, queries=queries)
         for name in (self.queue, *self.beside):
             self._pgq.entrypoint(name, on_failure="hold", accepts_context=False)(self._take)
         await super().start()
@@ -57,7 +61,7 @@ class QueueReplica(Replica):
         try:
             await self._pgq.qm.run(
                 batch_size=1,
-                max_concurrent_tasks=max(2, self.concurrency),
+                max_concurrent_tasks=max(2, self.concurrency) + sum(self.apart.values()),
                 dequeue_timeout=timedelta(seconds=2),
                 heartbeat_timeout=timedelta(seconds=self.settings.lease_s),
                 shutdown_on_listener_failure=True,
@@ -71,7 +75,7 @@ class QueueReplica(Replica):
     async def _take(self, job: Job) -> None:
         """One entry. The work runs in a task of its own, so that a drain can cancel it and still give it back."""
         inner = asyncio.create_task(self._traced(job, Work.parse(job.payload)))
-        self._running.add(inner)
+        self._running[inner] = job.entrypoint
         try:
             await inner
         except asyncio.CancelledError:
@@ -85,7 +89,14 @@ class QueueReplica(Replica):
             log.exception("work failed", **describe(error))
             raise RetryRequested(timedelta(seconds=5), str(error)[:300]) from error
         finally:
-            self._running.discard(inner)
+            self._running.pop(inner, None)
+
+    def _full(self, name: str) -> bool:
+        """Whether this replica works on as many entries of that kind as it may."""
+        running = list(self._running.values())
+        if name in self.apart:
+            return running.count(name) >= self.apart[name]
+        return sum(each not in self.apart for each in running) >= max(2, self.concurrency)
 
     async def _traced(self, job: Job, work: Work) -> None:
         """The entry as a part of the trace of who put it into the queue."""

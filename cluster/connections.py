@@ -6,12 +6,14 @@ A process gets only the roles it names: the API no relay, the relay no API. Open
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from cluster.database import Database
 from cluster.keys import OpenBao
 from cluster.keys import connect as connect_keys
 from cluster.objects import Objects
+from cluster.presigned import Presigner
 from cluster.settings import Settings
 
 Role = Literal["api", "worker", "relay", "ops"]
@@ -39,6 +41,16 @@ class Connections:
         db = await Database(dsn[role].get_secret_value(), size=size).open()
         ops = await Database(settings.postgres_ops.get_secret_value(), size=2).open()
         return cls(settings, db, ops, Objects(settings), connect_keys(settings), role)
+
+    @cached_property
+    def inside(self) -> Presigner:
+        """Signs addresses of the object store for services of ours. (Making one takes a moment: in a thread.)"""
+        return Presigner(self.settings)
+
+    @cached_property
+    def outside(self) -> Presigner:
+        """Signs them for uploaders."""
+        return Presigner(self.settings, public=True)
 
     def tell(self) -> None:
         """Set the numbers of the pools; to be called every few seconds."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import boto3.session
@@ -26,8 +27,26 @@ from cluster.telemetry.metrics import STORAGE
 from content.errors import ContentError
 
 PIECE = 8 * MIB
-MISSING = {"NoSuchKey", "404", "NoSuchUpload"}
+MISSING = {"NoSuchKey", "404", "NoSuchUpload", "NoSuchVersion"}
 MEDIA_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Stat:
+    """An object as it is now. `version` is None in a bucket without versions."""
+
+    size_bytes: int
+    etag: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a multipart upload that the store has."""
+
+    number: int
+    size_bytes: int
+    etag: str
 
 
 class Objects:
@@ -99,6 +118,36 @@ class Objects:
                 return None
             raise
 
+    def stat(self, key: str) -> Stat | None:
+        """What is there under a key now, or None."""
+        try:
+            with _translated("stat", key):
+                found = self.client.head_object(Bucket=self.bucket, Key=key)
+        except ContentError as error:
+            if error.code == "object-missing":
+                return None
+            raise
+        # A bucket without versions, and one in which they were never switched on, say so in two ways.
+        version = found.get("VersionId")
+        return Stat(int(found["ContentLength"]), str(found["ETag"]), None if version in (None, "null") else version)
+
+    def pinned(self, key: str, stat: Stat, piece: int = PIECE) -> Iterator[bytes]:
+        """The very object that `stat` told of, in one GET, in pieces of at most this size: what was put there since under the
+        same key is not read. Raises ContentError `object-missing`, `object-truncated` (retryable)."""
+        pin = {"VersionId": stat.version} if stat.version else {"IfMatch": stat.etag}
+        with _translated("read", key):
+            body = self.client.get_object(Bucket=self.bucket, Key=key, **pin)["Body"]
+            left = stat.size_bytes
+            try:
+                while left:
+                    found = body.read(min(piece, left))
+                    if not found:
+                        raise ContentError("object-truncated", f"{key} ended early.", "Try again.", True)
+                    left -= len(found)
+                    yield found
+            finally:
+                body.close()
+
     def keys(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Every (key, last change as seconds since 1970) below a prefix."""
         with _translated("keys", prefix):
@@ -126,13 +175,32 @@ class Objects:
                 for entry in page.get("Uploads", [])
             ]
 
-    def begin(self, key: str, media_type: str = MEDIA_TYPE, *, file_name: str | None = None) -> str:
-        """Begin a multipart upload and return its id; end it with `finish` or `abort`."""
+    def begin(
+        self, key: str, media_type: str = MEDIA_TYPE, *, file_name: str | None = None, checksums: bool = True
+    ) -> str:
+        """Begin a multipart upload and return its id; end it with `finish` or `abort`. With `checksums` every piece must come
+        with its SHA-256."""
+        asked = {"ChecksumAlgorithm": "SHA256"} if checksums else {}
         with _translated("begin", key):
             answer = self.client.create_multipart_upload(
-                Bucket=self.bucket, Key=key, ChecksumAlgorithm="SHA256", **_told(media_type, file_name)
+                Bucket=self.bucket, Key=key, **asked, **_told(media_type, file_name)
             )
             return str(answer["UploadId"])
+
+    def pieces(self, key: str, upload: str) -> list[Piece] | None:
+        """The pieces that are there of a multipart upload, by their numbers; None if it has ended."""
+        try:
+            with _translated("pieces", key):
+                pages = self.client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=upload)
+                return [
+                    Piece(each["PartNumber"], each["Size"], each["ETag"])
+                    for page in pages
+                    for each in page.get("Parts", [])
+                ]
+        except ContentError as error:
+            if error.code == "object-missing":
+                return None
+            raise
 
     def piece(self, key: str, upload: str, number: int, body: Any) -> dict[str, Any]:
         """Upload piece `number` (from 1); what comes back goes to `finish`, in order."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 SITE = "/site/"
 """Behind the folder of an attempt: its files one by one, served as a site. Of an export only where it is published."""
+IMPORTED_SITE = "/imported/"
+"""The same of an imported package: it is served on that package's own origin alone (`content_origins`)."""
 ATTEMPT_PARTS = {"exports": 6, "previews": 4}
 """How many parts of a key name the folder of an attempt: `exports`, tenant, package, version, export and attempt; `previews`,
 tenant, preview and attempt."""
@@ -36,6 +38,16 @@ def exports(tenant: str, package_id: str, version: int, export_id: str = "") -> 
 def previews(tenant: str, preview_id: str) -> str:
     """What stands before everything that was made of a preview."""
     return f"previews/{tenant}/{preview_id}/"
+
+
+def imports(tenant: str, import_id: str) -> str:
+    """What stands before an uploaded package and what was read of it: quarantine, of which the edge serves nothing."""
+    return f"imports/{tenant}/{import_id}/"
+
+
+def uploaded(tenant: str, import_id: str) -> str:
+    """A package as it was uploaded."""
+    return f"{imports(tenant, import_id)}upload.zip"
 
 
 def attempt_of(key: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
@@ -23,7 +23,7 @@ from cluster.database import Transaction, fetch_all, fetch_one
 
 PRIORITY = {"interactive": 10, "bulk": 0}
 BUILD, BUNDLE, WEBHOOK, ROTATION = "build", "bundle", "webhook", "rotation"
-LICENCE, REBUNDLE, EXPORT, PREVIEW = "licence", "rebundle", "export", "preview"
+LICENCE, REBUNDLE, EXPORT, PREVIEW, IMPORT = "licence", "rebundle", "export", "preview", "import"
 """The names of the queues; webhooks wait as rows (`tasks/webhooks.py`), and are paused by this name all the same."""
 LANES = {REBUNDLE: "bulk"}
 """Queues of which nobody waits for a single entry; all others are `interactive`, but for groups of bundles, which say."""
@@ -35,7 +35,8 @@ PAUSE_S = 1.0
 
 @dataclass(frozen=True)
 class Work:
-    """What a queue entry carries. `subject` is a job id (build, preview, export) or the group of a drain job (bundle); `traceparent` the
+    """What a queue entry carries. `subject` is a job id (build, preview, export,
+    import) or the group of a drain job (bundle); `traceparent` the
     trace of who called first."""
 
     tenant: str
@@ -123,8 +124,10 @@ class PausableQueries(Queries):
     """PgQueuer's statements, but nothing is taken from a queue that is paused; what runs goes on and keeps its lease.
 
     Asked before each take and not remembered, so a pause holds as soon as it is committed: at most the entry that was
-    being taken at that moment still begins.
+    being taken at that moment still begins. Nor is anything taken from a queue of which this worker has enough (`full`).
     """
+
+    full: Callable[[str], bool] | None = None
 
     async def dequeue(
         self,
@@ -138,9 +141,11 @@ class PausableQueries(Queries):
             name: each for name, each in entrypoints.items() if not await self.driver.fetch(PAUSED.format("$1"), name)
         }
         taken: list[Job] = []
-        if open_ones:
+        # Asked last: what was taken the time before has begun by now, and counts.
+        wanted = {name: each for name, each in open_ones.items() if self.full is None or not self.full(name)}
+        if wanted:
             taken = await super().dequeue(
-                batch_size, open_ones, queue_manager_id, global_concurrency_limit, heartbeat_timeout
+                batch_size, wanted, queue_manager_id, global_concurrency_limit, heartbeat_timeout
             )
         if not taken and len(open_ones) < len(entrypoints):
             await asyncio.sleep(PAUSE_S)  # the loop would ask again at once, since something may wait

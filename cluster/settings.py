@@ -129,6 +129,11 @@ class Settings(BaseSettings):
     importer_origins: tuple[str, ...] = Field(
         (), description="origins of the object store, which alone the importer talks to; empty: s3_endpoint"
     )
+    importer_url_ttl_s: int = Field(
+        4 * 3600,
+        ge=1,
+        description="how long the importer may wait for a place and work with the addresses it was given",
+    )
     importer_silence_s: float = Field(30.0, gt=0, description="longest time without a word of the importer at work")
 
     learner_origin: str = Field(

@@ -49,6 +49,8 @@ EXPORTER = Pool("content-exporter", 1, 10, 20, 500, 2000, 1 * GI, 4 * GI, "expor
 RELAY = Pool("content-outbox-relay", 2, 5, 5000, 250, 500, 512 * MI, 1 * GI, "outbox → NATS, NATS → inbox")
 
 POOLS = (API, BUILDER, BUNDLER, IMPORTER, EXPORTER, RELAY)
+IMPORTER_AT_ONCE = 2
+"""Packages that a replica of the importer reads at once, of which one may be large (ADR 0033)."""
 API_CPU_TARGET = 0.6
 """One more API replica when the mean CPU is over this share of its request."""
 

@@ -37,6 +37,7 @@ from serve_app.routes import (
     exports,
     foresight,
     health,
+    imports,
     jobs,
     keys,
     licences,
@@ -72,7 +73,7 @@ ROUTERS = tuple(
     module.router
     for module in (
         health, me, tenants, keys, audit, changes, packages, manifests, quality, plans, drafts, previews, devices, foresight, enrolments, bundles,
-        bundle_requests, rebundles, exports, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
+        bundle_requests, rebundles, exports, imports, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ CPUs are left for the renditions.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureC
 from actors.builder import Builder
 from actors.bundler import Bundler
 from actors.exporter import Exporter
+from actors.importer import Importer, given
 from actors.relay import OutboxRelay
 from actors.scaling import DepthPolicy
 from cluster import telemetry, topology
@@ -32,6 +34,7 @@ from cluster.topology import Pool
 from serve_app.api import create_served_app
 
 NAMESPACE = "content"
+IMPORTER_APP = "content-importer"
 LOGGING = {"encoding": "JSON", "enable_access_log": False, "log_level": "WARNING"}
 """Of Serve's own lines. Its access log would hold raw paths; ours is `serve_app/access.py`."""
 CONNECT_S = 60.0
@@ -84,6 +87,44 @@ def worker(pool: Pool, settings: Settings) -> RunTarget:
     return RunTarget(deployment.bind(pool.name), name=pool.name, route_prefix=None)
 
 
+def importer(settings: Settings) -> RunTarget:
+    """The importer: an app of its own, since in production it is a cluster of its own. Serve counts requests that wait at its
+    proxy as well as those that run, so its own scaling is the table's row.
+
+    Its replica gets what `actors.importer.given` names and nothing else: where the settings of this cluster are is wiped from its
+    environment before its interpreter starts.
+    """
+    pool = topology.IMPORTER
+    used = pool.in_profile(settings.profile)
+    options = actor_options(pool, settings)
+    hidden = dict.fromkeys((name for name in os.environ if name.startswith("CONTENT_")), "") | {"CONTENT_SETTINGS": ""}
+    options["runtime_env"] = {"env_vars": {**options["runtime_env"]["env_vars"], **hidden}}
+    deployment: Any = serve.deployment(
+        Importer,
+        name=pool.name,
+        autoscaling_config=AutoscalingConfig(
+            min_replicas=used.minimum,
+            max_replicas=used.maximum,
+            target_ongoing_requests=used.per_replica,
+            look_back_period_s=6,
+            upscale_delay_s=0,
+            downscale_delay_s=300 if settings.profile == "production" else 30,
+        ),
+        ray_actor_options=options,
+        max_ongoing_requests=topology.IMPORTER_AT_ONCE,
+        # What a replica reads when it is told to leave it reads to the end.
+        graceful_shutdown_timeout_s=settings.import_timeout_s * 2
+        if settings.profile == "production"
+        else settings.drain_s,
+        graceful_shutdown_wait_loop_s=0.5,
+        health_check_period_s=5,
+        health_check_timeout_s=20,
+        logging_config=LOGGING,
+    )
+    bound = deployment.bind(pool.name, **given(settings))
+    return RunTarget(bound, name=IMPORTER_APP, route_prefix=urlsplit(settings.importer_url).path or "/")
+
+
 def api(settings: Settings) -> RunTarget:
     """The API. Its growth by CPU comes with the production manifests; here it keeps its minimum."""
 
@@ -116,7 +157,11 @@ def deploy(settings: Settings) -> None:
         http_options=HTTPOptions(host=url.hostname or "127.0.0.1", port=url.port or 8000, request_timeout_s=60),
         logging_config=LOGGING,
     )
-    serve.run_many([api(settings), *(worker(pool, settings) for pool in WORKERS)])
+    apps = [api(settings), *(worker(pool, settings) for pool in WORKERS)]
+    # In production the importer is deployed by its own cluster, which knows only the digest of the token.
+    if settings.profile == "development" and settings.importer_url:
+        apps.append(importer(settings))
+    serve.run_many(apps)
 
 
 def connect(settings: Settings) -> None:

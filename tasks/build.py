@@ -18,14 +18,13 @@ from cluster import database, failpoints, places, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
 from cluster.neighbours import Neighbours
-from cluster.outbox import Outgoing, emit
 from cluster.telemetry.metrics import JOBS
 from content.canonical import rfc3339
 from content.drafts import Draft
 from content.errors import ContentError
 from content.packages import Manifest, Source, build_manifest, build_problems
 from content.signatures import sign_documents
-from tasks import drafts, jobs, planning, plans, quality, versions, workspace
+from tasks import drafts, jobs, publishing, quality, versions, workspace
 from tasks.media import Media
 from tasks.progress import Progress, job_cancelled
 from tasks.render import toolchain
@@ -175,7 +174,7 @@ class Build:
                 await tx.execute(
                     b"update packages set listed_policy = %s where package_id = %s", [listed_policy, package_id]
                 )
-                await self._record(tx, manifest)
+                await publishing.record(tx, manifest, self._row["course_id"])
             await jobs.succeed(tx, self._job, {"package_id": package_id, "version": version, "digest": manifest.digest})
         await asyncio.to_thread(failpoints.hit, "build.after_commit", self._connections.settings)
 
@@ -191,29 +190,6 @@ class Build:
             [Jsonb(report), self._row["package_id"], self._row["version"]],
         )
         return row is not None
-
-    async def _record(self, tx: Transaction, manifest: Manifest) -> None:
-        async with tx.cursor() as cursor:
-            await cursor.executemany(
-                b"insert into version_assets (tenant, package_id, version, digest) values (%s, %s, %s, %s)",
-                [
-                    (self._tenant, manifest.package_id, manifest.version, found)
-                    for found in sorted({file.digest for file in manifest.asset_files()})
-                ],
-            )
-        data = {
-            "tenant_id": self._tenant,
-            "package_id": manifest.package_id,
-            "course_id": self._row["course_id"],
-            "version": manifest.version,
-            "manifest_digest": manifest.digest,
-            "languages": list(manifest.languages),
-            "bytes": manifest.size_bytes,
-        }
-        await emit(tx, self._tenant, [Outgoing("content.play_package.published.v1", manifest.package_id, data)])
-        await planning.meet_course(tx, self._tenant, self._row["course_id"])
-        await plans.for_version(tx, self._tenant, manifest)
-        await planning.for_package(tx, self._tenant, manifest.package_id, self._row["course_id"])
 
 
 async def give_up(tx: Transaction, job: Mapping[str, Any], problem: dict[str, Any]) -> None:

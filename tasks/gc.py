@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from cluster import places
 from cluster.connections import Connections
 from cluster.database import fetch_all
-from tasks import previews
+from tasks import imports, previews
 from tasks.idempotency_keys import forget_expired
 from tasks.workspace import sweep
 
-KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/", "previews/")
+KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/", "previews/", "imports/")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Report:
     swept_folders: int
     young: int
     ended_previews: int
+    ended_imports: int
     missing: tuple[str, ...]
 
     def as_dict(self) -> dict[str, object]:
@@ -42,6 +43,7 @@ async def collect(connections: Connections, *, grace_s: float | None = None, dry
     """Compare the bucket with the rows of all tenants and remove orphans older than `grace_s`."""
     grace_s = connections.settings.gc_grace_s if grace_s is None else grace_s
     ended = 0 if dry_run else await previews.end_old(connections)
+    expired = 0 if dry_run else await imports.end_old(connections)
     found = await asyncio.to_thread(_list, connections)
     wanted = await _wanted(connections)
     border = time.time() - grace_s
@@ -52,23 +54,30 @@ async def collect(connections: Connections, *, grace_s: float | None = None, dry
         again = await _wanted(connections)  # what came back under an old name meanwhile is no orphan any more
         old = [key for key in old if key not in again]
         await asyncio.to_thread(connections.objects.delete, old)
-        aborted = await asyncio.to_thread(_abort_uploads, connections, border)
+        aborted = await asyncio.to_thread(_abort_uploads, connections, again.uploads, border)
         await forget_expired(connections)
         # The workspace of a job that runs is touched by its work; its lease is far shorter than a day.
     swept = 0 if dry_run else sweep(connections.settings.workspace, max(grace_s, connections.settings.lease_s))
     # A blob and its row may both have come after the listing: ask for each before it is called missing.
     missing = tuple([key for key in sorted(wanted.keys - found.keys()) if await _absent(connections, key)])
-    return Report(len(found), len(wanted.keys), len(old), aborted, swept, len(orphans) - len(old), ended, missing)
+    return Report(
+        len(found), len(wanted.keys), len(old), aborted, swept, len(orphans) - len(old), ended, expired, missing
+    )
 
 
 @dataclass(frozen=True)
 class _Named:
-    """The keys that rows name. A file of a site has the row of its preview, or of the zip beside it if that is published."""
+    """The keys that rows name. A file of a site has the row of its preview, or of the zip beside it if that is published. `maybe`
+    are keys that may be there: of uploads that somebody is about to complete, as `uploads` are multipart uploads under way."""
 
     keys: set[str]
     sites: set[str]
+    maybe: set[str]
+    uploads: set[str]
 
     def __contains__(self, key: str) -> bool:
+        if key in self.maybe:
+            return True
         if key in self.keys or not key.startswith(("exports/", "previews/")):
             return key in self.keys
         return key.startswith(site := places.attempt_of(key) + places.SITE) and site in self.sites
@@ -82,12 +91,12 @@ def _list(connections: Connections) -> dict[str, float]:
     return {key: changed for kind in KINDS for key, changed in connections.objects.keys(kind)}
 
 
-def _abort_uploads(connections: Connections, border: float) -> int:
+def _abort_uploads(connections: Connections, wanted: set[str], border: float) -> int:
     stale = [
         (key, upload)
-        for kind in ("bundles/", "exports/")
+        for kind in ("bundles/", "exports/", "imports/", "assets/")
         for key, upload, begun in connections.objects.uploads(kind)
-        if begun <= border
+        if begun <= border and upload not in wanted
     ]
     for key, upload in stale:
         connections.objects.abort(key, upload)
@@ -107,6 +116,9 @@ async def _wanted(connections: Connections) -> _Named:
         parts = await fetch_all(connection, "select tenant, path from parts")
         exports = await fetch_all(connection, "select key, published from exports where state = 'ready'")
         shown = await fetch_all(connection, "select folder from previews where state = 'ready'")
+        kept = await fetch_all(
+            connection, "select tenant, import_id, state, upload_id from imports where removed_at is null"
+        )
     keys = {
         *(places.asset(row["tenant"], row["digest"]) for row in assets),
         *(
@@ -119,6 +131,10 @@ async def _wanted(connections: Connections) -> _Named:
         *(places.bundles(row["tenant"]) + row["path"] for row in parts),
         *(row["key"] for row in exports),
         *(row["folder"] + places.SITE + "index.html" for row in shown),
+        *(places.uploaded(row["tenant"], row["import_id"]) for row in kept if row["state"] != "uploading"),
     }
+    coming = [row for row in kept if row["state"] == "uploading"]
+    maybe = {places.uploaded(row["tenant"], row["import_id"]) for row in coming}
     sites = [places.attempt_of(row["key"]) for row in exports if row["published"]] + [row["folder"] for row in shown]
-    return _Named(keys, {folder + places.SITE for folder in sites})
+    uploads = {row["upload_id"] for row in coming}
+    return _Named(keys, {folder + places.SITE for folder in sites}, maybe, uploads)

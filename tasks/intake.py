@@ -24,7 +24,7 @@ from content.canonical import derive_id, digest
 from content.errors import ContentError
 from content.events import CourseDraftPublished, EnrollmentCancelled, EnrollmentCreated, Envelope, parse
 from content.events.types import CourseDraftPublishedData, EnrollmentCancelledData, EnrollmentCreatedData
-from tasks import jobs, planning, revocations
+from tasks import imports, jobs, planning, revocations
 from tasks.epochs import leave_enrolment
 
 DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
@@ -147,7 +147,7 @@ async def _plan(tx: Transaction, tenant: str, event: Envelope) -> None:
 async def draft_published(tx: Transaction, tenant: str, data: CourseDraftPublishedData) -> str | None:
     """A version and its build job; None if this revision is older than one already taken in.
 
-    A revision whose build failed is built again when it is published again.
+    A revision whose build failed is built again when it is published again. Raises ContentError `course-imported`.
     """
     package_id = derive_id("pkg", tenant, data.course_id)
     await tx.execute(
@@ -156,6 +156,7 @@ async def draft_published(tx: Transaction, tenant: str, data: CourseDraftPublish
     )
     # The package's row is locked while a version is numbered.
     await tx.execute(b"select 1 from packages where package_id = %s for update", [package_id])
+    await imports.require_kind(tx, data.course_id, imports.COURSE)
     version = await _failed_before(tx, package_id, data) or await _next_version(tx, tenant, package_id, data)
     if version is None:
         return None

@@ -75,11 +75,15 @@ def problem_of(error: Exception) -> dict[str, Any]:
     return problem
 
 
-async def refuse_crowd(tx: Transaction, what: Literal["exports", "previews"], most: int) -> None:
-    """Raises ContentError `too-many-waiting` where `most` of the tenant wait to be made. Who asks at the same moment as others
-    may go beyond it: it keeps a queue short, and need not be exact."""
-    waiting = f"select 1 from {what} where state = 'planned' limit %s"
-    row = await fetch_one(tx, f"select count(*) as found from ({waiting}) waiting", [most])
+async def refuse_crowd(
+    tx: Transaction, what: Literal["exports", "previews", "imports"], most: int, *states: str
+) -> None:
+    """Raises ContentError `too-many-waiting` where `most` of the tenant wait to be made (are in one of `states`). Who asks at
+    the same moment as others may go beyond it: it keeps a queue short, and need not be exact."""
+    waiting = f"select 1 from {what} where state = any(%s) limit %s"
+    row = await fetch_one(
+        tx, f"select count(*) as found from ({waiting}) waiting", [list(states or ("planned",)), most]
+    )
     if row is not None and row["found"] >= most:
         told = f"{most} {what} wait to be made already."
         raise ContentError("too-many-waiting", told, "Ask again when some of them are made.", True)

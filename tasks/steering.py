@@ -20,10 +20,10 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
 from cluster.queue import Work
 from content.errors import ContentError
-from tasks import exports, jobs, previews, versions
+from tasks import exports, imports, jobs, previews, versions
 from tasks.job_states import ENDED, State
 
-MADE = {queue.BUILD: versions, queue.EXPORT: exports, queue.PREVIEW: previews}
+MADE = {queue.BUILD: versions, queue.EXPORT: exports, queue.PREVIEW: previews, queue.IMPORT: imports}
 """By kind of job: where it is written that what it makes has failed, or is wanted again. A job of another kind goes on where
 it stopped."""
 log = structlog.get_logger()

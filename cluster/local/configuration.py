@@ -17,9 +17,11 @@ from cluster.local.part import Site
 from cluster.settings import Settings
 
 EDGE_KEY_ID = "LOCALEDGE"
+IMPORTER = "/importer"
+"""Where the importer's app answers: locally all apps share one proxy."""
 PASSWORDS = (
     "postgres", *postgres.LOGINS, "nats_operator", "nats_content", "nats_neighbours", "nats_edge", "nats_dead_letters",
-    "s3_access", "s3_secret", "s3_edge_access", "s3_edge_secret",
+    "s3_access", "s3_secret", "s3_edge_access", "s3_edge_secret", "importer_token",
 )  # fmt: skip
 
 
@@ -70,6 +72,8 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
         "edge_key_id": EDGE_KEY_ID,
         "edge_private_key": site.secrets["edge_private_key"],
         "site_url": site_url(site),
+        "importer_url": site.url("api") + IMPORTER,
+        "importer_token": site.secrets["importer_token"],
         "learner_origin": site.url("neighbours"),
         "api_url": site.url("api"),
         "jwt_issuer": identity.ISSUER,

@@ -229,6 +229,35 @@ class ExportFinished(Envelope):
     data: ExportFinishedData
 
 
+class ImportFinishedData(Data):
+    """`location` is the path of the import in the API. `package_id` and `version` where a version came of it."""
+
+    job_id: Name
+    import_id: Name
+    file_name: Name
+    result: Literal["accepted", "superseded", "refused", "failed"]
+    location: Annotated[str, Field(max_length=1024)]
+    course_id: Name | None = None
+    package_id: Name | None = None
+    version: Version | None = None
+    edition: Name | None = None
+    warnings: Size | None = None
+    """How many; the report has them."""
+    errors: tuple[Name, ...] = ()
+    """Codes of the reasons for which a package was refused."""
+    problem: dict[str, Any] | None = None
+    """Why it failed, as in a problem detail: `code`, `title`, `detail`."""
+
+
+class ImportFinished(Envelope):
+    """A package of another tool was imported, or refused, or that failed."""
+
+    TYPE = "content.import.finished.v1"
+    ORDER_KEY = "job_id"
+    type: Literal["content.import.finished.v1"]
+    data: ImportFinishedData
+
+
 class RevocationIssuedData(Data):
     version: tuple[Size, Size]
     """Of the revocation list: [trust version, n]."""
@@ -283,6 +312,7 @@ EVENT_TYPES: dict[str, type[Envelope]] = {
         PlayPackageWithdrawn,
         BundlePublished,
         ExportFinished,
+        ImportFinished,
         RevocationIssued,
         TamperDetected,
     )

@@ -13,6 +13,7 @@ from serve_app.client.connection import Connection
 from serve_app.client.devices import DeviceCalls
 from serve_app.client.errors import ApiError, ApiInvalidInput, problem_of
 from serve_app.client.exports import ExportCalls
+from serve_app.client.imports import ImportCalls
 from serve_app.client.jobs import JobCalls
 from serve_app.client.packages import PackageCalls
 from serve_app.client.previews import PreviewCalls
@@ -31,12 +32,17 @@ from serve_app.client.rows import (
     Export,
     ExportShown,
     Finding,
+    Import,
+    ImportAsked,
+    ImportShown,
     Job,
     Judgement,
     LicenceStatus,
     Location,
     Me,
     Package,
+    Part,
+    Parts,
     Plan,
     Preview,
     PreviewShown,
@@ -53,6 +59,7 @@ from serve_app.client.rows import (
     Tenant,
     TrustLists,
     UnitInPlan,
+    UploadState,
     Verification,
     Version,
     Webhook,
@@ -63,7 +70,9 @@ from serve_app.client.trust import TrustCalls
 from serve_app.client.webhooks import WebhookCalls
 
 
-class Client(PackageCalls, PreviewCalls, ExportCalls, DeviceCalls, TenantCalls, TrustCalls, JobCalls, WebhookCalls):
+class Client(
+    PackageCalls, PreviewCalls, ExportCalls, ImportCalls, DeviceCalls, TenantCalls, TrustCalls, JobCalls, WebhookCalls
+):
     """One API at one address. `token` is a bearer token; `device` a device that proves each request instead."""
 
 
@@ -86,12 +95,17 @@ __all__ = [
     "Export",
     "ExportShown",
     "Finding",
+    "Import",
+    "ImportAsked",
+    "ImportShown",
     "Job",
     "Judgement",
     "LicenceStatus",
     "Location",
     "Me",
     "Package",
+    "Part",
+    "Parts",
     "Plan",
     "Preview",
     "PreviewShown",
@@ -108,6 +122,7 @@ __all__ = [
     "Tenant",
     "TrustLists",
     "UnitInPlan",
+    "UploadState",
     "Verification",
     "Version",
     "Webhook",

@@ -17,6 +17,7 @@ class Package(TypedDict):
 
     package_id: str
     course_id: str
+    kind: str
     version: int | None
     created_at: str
     policy: str | None
@@ -28,8 +29,9 @@ class Version(TypedDict):
     package_id: str
     version: int
     state: str
-    draft_id: str
-    revision: int
+    draft_id: str | None
+    revision: int | None
+    import_id: str | None
     title: dict[str, str] | None
     languages: list[str] | None
     manifest_digest: str | None
@@ -383,6 +385,74 @@ class ExportShown(Export):
     passport: dict[str, Any] | None
     download: Download | None
     site: Site | None
+
+
+class Import(TypedDict):
+    """`state` is uploading, importing, accepted, superseded, refused or failed."""
+
+    import_id: str
+    file_name: str
+    size_bytes: int
+    digest: str | None
+    course_id: str | None
+    state: str
+    job_id: str | None
+    edition: str | None
+    title: str | None
+    package_id: str | None
+    version: int | None
+    problem: dict[str, Any] | None
+    created_at: str
+    completed_at: str | None
+    ended_at: str | None
+    removed_at: str | None
+    links: dict[str, str]
+
+
+class UploadedPiece(TypedDict):
+    """`digest` as it was said last."""
+
+    number: int
+    size_bytes: int
+    digest: str | None
+
+
+class UploadState(TypedDict):
+    """How far an upload is."""
+
+    piece_bytes: int
+    pieces: int
+    uploaded: list[UploadedPiece]
+
+
+class Part(TypedDict):
+    """Where one piece is to be PUT, with which header fields."""
+
+    number: int
+    size_bytes: int
+    url: str
+    headers: dict[str, str]
+
+
+class Parts(TypedDict):
+    """Addresses for pieces, and for how long they work."""
+
+    parts: list[Part]
+    expires_in_s: int
+
+
+class ImportShown(Import):
+    """`upload` says what is there, while it is uploading."""
+
+    upload: UploadState | None
+
+
+class ImportAsked(Import):
+    """With the addresses of the pieces that were named."""
+
+    upload: UploadState
+    parts: list[Part]
+    expires_in_s: int
 
 
 class Preview(TypedDict):

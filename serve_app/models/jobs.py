@@ -73,6 +73,8 @@ class Job(Answer):
                     links["manifest"] = f"{links['version']}/manifest"
         if "preview_id" in subject:
             links["preview"] = f"/v1/previews/{subject['preview_id']}"
+        if "import_id" in subject:
+            links["import"] = f"/v1/imports/{subject['import_id']}"
         if "export_id" in subject:
             links["export"] = f"/v1/exports/{subject['export_id']}"
         trace = (row["traceparent"] or "").split("-")

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from serve_app.models.base import PRINTABLE, Answer, Digest, Finding, Moment, Policy, Question
 
 VersionState = Literal["planned", "published", "failed", "superseded", "withdrawn"]
+PackageKind = Literal["course", "scorm"]
 PackageId = Annotated[str, Field(examples=["pkg_0f8k2m4q6s8u0a2c4e6g8i0k2m"])]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE)]
 
@@ -18,6 +19,7 @@ class Package(Answer):
 
     package_id: PackageId
     course_id: str = Field(examples=["first-aid"])
+    kind: PackageKind = Field(description="`course`: built from drafts. `scorm`: imported packages of other tools.")
     version: int | None = Field(examples=[3])
     created_at: Moment
     policy: Policy | None = Field(description="How its bundles are encrypted; null: as the tenant says.")
@@ -84,8 +86,11 @@ class Version(Answer):
     package_id: PackageId
     version: int = Field(examples=[1])
     state: VersionState
-    draft_id: str
-    revision: int
+    draft_id: str | None = Field(description="What it was built from; null for an imported one.")
+    revision: int | None = Field(description="Of the draft; null for an imported one.")
+    import_id: str | None = Field(
+        None, description="What it was imported by; null for one that was built.", examples=[None]
+    )
     title: dict[str, str] | None = Field(description="By language.", examples=[{"en": "First aid"}])
     languages: tuple[str, ...] | None
     manifest_digest: Digest | None

@@ -116,12 +116,21 @@ _ROWS = (
     ProblemType(
         "too-many-waiting",
         429,
-        "The tenant has too many exports or previews waiting",
+        "The tenant has too many exports, imports or previews waiting",
         "Ask again when some of them are made, or cancel those that are not needed.",
         retryable=True,
     ),
     ProblemType("player-not-built", 501, "The learner's player is not part of this installation", "Run `make player`."),
     ProblemType("sites-not-served", 501, "This installation shows no pages", "Have the setting site_url set."),
+    # Imports
+    ProblemType("import-too-large", 413, "The file is too large", "Leave out what is not needed, or split the course."),
+    ProblemType("import-pieces", 422, "The pieces are not those of the file", "Number them from 1 to the last one."),
+    ProblemType("import-ended", 409, "The import is beyond that", "Begin a new one."),
+    ProblemType("upload-incomplete", 409, "Pieces of the upload are missing", "Upload those that the detail names."),
+    ProblemType("report-not-ready", 409, "There is no report yet", "Wait for the end of the import's job."),
+    ProblemType("course-built", 409, "The course is built from drafts", "Import the package into another course."),
+    ProblemType("course-imported", 409, "The course was imported", "Publish the draft as another course."),
+    ProblemType("importer-missing", 501, "Nothing is imported by this installation", "Have importer_url set."),
     # Licences
     ProblemType("licence-returned", 410, "The course was given back", "Enrol again to get it anew."),
     ProblemType("licence-revoked", 410, "The course was taken back", "Ask the school."),

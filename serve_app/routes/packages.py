@@ -33,7 +33,7 @@ from tasks import epochs, intake, jobs
 
 router = APIRouter(prefix="/v1/packages", tags=["packages"])
 
-PACKAGE = """select p.package_id, p.course_id, p.created_at, p.policy,
+PACKAGE = """select p.package_id, p.course_id, p.kind, p.created_at, p.policy,
                     (select max(version) from package_versions v
                      where v.package_id = p.package_id and v.state = 'published') as version
              from packages p"""
@@ -47,7 +47,7 @@ PACKAGES = Listing(
     },
     order=(Order("p.created_at", "created_at", datetime), Order("p.package_id", "package_id", str)),
 )
-COLUMNS = """package_id, version, state, draft_id, revision, title, languages, manifest_digest, manifest_bytes, total_bytes,
+COLUMNS = """package_id, version, state, draft_id, revision, import_id, title, languages, manifest_digest, manifest_bytes, total_bytes,
              created_at, published_at, withdrawn_at, withdrawn_reason"""
 VERSIONS = Listing(
     "versions",
@@ -79,7 +79,7 @@ async def list_packages(
     status_code=202,
     response_model=BuildAccepted,
     summary="Build a revision of a draft that authoring-service holds",
-    responses=raises("not-found", "revision-outdated"),
+    responses=raises("not-found", "revision-outdated", "course-imported"),
 )
 async def build(
     body: BuildRequest, request: Request, caller: Authenticated, platform: Platform, once: Idempotent

@@ -48,8 +48,8 @@ ELSEWHERE = {
     "cluster.events": "as above",
 }
 """Modules of which the API uses the other half; their refusals do not come out of it."""
-OF_JOBS = "content.exports."
-"""Exports are planned and written by jobs; the API only judges what is asked for."""
+OF_JOBS = "content.exports.", "content.scorm."
+"""Exports and imports are made by jobs; the API only judges what is asked for."""
 READERS = ("Fields", "parse_json", "parse_document")
 
 

@@ -19,12 +19,17 @@ from urllib.parse import urlsplit
 import httpx
 
 from cluster.local.home import read_json
+from cluster.local.ports import choose
 from cluster.local.stack import Stack
 from tasks.bootstrap import prepare
 from tests.support.failpoints import Failpoints
 from tests.support.running import LEASE_S, Running
 from tests.support.s3_proxy import S3Proxy
 from tests.support.waiting import until
+
+
+ADDRESS_S = 15
+"""How long the importer's addresses work here: so short that they expire while a test waits."""
 
 
 class Worker:
@@ -76,8 +81,20 @@ class Light(Running):
         return int(read_json(self.home.state)["ports"][name])
 
     def worker(self, kind: str, *, clock_ahead_s: float = 0.0) -> Worker:
-        """Start a relay, builder or bundler."""
+        """Start a relay, builder, bundler or exporter."""
         return self._start(["-m", "tests.support.worker_process", kind], kind, {"CLOCK_AHEAD_S": str(clock_ahead_s)})
+
+    def importer(self) -> Worker:
+        """Start the importer, on a port of its own, and wait until it answers."""
+        worker = self._start(["-m", "tests.support.worker_process", "importer"], "importer", {})
+        until("the importer answering", self._imports, 60.0, worker.log)
+        return worker
+
+    def _imports(self) -> bool:
+        with suppress(httpx.HTTPError):
+            httpx.get(f"{self.settings.importer_url}/status", trust_env=False, timeout=5)
+            return True
+        return False
 
     def serve(self) -> Worker:
         """Start the API and wait until it answers."""
@@ -144,6 +161,8 @@ def light(home: Path, media: Path, **overrides: Any) -> Iterator[Light]:
     proxy.start()
     try:
         given = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0, "s3_endpoint": proxy.url, **overrides}
+        port = choose(["importer"], stack.home.reserved_by_others())["importer"]
+        given |= {"importer_url": f"http://127.0.0.1:{port}/importer", "importer_url_ttl_s": ADDRESS_S}
         info = stack.up(before_ray=prepare, ray=False, overrides=given)
         running = Light(stack, info.settings, Failpoints(folder), media)
         running.proxy = proxy

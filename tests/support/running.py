@@ -37,7 +37,7 @@ from tests.support.waiting import until
 
 LEASE_S = 6.0
 """Short, so that what a killed worker held is taken over soon; a heartbeat comes every half of it."""
-KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/", "previews/")
+KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/", "previews/", "imports/")
 
 
 @contextmanager
@@ -142,7 +142,13 @@ class Running:
 
     def workers_ready(self, deadline_s: float = 90.0) -> None:
         """Wait until every pool has a replica that works: its listener or its lock is in the database."""
-        pools = ("content-builder", "content-bundler", "content-exporter", "content-outbox-relay")
+        pools = (
+            "content-builder",
+            "content-bundler",
+            "content-exporter",
+            "content-outbox-relay",
+            "content-scorm-importer",
+        )
         until("a replica in every pool", lambda: all(self.replicas(pool) for pool in pools), deadline_s)
 
     def _noted(self) -> dict[str, Note]:

@@ -10,7 +10,7 @@ from cluster import places
 from cluster.connections import Connections
 from tasks import gc
 from tests.support.running import Running
-from tests.support.tenants import BUNDLE_EVENT, EXPORT_EVENT, PACKAGE_EVENT, Tenant
+from tests.support.tenants import BUNDLE_EVENT, EXPORT_EVENT, IMPORT_EVENT, PACKAGE_EVENT, Tenant
 from tests.support.waiting import until
 
 
@@ -31,6 +31,7 @@ def unfinished(tenant: Tenant) -> list[dict[str, Any]]:
         *running.rows("select bundle_id, state from bundles where tenant = %s and state in ('planned', 'claimed')", name),
         *running.rows("select package_id, version from package_versions where tenant = %s and state = 'planned'", name),
         *running.rows("select export_id, state from exports where tenant = %s and state = 'planned'", name),
+        *running.rows("select import_id, state from imports where tenant = %s and state = 'importing'", name),
         *running.rows("select preview_id, state from previews where tenant = %s and state = 'planned'", name),
         *running.rows("select id, type, key from outbox where tenant = %s and published_at is null", name),
         *running.rows(
@@ -63,6 +64,12 @@ def _assert_one_result_and_one_event(tenant: Tenant) -> None:
     exported = {row["export_id"] for row in running.rows("select export_id from exports where tenant = %s and state = 'ready'", name)}  # fmt: skip
     told_exports = Counter(e["data"]["export_id"] for e in events if e["type"] == EXPORT_EVENT and e["data"]["result"] == "ready")  # fmt: skip
     assert told_exports == Counter(exported), "not one event for each export that is ready"
+    ended = {row["import_id"] for row in running.rows("select import_id from imports where tenant = %s and job_id is not null and ended_at is not null", name)}  # fmt: skip
+    told_imports = Counter(e["data"]["import_id"] for e in events if e["type"] == IMPORT_EVENT)
+    assert all(told_imports[each] >= 1 for each in ended), "an import ended, and nobody was told"
+    accepted = {row["import_id"] for row in running.rows("select import_id from imports where tenant = %s and state = 'accepted'", name)}  # fmt: skip
+    told_accepted = Counter(e["data"]["import_id"] for e in events if e["type"] == IMPORT_EVENT and e["data"]["result"] == "accepted")  # fmt: skip
+    assert told_accepted == Counter(accepted), "not one event for each accepted import"
     _assert_in_order(events)
 
 
@@ -89,6 +96,8 @@ def assert_every_key_has_its_row(running: Running) -> None:
     assert report.missing == (), "a row has lost its key"
     assert running.keys() == named_keys(running)
     assert running.objects.uploads("bundles/") == running.objects.uploads("exports/") == []
+    begun = {row["upload_id"] for row in running.rows("select upload_id from imports where state = 'uploading'")}
+    assert {upload for _, upload, _ in running.objects.uploads("imports/")} <= begun
 
 
 async def _collect(running: Running) -> gc.Report:
@@ -114,6 +123,12 @@ def named_keys(running: Running) -> set[str]:
             key
             for row in running.rows(sites)
             for key, _ in running.objects.keys(places.attempt_of(row["key"]) + places.SITE)
+        ),
+        *(
+            places.uploaded(row["tenant"], row["import_id"])
+            for row in running.rows(
+                "select tenant, import_id from imports where removed_at is null and state <> 'uploading'"
+            )
         ),
         *(
             key

@@ -22,6 +22,7 @@ from tests.support.waiting import until
 BUNDLE_EVENT = "content.play_package.bundle.published.v1"
 PACKAGE_EVENT = "content.play_package.published.v1"
 EXPORT_EVENT = "content.export.finished.v1"
+IMPORT_EVENT = "content.import.finished.v1"
 
 
 class Tenant:

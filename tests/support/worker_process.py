@@ -1,4 +1,5 @@
-"""A worker in a process of its own, without Ray: `python -m tests.support.worker_process relay|builder|bundler|exporter`.
+"""A worker in a process of its own, without Ray: `python -m tests.support.worker_process KIND`: relay, builder, bundler,
+exporter or importer.
 
 What Serve does with a replica is done here in a few lines: its health is asked every second, and one that is not well
 is replaced. So a test can freeze, kill or put off the clock of just one worker. `CLOCK_AHEAD_S` sets the clock of this
@@ -30,14 +31,17 @@ if AHEAD_S:
 
 import asyncio  # noqa: E402
 import signal  # noqa: E402
+from urllib.parse import urlsplit  # noqa: E402
 
 import structlog  # noqa: E402
 
 from actors.builder import Builder  # noqa: E402
 from actors.bundler import Bundler  # noqa: E402
 from actors.exporter import Exporter  # noqa: E402
+from actors.importer import Importer, given  # noqa: E402
 from actors.pool import Replica, pause  # noqa: E402
 from actors.relay import OutboxRelay  # noqa: E402
+from cluster.settings import Settings  # noqa: E402
 from cluster.telemetry import describe  # noqa: E402
 
 KINDS: dict[str, type[Replica]] = {"relay": OutboxRelay, "builder": Builder, "bundler": Bundler, "exporter": Exporter}
@@ -60,5 +64,27 @@ async def main(kind: str) -> None:
             await replica.stop()
 
 
+def serve_importer() -> None:
+    """The importer as Serve runs it: told what is given to it, and without the settings of the stack."""
+    import uvicorn
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    settings = Settings.load()
+    url, told = urlsplit(settings.importer_url), given(settings)
+    del os.environ["CONTENT_SETTINGS"]
+    replica = Importer("content-scorm-importer", **told)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            told_to = {**scope, "root_path": url.path}  # as Serve says it
+            await (await replica(Request(told_to, receive)))(told_to, receive, send)
+
+    uvicorn.run(app, port=url.port or 0, log_level="warning", lifespan="off")
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    if sys.argv[1] == "importer":
+        serve_importer()
+    else:
+        asyncio.run(main(sys.argv[1]))

@@ -66,6 +66,19 @@ DATA: dict[str, dict[str, Any]] = {
         "size": 7,
         "digest": DIGEST,
     },
+    "content.import.finished.v1": {
+        "job_id": "job_1",
+        "import_id": "imp_1",
+        "file_name": "course.zip",
+        "result": "accepted",
+        "location": "/v1/imports/imp_1",
+        "course_id": "c1",
+        "package_id": "pkg_1",
+        "version": 1,
+        "edition": "1.2",
+        "warnings": 0,
+        "errors": [],
+    },
     "content.revocation.issued.v1": {
         "version": [2, 1],
         "issued_at": "2026-11-23T10:00:00Z",
@@ -107,6 +120,7 @@ KEYS = {
     "content.play_package.withdrawn.v1": "pkg_1",
     "content.play_package.bundle": "dev",
     "content.export": "job_1",
+    "content.import": "job_1",
     "content.revocation": "acme",
     "content.tamper": "acme",
 }
