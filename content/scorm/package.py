@@ -30,7 +30,7 @@ from content.errors import ContentError
 from content.media.renditions import Rendition
 from content.media_types import media_type
 from content.packages.manifest import MAX_BYTES, SCORM, SHAPE, Manifest
-from content.scorm.model import COURSE, Course
+from content.scorm.model import Course, course_from
 
 ROLE: Final = "file"
 RECIPE: Final = "imported"
@@ -120,7 +120,7 @@ def course_of(manifest: Manifest) -> Course:
     """The course of an imported package. Raises ContentError `manifest-invalid`."""
     try:
         # Through JSON's own rules: what is a list there is a tuple here.
-        return COURSE.validate_python(manifest.document["structure"]["scorm"], strict=False)
+        return course_from(manifest.document["structure"]["scorm"])
     except (KeyError, ValidationError) as error:
         raise ContentError("manifest-invalid", "This is no manifest of an imported package.") from error
 
