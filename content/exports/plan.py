@@ -65,7 +65,7 @@ def searched_files(manifest: Manifest, options: Options) -> tuple[Stored, ...]:
     if manifest.kind != SCORM:
         return ()
     course = course_of(manifest)
-    require_possible(course, options)
+    require_possible(course.edition, options)
     return scripts_to_search(manifest, course, options)
 
 

@@ -49,24 +49,33 @@ _FIXED: Final = {
 }
 
 
-def require_possible(course: Course, options: Options, apis: Iterable[str] | None = None) -> None:
-    """Raises ContentError `export-option` for an option or a format that such a package does not have. `apis`: the interfaces
-    that its scripts look for; None where nobody looked yet, and then nothing is refused for them."""
+def require_possible(
+    edition: Edition, options: Options, apis: Iterable[str] | None = None, *, scos: bool = True
+) -> None:
+    """Raises ContentError `export-option` for an option or a format that a package of this edition does not have. `apis`: the
+    interfaces that its scripts look for; None where nobody looked yet, and then nothing is refused for them. `scos`: whether
+    there are pages that look for one at all."""
     plain = Options(options.format).document()
     for name, why in _FIXED.items():
         if options.document()[name] != plain[name]:
             message = f"The option “{name}” cannot be used with an imported package. {why}"
             raise ContentError("export-option", message, "Leave it out.")
-    found = frozenset(apis) if apis is not None else frozenset((OLD, NEW))
-    possible = tuple(name for name in FORMATS if _is_possible(course, name, found))
+    found = frozenset(apis) if apis is not None and scos else frozenset((OLD, NEW))
+    possible = tuple(name for name in FORMATS if _is_possible(edition, name, found))
     if options.format not in possible:
-        message = f"The package is {NAMES[course.edition]}. {_why_not(course, options.format)}"
+        message = f"The package is {NAMES[edition]}. {_why_not(edition, options.format)}"
         raise ContentError("export-option", message, f"Use {' or '.join(f'“{name}”' for name in possible)}.")
+
+
+def has_scos(course: Course) -> bool:
+    """Whether something in it tells a platform how far it is."""
+    return any(each.scorm_type == "sco" for each in course.resources)
 
 
 def scripts_to_search(manifest: Manifest, course: Course, options: Options) -> tuple[Stored, ...]:
     """The files that tell whether the content finds the interface of this format; none where it need not be known."""
-    if options.format not in EDITIONS or _needs(course, options.format) <= _own(course):
+    needed = _needs(options.format) if options.format in EDITIONS else ""
+    if not needed or not has_scos(course) or needed in _own(course.edition):
         return ()
     found = {
         file.digest: Stored(file.digest, file.size_bytes)
@@ -92,36 +101,27 @@ def interfaces_in(chunks: Iterable[bytes]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _is_possible(course: Course, name: str, apis: frozenset[str]) -> bool:
+def _is_possible(edition: Edition, name: str, apis: frozenset[str]) -> bool:
     if name == "html":
-        return course.edition not in ("cmi5", "tincan")
-    if course.edition in ("cmi5", "tincan") or EDITIONS[name] in ("cmi5", "tincan"):
-        return course.edition == EDITIONS[name]
-    return _needs(course, name) <= _own(course) | apis
+        return edition not in ("cmi5", "tincan")
+    if edition in ("cmi5", "tincan") or EDITIONS[name] in ("cmi5", "tincan"):
+        return edition == EDITIONS[name]
+    return _needs(name) in _own(edition) | apis
 
 
-def _needs(course: Course, name: str) -> frozenset[str]:
-    """The interfaces that a platform of this format offers and content must find; pages without any need none."""
-    if not any(each.scorm_type == "sco" for each in course.resources):
-        return frozenset()
-    return frozenset((OLD if EDITIONS[name] == "1.2" else NEW,))
+def _needs(name: str) -> str:
+    """The interface that a platform of this format offers."""
+    return {"cmi5": "", "xapi": "", "scorm12": OLD}.get(name, NEW)
 
 
-def _own(course: Course) -> frozenset[str]:
+def _own(edition: Edition) -> frozenset[str]:
     """What content of its edition finds without a look at it."""
-    return (
-        frozenset((NEW,))
-        if course.edition.startswith("2004")
-        else frozenset((OLD,))
-        if course.edition == "1.2"
-        else frozenset()
-    )
+    return frozenset((NEW,) if edition.startswith("2004") else (OLD,) if edition == "1.2" else ())
 
 
-def _why_not(course: Course, name: str) -> str:
-    if course.edition in ("cmi5", "tincan"):
+def _why_not(edition: Edition, name: str) -> str:
+    if edition in ("cmi5", "tincan"):
         return "Its pages tell a record store (xAPI) what was done, which the format does not have."
     if EDITIONS.get(name) in ("cmi5", "tincan"):
         return "Its pages know nothing of a record store (xAPI), to which the format speaks."
-    wanted = OLD if EDITIONS[name] == "1.2" else NEW
-    return f"None of its scripts looks for “{wanted}”, the interface of {NAMES[EDITIONS[name]]}, so they would find no platform."
+    return f"None of its scripts looks for “{_needs(name)}”, the interface of {NAMES[EDITIONS[name]]}, so they would find no platform."

@@ -17,7 +17,7 @@ from content.exports.entries import Entry, ExportPlan, Stored
 from content.exports.imported import cmi5, tincan
 from content.exports.imported.checks import Made, run_checks
 from content.exports.imported.editions import in_edition
-from content.exports.imported.formats import EDITIONS, require_possible
+from content.exports.imported.formats import EDITIONS, has_scos, require_possible
 from content.exports.imported.manifest import SCHEMAS, write_manifest
 from content.exports.imported.repair import is_list, launch_path, repaired
 from content.exports.imported.site import CONTENT, site_files
@@ -50,7 +50,7 @@ def plan_imported(
     """Plan one export. `interfaces`: what was found in the files of `scripts_to_search`. Raises ContentError `export-option`,
     `export-unwritable`, `player-incomplete`."""
     course = course_of(manifest)
-    require_possible(course, options, interfaces)
+    require_possible(course.edition, options, interfaces, scos=has_scos(course))
     own = _name_of_passport(manifest, course)
     if options.format == "html":
         written = _site(manifest, course, player, own)

@@ -93,11 +93,11 @@ def test_options_of_courses_are_refused(change: Mapping[str, Any]):
 
 
 def test_before_anybody_looked_nothing_is_refused_for_what_might_be_found():
-    require_possible(course(), Options("scorm2004-4th"))
+    require_possible("1.2", Options("scorm2004-4th"))
     with pytest.raises(ContentError):
-        require_possible(course(), Options("scorm2004-4th"), ())
+        require_possible("1.2", Options("scorm2004-4th"), ())
     with pytest.raises(ContentError):
-        require_possible(course(), Options("cmi5"))
+        require_possible("1.2", Options("cmi5"))
 
 
 def test_only_scripts_are_searched_and_only_where_it_matters():
