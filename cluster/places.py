@@ -10,6 +10,7 @@ SITE = "/site/"
 """Behind the folder of an attempt: its files one by one, served as a site. Of an export only where it is published."""
 IMPORTED_SITE = "/imported/"
 """The same of an imported package: it is served on that package's own origin alone (`content_origins`)."""
+SITES = (SITE, IMPORTED_SITE)
 ATTEMPT_PARTS = {"exports": 6, "previews": 4}
 """How many parts of a key name the folder of an attempt: `exports`, tenant, package, version, export and attempt; `previews`,
 tenant, preview and attempt."""

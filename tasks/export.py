@@ -37,6 +37,7 @@ from content.exports import (
 )
 from content.exports.archive import write_zip
 from content.packages import parse
+from content.packages.manifest import COURSE, SCORM
 from tasks import exports, jobs, site
 from tasks.progress import Progress, Stages, job_cancelled
 
@@ -120,6 +121,7 @@ class _Export:
         self._connections, self._tenant, self._job = connections, tenant, job
         self._row, self._progress = row, progress
         self._stopped = threading.Event()
+        self._kind = COURSE
 
     async def run(self) -> None:
         self._progress.tell("plan", 0.2, "reading the course")
@@ -145,6 +147,7 @@ class _Export:
             raise ContentError("manifest-changed", "The stored manifest is not the one that was signed.")
         options = Options(**{**row["options"], "languages": tuple(row["options"]["languages"])})
         manifest = parse(body)
+        self._kind = manifest.kind
         captions = {each.digest: b"".join(self._segments(each)) for each in caption_files(manifest, options)}
         measured = player.measured(ours.version, EXPORTER_VERSION).get(options.format)
         interfaces = {api for each in searched_files(manifest, options) for api in interfaces_in(self._segments(each))}
@@ -176,8 +179,13 @@ class _Export:
             failpoints.hit("export.mid_write", self._connections.settings)
             out.finish()
         if row["published"]:
-            site.publish(self._connections.objects, self._tenant, f"{folder}{attempt}", plan.entries, self._publishing)
+            self._site(f"{folder}{attempt}", plan)
         return _Written(key, name, sha, out.written)
+
+    def _site(self, folder: str, plan: ExportPlan) -> None:
+        # What others wrote is served on an origin of its own, and lies where nothing else is served from.
+        place = places.IMPORTED_SITE if self._kind == SCORM else places.SITE
+        site.publish(self._connections.objects, self._tenant, folder, plan.entries, self._publishing, place)
 
     def _segments(self, stored: Stored) -> Iterator[bytes]:
         whole, rest = divmod(stored.size_bytes, SEGMENT)

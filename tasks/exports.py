@@ -25,7 +25,9 @@ from cluster.queue import Work
 from content.canonical import canonical, derive_id
 from content.errors import ContentError
 from content.exports import EXPORTER_VERSION
+from content.exports.imported.formats import require_possible
 from content.exports.options import Options
+from content.packages.manifest import SCORM
 from tasks import jobs
 
 KIND = queue.EXPORT
@@ -40,7 +42,8 @@ INSERT = """
 """
 # Waits for a withdrawal that is under way, and has the next one see what was inserted.
 VERSION = """
-    select v.state, v.languages, p.revoked_at from package_versions v join packages p using (tenant, package_id)
+    select v.state, v.languages, p.revoked_at, p.kind, i.edition from package_versions v
+    join packages p using (tenant, package_id) left join imports i using (tenant, import_id)
     where v.package_id = %s and v.version = %s for share of v
 """
 # One that was taken back stays so, but who waits for its job is told.
@@ -120,6 +123,10 @@ async def _require_exportable(tx: Transaction, wanted: Wanted) -> None:
     if row is None:
         raise ContentError("not-found", "There is no such version.", "Check the id and the number.")
     refuse_unpublished(wanted.version, row)
+    if row["kind"] == SCORM:
+        # What the files tell is known once they are read: by the job.
+        require_possible(row["edition"], wanted.options)
+        return
     unknown = sorted(set(wanted.options.languages) - set(row["languages"]))
     if unknown:
         there = ", ".join(row["languages"])

@@ -20,14 +20,19 @@ AT_ONCE = 8
 
 
 def publish(
-    objects: Objects, tenant: str, folder: str, entries: Sequence[Entry], each: Callable[[float], None]
+    objects: Objects,
+    tenant: str,
+    folder: str,
+    entries: Sequence[Entry],
+    each: Callable[[float], None],
+    place: str = places.SITE,
 ) -> None:
-    """Put every entry below `folder`, an attempt's without `/` at its end. Blocks; `each` is told the share that
+    """Put every entry below `folder`, an attempt's without `/` at its end, and there at `place`. Blocks; `each` is told the share that
     is done before each file, and may raise. Raises what the store raises; then what lies below `folder` is removed, if it can be."""
 
     def put(number: int, entry: Entry) -> None:
         each(number / len(entries))
-        key, kind = f"{folder}{places.SITE}{entry.path}", media_type(entry.path)
+        key, kind = f"{folder}{place}{entry.path}", media_type(entry.path)
         kind = kind if entry.foreign else with_charset(kind)
         if isinstance(entry.content, Stored):
             objects.copy(places.asset(tenant, entry.content.digest), key, kind)

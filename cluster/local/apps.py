@@ -67,6 +67,7 @@ class Edge(_App):
             "nats_user": "edge",
             "nats_password": site.secrets["nats_edge"],
             "site_url": configuration.site_url(site),
+            "learner_origins": [site.url("neighbours")],
         }
 
 
@@ -88,5 +89,6 @@ class Neighbours(_App):
                 "edge_url": site.url("edge"),
                 "tenant": DEMO_TENANT,
                 "learner": DEMO_LEARNER,
+                "site_url": configuration.site_url(site),
             },
         }

@@ -17,7 +17,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from cluster import cdn
+from cluster.local import edge_shell
 from cluster.local.edge_manifests import EdgeManifests, answer
 from cluster.local.edge_sites import Sites
 from content.errors import ContentError
@@ -78,6 +79,7 @@ class EdgeConfiguration:
     nats_user: str
     nats_password: str
     site_url: str = ""
+    learner_origins: Sequence[str] = ()
 
 
 class EdgeApp:
@@ -101,7 +103,7 @@ class EdgeApp:
         self.manifests = EdgeManifests(
             configuration.nats_url, configuration.nats_user, configuration.nats_password, self._whole
         )
-        self._sites = Sites(configuration.site_url, self._keys, self._whole, self._clock)
+        self._sites = Sites(configuration.site_url, self._keys, self._whole, self._clock, configuration.learner_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -136,12 +138,14 @@ class EdgeApp:
         fields that go with the object. Raises ContentError."""
         if request.method not in ("GET", "HEAD"):
             raise ContentError("method-not-allowed", "The edge serves GET and HEAD.")
-        tenant = self._sites.tenant_of(request)
-        if tenant is not None:
-            key, handed_over = self._sites.admit(request, tenant, path)
+        origin = self._sites.origin_of(request)
+        if origin is not None and path.startswith(edge_shell.PREFIX):
+            return "", await self._sites.shell(request, origin, path), {}
+        if origin is not None:
+            key, handed_over = self._sites.admit(request, origin, path)
             if key.startswith("exports/"):
                 self.manifests.refuse_withdrawn(key)
-            return key, handed_over, await self._sites.headers(tenant)
+            return key, handed_over, await self._sites.headers(origin)
         key = self._key(request, path)
         if key.startswith("packages/"):
             return key, answer(request, await self.manifests.get(key)), {}

@@ -11,10 +11,12 @@ from fastapi import APIRouter, Request, Response
 
 from cluster import database, places, player
 from cluster.cdn import UrlSigner
+from cluster.content_origins import address_of
 from cluster.database import Transaction, fetch_one
 from content.errors import ContentError
 from content.exports import EXPORTER_VERSION
 from content.exports.options import Options
+from content.packages.manifest import SCORM
 from serve_app.auth import Authenticated, Platform
 from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
@@ -121,10 +123,10 @@ async def show(export_id: Id, caller: Authenticated, platform: Platform) -> Expo
     async with platform.db.tenant(caller.tenant) as tx:
         row = await _row(tx, export_id)
         now = await database.now(tx)
-        offers = await _may_be_had(tx, row)
-        if offers:
+        kind = await _may_be_had(tx, row)
+        if kind is not None:
             await tx.execute(USED, [export_id])
-    offered = _offer(row, caller.tenant, platform, now) if offers else {"download": None, "site": None}
+    offered = _offer(row, caller.tenant, kind, platform, now) if kind else {"download": None, "site": None}
     return ExportShown.model_validate({**Export.row(row), **offered})
 
 
@@ -154,30 +156,35 @@ def _require_publishable(body: NewExport, platform: Platform) -> None:
         raise ContentError("export-option", "No sites are published by this service.", "Leave out “publish”.")
 
 
-async def _may_be_had(tx: Transaction, row: dict[str, Any]) -> bool:
-    """Whether there is a file, and of a version that is still published: no address is signed that outlives a withdrawal."""
+async def _may_be_had(tx: Transaction, row: dict[str, Any]) -> str | None:
+    """The kind of the package, if there is a file, and of a version that is still published: no address is signed that outlives a
+    withdrawal."""
     if row["state"] != "ready":
-        return False
+        return None
     version = await fetch_one(tx, exports.VERSION, [row["package_id"], row["version"]])
     if version is None:
-        return False
+        return None
     try:
         exports.refuse_unpublished(row["version"], version)
     except ContentError:
-        return False
-    return True
+        return None
+    return version["kind"]
 
 
-def _offer(row: dict[str, Any], tenant: str, platform: Platform, now: datetime) -> dict[str, Any]:
-    """Signed addresses of the file, and of the site."""
+def _offer(row: dict[str, Any], tenant: str, kind: str, platform: Platform, now: datetime) -> dict[str, Any]:
+    """Signed addresses of the file, and of the site, which of an imported package is on an origin of its own."""
     settings = platform.settings
     pem, expires = settings.edge_private_key.get_secret_value(), {"expires_in_s": settings.edge_ttl_s}
     edge = UrlSigner.of(settings.edge_url, settings.edge_key_id, pem, settings.edge_ttl_s)
     download = {"url": edge.url(f"/{row['key']}", now), "file_name": row["file_name"], **expires}
     if not row["published"] or not settings.site_url:
         return {"download": download, "site": None}
-    origin = replace(edge, base_url=settings.site_url.format(tenant=tenant))
-    folder = f"/{places.attempt_of(row['key'])}{places.SITE}"
+    if kind == SCORM:
+        address, place = address_of(settings.site_url, tenant, row["package_id"]), places.IMPORTED_SITE
+    else:
+        address, place = settings.site_url.format(tenant=tenant), places.SITE
+    origin = replace(edge, base_url=address)
+    folder = f"/{places.attempt_of(row['key'])}{place}"
     first = f"{folder}index.html"
     site = {"url": f"{origin.base_url}{first}", "link": origin.url(first, now, folder=folder), **expires}
     return {"download": download, "site": site}

@@ -100,9 +100,9 @@ async def change(
                 changed += [f"{column}.{name}" for name in members]
         await record(tx, request, caller, "tenant.changed", tenant, members=", ".join(changed))
         found = await _read(tx, tenant)
-        if "settings.site_csp" in changed:
+        if {"settings.site_csp", "settings.cors_origins"} & set(changed):
             # Here, where the tenant's row is locked: of two changes the edge is told the one that came last.
-            told = json.dumps({"csp": found.settings.site_csp}).encode()
+            told = json.dumps({"csp": found.settings.site_csp, "origins": found.settings.cors_origins}).encode()
             await asyncio.to_thread(platform.objects.put, places.site_settings(tenant), told, "application/json")
     response.headers["ETag"] = _etag(found)
     return found

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.requests import Request
 
 from cluster import cdn
-from cluster.local.edge_sites import DEFAULT_CSP, Sites
+from cluster.local.edge_sites import DEFAULT_CSP, Origin, Sites
 from content.errors import ContentError
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -20,6 +20,7 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 ADDRESS = "http://{tenant}.localhost:8080"
 FOLDER = "/exports/acme/pkg_1/3/exp_1/0f/site/"
 PAGE = f"{FOLDER}index.html"
+ACME = Origin("acme")
 
 
 def signer(tenant: str = "acme") -> cdn.UrlSigner:
@@ -54,12 +55,12 @@ def refused(path: str, **about: Any) -> str:
     found = sites(now=about.pop("now", NOW))
     tenant = about.pop("tenant", "acme")
     with pytest.raises(ContentError) as error:
-        found.admit(request(path, **about), tenant, path)
+        found.admit(request(path, **about), Origin(tenant), path)
     return error.value.code
 
 
 def test_a_link_is_answered_with_cookies_for_its_folder_and_the_address_without_them() -> None:
-    key, answer = sites().admit(request(PAGE, query=link()), "acme", PAGE)
+    key, answer = sites().admit(request(PAGE, query=link()), ACME, PAGE)
     assert key == PAGE.lstrip("/") and answer is not None
     assert (answer.status_code, answer.headers["location"], answer.headers["cache-control"]) == (303, PAGE, "no-store")
     told = answer.headers.getlist("set-cookie")
@@ -73,14 +74,14 @@ def test_a_link_is_answered_with_cookies_for_its_folder_and_the_address_without_
 def test_over_https_the_cookies_go_into_frames_of_others_too() -> None:
     origin = "https://{tenant}.sites.example"
     query = cdn.UrlSigner(origin.format(tenant="acme"), "K1", KEY, 60).url(PAGE, NOW, folder=FOLDER).partition("?")[2]
-    _, answer = sites(address=origin).admit(request(PAGE, query=query, host="acme.sites.example"), "acme", PAGE)
+    _, answer = sites(address=origin).admit(request(PAGE, query=query, host="acme.sites.example"), ACME, PAGE)
     assert answer is not None
     assert all("Secure" in line and "SameSite=none" in line for line in answer.headers.getlist("set-cookie"))
 
 
 def test_the_cookies_open_every_file_of_the_site() -> None:
     for path in (PAGE, f"{FOLDER}media/a.webp", FOLDER + "course.js"):
-        assert sites().admit(request(path, cookies=COOKIES), "acme", path) == (path.lstrip("/"), None)
+        assert sites().admit(request(path, cookies=COOKIES), ACME, path) == (path.lstrip("/"), None)
 
 
 def test_nothing_else_opens_it_and_it_opens_nothing_else() -> None:
@@ -111,8 +112,8 @@ def test_whose_origin_it_is_follows_from_the_host_alone() -> None:
         ("acme.localhost:8080", "acme"), ("ACME.localhost:8080", "acme"), ("localhost:8080", None), (".localhost:8080", None),
         ("127.0.0.1:8080", None), ("a.b.localhost:8080", None), ("acme.localhost:9", None), ("", None),
     ):  # fmt: skip
-        assert found.tenant_of(request(PAGE, host=host)) == tenant, host
-    assert sites(address="").tenant_of(request(PAGE)) is None
+        assert found.origin_of(request(PAGE, host=host)) == (Origin(tenant) if tenant else None), host
+    assert sites(address="").origin_of(request(PAGE)) is None
 
 
 async def test_the_policy_is_the_tenants_and_is_looked_up_for_every_tenant_once_in_a_while() -> None:
@@ -126,8 +127,8 @@ async def test_the_policy_is_the_tenants_and_is_looked_up_for_every_tenant_once_
 
     found = sites(fetch)
     for _ in range(3):
-        assert (await found.headers("acme"))["content-security-policy"] == "frame-ancestors https://lms.example"
-        assert (await found.headers("other"))["content-security-policy"] == DEFAULT_CSP
+        assert (await found.headers(ACME))["content-security-policy"] == "frame-ancestors https://lms.example"
+        assert (await found.headers(Origin("other")))["content-security-policy"] == DEFAULT_CSP
     assert asked == ["sites/acme/settings.json", "sites/other/settings.json"]
 
 
@@ -136,18 +137,18 @@ async def test_without_the_store_no_site_is_served_under_a_policy_that_may_not_b
         raise ContentError("origin-unavailable", "Away.", "", True)
 
     with pytest.raises(ContentError):
-        await sites(away).headers("acme")
+        await sites(away).headers(ACME)
 
 
 def test_a_preview_is_opened_by_its_link_alone_until_it_ends() -> None:
     folder = "/previews/acme/prv_1/0f/site/"
     page = f"{folder}index.html"
     query = link(path=page, folder=folder)
-    key, answer = sites().admit(request(page, query=query), "acme", page)
+    key, answer = sites().admit(request(page, query=query), ACME, page)
     assert key == page.lstrip("/") and answer is not None
     assert all(f"Path={folder};" in line for line in answer.headers.getlist("set-cookie"))
     cookies = cdn.cookies_of(query)
-    assert sites().admit(request(folder + "course.js", cookies=cookies), "acme", folder + "course.js")[1] is None
+    assert sites().admit(request(folder + "course.js", cookies=cookies), ACME, folder + "course.js")[1] is None
     assert refused(page) == "url-unsigned"
     assert refused(page, query=query, now=NOW + timedelta(seconds=60)) == "url-expired"
     assert refused(page, cookies=cookies, now=NOW + timedelta(seconds=60)) == "url-expired"

@@ -4,13 +4,14 @@
 import { addressOf, type Organization, organizationOf, type Package, type Place, placesOf } from "./course.ts";
 import type { Keeping } from "./keeping.ts";
 import { allows } from "./prerequisites.ts";
-import { better, empty, type Kept, type Remembered, standingOf, type Standing, type Status } from "./record.ts";
+import { empty, type Kept, NOTHING, type Remembered, standingOf, type Standing, type Status, withItem } from "./record.ts";
 import { begin12, begin2004, type Hooks, type Learner, type Session } from "./runtime.ts";
 import { Sequencer, type Ways } from "./sequencer.ts";
 import { isSequenced } from "./sequencing.ts";
 import type { Line, View } from "./view.ts";
 
 const SOON_MS = 800;
+const SILENT_MS = 3000; // content that has not begun so long after it was loaded has nothing to tell
 /** No bound for content that means harm, since it is of this page's origin: for content that would take the whole window with it. */
 const RIGHTS = "allow-scripts allow-same-origin allow-forms allow-popups allow-modals allow-downloads allow-pointer-lock";
 
@@ -39,6 +40,7 @@ export class ImportedPlayer {
   #leaving = false;
   #pending: string | null = null; // the item that comes once what is open has gone
   #failed = false; // what is open could not be loaded
+  #silent = false; // what is open has nothing to tell; it may still begin
   #timer: ReturnType<typeof setTimeout> | undefined;
   #told = "";
 
@@ -122,7 +124,9 @@ export class ImportedPlayer {
   }
 
   #step(by: 1 | -1): void {
-    if (this.#sequencer) this.#sequencer.ask(by === 1 ? "continue" : "previous");
+    const way = by === 1 ? "continue" : "previous";
+    if (this.#sequencer?.blocks(way)) return this.#given.view.say("imported.blocked");
+    if (this.#sequencer) this.#sequencer.ask(way);
     else this.#pending = this.#beside(by)?.item.identifier ?? null;
     this.#leave();
   }
@@ -146,7 +150,7 @@ export class ImportedPlayer {
     this.#leaving = false;
     this.#session?.end();
     this.#sequencer?.go();
-    this.#keep();
+    this.#keep(true);
     this.#frame?.remove();
     this.#frame = null;
     this.#session = null;
@@ -173,6 +177,7 @@ export class ImportedPlayer {
     const kept = this.#record.items[identifier] ?? null;
     this.#open = place;
     this.#failed = false;
+    this.#silent = false;
     this.#record = { ...this.#record, here: identifier };
     const face = globalThis as { API?: object | undefined; API_1484_11?: object | undefined };
     Object.assign(face, { API: undefined, API_1484_11: undefined });
@@ -200,12 +205,18 @@ export class ImportedPlayer {
     this.#failed = (entry?.responseStatus ?? 0) >= 400;
     if (this.#failed) this.#given.view.say("media.failed");
     else if (this.#open && (!this.#open.sco || !this.#tracked)) this.#opened(this.#open);
+    else setTimeout(() => frame === this.#frame && this.#session?.snapshot() === null && this.#quiet(), SILENT_MS);
+  }
+
+  #quiet(): void {
+    this.#silent = true;
+    this.#refresh();
   }
 
   /** What has nothing to tell is done when it was opened. */
   #opened(place: Place): void {
     const before = this.#record.items[place.item.identifier];
-    this.#put(place.item.identifier, { cmi: before?.cmi ?? {}, total: before?.total ?? "", exit: "", status: "done", score: null });
+    this.#put(place.item.identifier, { ...NOTHING, cmi: before?.cmi ?? {}, total: before?.total ?? "" });
     this.#save();
   }
 
@@ -223,24 +234,30 @@ export class ImportedPlayer {
 
   #hidden(): void {
     this.#sequencer?.ask("suspendAll");
+    if (this.#silent) this.#keep(true);
     this.#save();
   }
 
   // -- keeping ------------------------------------------------------------------------------------------------------------------
 
-  /** Takes what content has told into the record. */
-  #keep(): void {
+  /** Takes what content has told into the record. `gone`: it was left, and who never said a word has nothing to tell. */
+  #keep(gone = false): void {
     if (!this.#open) return;
     const { identifier } = this.#open.item;
     const told = this.#session?.snapshot() ?? null;
-    if (told) this.#put(identifier, told);
-    else if (this.#session && !this.#failed && this.#frame === null) this.#put(identifier, { cmi: {}, total: "", exit: "", status: "done", score: null });
+    if (told) {
+      this.#silent = false;
+      this.#put(identifier, told);
+    } else if (gone && this.#session && !this.#failed) this.#put(identifier, NOTHING);
   }
 
   #put(id: string, kept: Kept): void {
-    const before = this.#record.items[id];
-    const score = before?.score != null && (kept.score === null || before.score > kept.score) ? before.score : kept.score;
-    this.#record = { ...this.#record, items: { ...this.#record.items, [id]: { ...kept, score, status: before ? better(before.status, kept.status) : kept.status } } };
+    this.#record = withItem(this.#record, id, kept);
+  }
+
+  /** The record as it would be if what is open were left now. */
+  get #now(): Remembered {
+    return this.#silent && this.#open ? withItem(this.#record, this.#open.item.identifier, NOTHING) : this.#record;
   }
 
   #save(): boolean {
@@ -255,7 +272,7 @@ export class ImportedPlayer {
   }
 
   #standing(): Standing {
-    const standing = standingOf(this.#places, this.#record);
+    const standing = standingOf(this.#places, this.#now);
     const outcome = this.#sequencer?.outcome;
     return outcome ? { ...standing, completed: outcome.completed, passed: outcome.passed ?? standing.passed, score: outcome.score ?? standing.score } : standing;
   }
@@ -263,7 +280,7 @@ export class ImportedPlayer {
   // -- what is shown ------------------------------------------------------------------------------------------------------------
 
   #status(id: string): Status {
-    return this.#record.items[id]?.status ?? "new";
+    return this.#now.items[id]?.status ?? "new";
   }
 
   #mayOpen(place: Place): boolean {

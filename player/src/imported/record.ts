@@ -41,6 +41,16 @@ export const MOST_CHARACTERS = 8 << 20;
 export const empty = (version: number): Remembered => ({ shape: 1, version, revision: 0, here: null, items: {}, sequencing: null });
 export const better = (one: Status, other: Status): Status => (ORDER.indexOf(one) >= ORDER.indexOf(other) ? one : other);
 
+/** Of content that was opened and had nothing to tell. */
+export const NOTHING: Kept = { cmi: {}, total: "", exit: "", status: "done", score: null };
+
+/** With what is known of one item now; the best that was ever reached stays. */
+export function withItem(record: Remembered, id: string, kept: Kept): Remembered {
+  const before = record.items[id];
+  const score = before?.score != null && (kept.score === null || before.score > kept.score) ? before.score : kept.score;
+  return { ...record, items: { ...record.items, [id]: { ...kept, score, status: before ? better(before.status, kept.status) : kept.status } } };
+}
+
 /** The record in a text. Of another version of the package the items that are still there go on, without its sequencing. */
 export function parse(text: string | null, version: number): Remembered | null {
   if (!text || text.length > MOST_CHARACTERS) return null;

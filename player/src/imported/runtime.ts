@@ -80,9 +80,19 @@ export function faceOf(api: Api, name: Session["name"], hooks: Hooks, mayNavigat
 
 export const liveOf = (api: Api): boolean => api.isInitialized() && !api.isTerminated();
 
-/** Loads the data model. What is empty is left as the run-time has it. */
+/** Loads the data model, identifiers first, on which the rest depends. What is empty is left as the run-time has it, and so is what it refuses: a
+ * manifest may say anything. */
 export function load(api: Api, values: Readonly<Record<string, string>>): void {
-  api.loadFromFlattenedJSON(Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "")));
+  const rank = (element: string): string => element.replace(/\d+/g, (digits) => digits.padStart(6, "0")).replace(/\.id$/, ".!").replace(/\.type$/, ".\"");
+  const entries = Object.entries(values).filter(([, value]) => value !== "");
+  entries.sort(([one], [other]) => (rank(one) < rank(other) ? -1 : 1));
+  for (const [element, value] of entries) {
+    try {
+      api.loadFromFlattenedJSON({ [element]: value });
+    } catch {
+      continue;
+    }
+  }
 }
 
 /** All of the data model that content may read again, as it is now. */
@@ -108,7 +118,7 @@ export function begin12(item: Item, kept: Kept | null, learner: Learner, hooks: 
     "cmi.launch_data": item.data_from_lms,
     "cmi.student_data.mastery_score": item.mastery_score,
     "cmi.student_data.max_time_allowed": item.max_time_allowed,
-    "cmi.student_data.time_limit_action": item.time_limit_action,
+    "cmi.student_data.time_limit_action": actionOf(item.time_limit_action),
   });
   return sessionOf(api, "API", hooks, () => {
     const cmi = cmiOf(api);
@@ -118,6 +128,10 @@ export function begin12(item: Item, kept: Kept | null, learner: Learner, hooks: 
     return { cmi, exit: api.isTerminated() ? String(api.cmi.core.toJSON().exit) : null, status: STATUS_12[status] ?? "begun", score: Number.isFinite(raw) ? Math.min(1, Math.max(0, raw / max)) : null };
   });
 }
+
+/** AICC writes letters where SCORM has words: `E,N` is exit without a message. */
+const actionOf = (action: string): string =>
+  action.replace(/^\s*([CE])\s*,\s*([MN])\s*$/i, (_, first: string, second: string) => `${/e/i.test(first) ? "exit" : "continue"},${/n/i.test(second) ? "no message" : "message"}`);
 
 const STATUS_12: Readonly<Record<string, Status>> = { passed: "passed", completed: "done", browsed: "done", failed: "failed", incomplete: "begun", "not attempted": "begun" };
 

@@ -92,6 +92,11 @@ export class Sequencer {
     };
   }
 
+  /** Whether the way on leads nowhere as things stand now, with what content has told so far. */
+  blocks(request: "continue" | "previous"): boolean {
+    return this.#api.previewNavigationRequest(request).outcome === "blocked";
+  }
+
   /** What is wanted, while content is still open: it is done when that ends. */
   ask(request: Request): void {
     this.#asked = request;
