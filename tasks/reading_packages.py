@@ -27,7 +27,7 @@ INSIDE = "tasks.packages_inside"
 PACKAGE, REPORT, COURSE, CANONICAL = "package.zip", "report.json", "course.json", "canonical.zip"
 PACKAGES = Kind(
     "packages",
-    preload=(INSIDE, "lxml.etree", "encodings.utf_16", "encodings.latin_1", "encodings.cp437"),
+    preload=(INSIDE, "encodings.utf_16", "encodings.latin_1", "encodings.cp437"),
     packages=(
         "langcodes",
         "language_data",
@@ -36,7 +36,6 @@ PACKAGES = Kind(
         "annotated_types",
         "typing_inspection",
         "typing_extensions.py",
-        "lxml",
     ),
     sources=("content", INSIDE),
 )

@@ -62,9 +62,12 @@ _FEATURES = {
     "Bluetooth": "navigator.bluetooth", "USB": "navigator.usb", "MIDI": "requestMIDIAccess", "a service worker": "serviceWorker.register",
     "motion sensors": "DeviceMotionEvent",
 }  # fmt: skip
-_APPLET = re.compile(r"<applet\b|application/x-java-applet", re.I)
-_FLASH = re.compile(r"application/x-shockwave-flash|clsid:D27CDB6E", re.I)
-_POPUP = re.compile(r"\bwindow\.open\s{0,20}+\(")
+# In lower case.
+_SIGNS = {
+    "java": ("<applet", "application/x-java-applet"),
+    "flash": ("application/x-shockwave-flash", "clsid:d27cdb6e"),
+    "popup": ("window.open(", "window.open ("),
+}
 _SUSPEND = re.compile(
     r"cmi\.suspend_data[\"']\s{0,20}+,\s{0,20}+(?:\"([^\"\\\n]{0,200000}+)\"|'([^'\\\n]{0,200000}+)')"
 )
@@ -131,16 +134,17 @@ class Offline:
                 self._use(use.kind, use.address, place, path, sure=use.sure)
         if ending == "css":
             return
-        for code, expression in (("java", _APPLET), ("flash", _FLASH), ("popup", _POPUP)):
-            if found := expression.search(text):
-                self._note(code, f"{path}:{text.count(chr(10), 0, found.start()) + 1}")
+        lower = text.lower()
+        for code, words in _SIGNS.items():
+            at = min((at for word in words if (at := lower.find(word)) >= 0), default=-1)
+            if at >= 0:
+                self._note(code, f"{path}:{lower.count(chr(10), 0, at) + 1}")
         for feature, word in _FEATURES.items():
             if word in text:
                 self._note(f"feature {feature}", path)
-        lower = text.lower()
         self._hacp = self._hacp or "aicc_sid" in lower
         self._api = self._api or "lmsinitialize" in lower
-        for found in _SUSPEND.finditer(text):
+        for found in _SUSPEND.finditer(text) if "cmi.suspend_data" in text else ():
             self._suspend = max(self._suspend, len(found[1] or found[2] or ""))
 
     def findings(self) -> tuple[Finding, ...]:
