@@ -10,19 +10,20 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from content.scorm.archive import Archive
 from content.scorm.course.encoding import decode
 from content.scorm.course.files import Files
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
-from content.scorm.course.launches import Openable, choose
+from content.scorm.course.launches import choose
 from content.scorm.course.namespaces import AICC
+from content.scorm.course.openings import Openings
 from content.scorm.course.words import MAX_DESCRIPTION, plain
 from content.scorm.findings import Findings
 from content.scorm.limits import ImportLimits
-from content.scorm.model import Course, Element, Item, Organization, Resource
+from content.scorm.model import Course, Element, Item, Organization
 
 MAX_ROWS = 50_000
 MAX_DEPTH = 50
@@ -51,8 +52,7 @@ def read_aicc(archive: Archive, path: str, limits: ImportLimits, found: Findings
         builder.identifiers.claim("ROOT", "organization", path), title or identifier, builder.items()
     )
     builder.tell_lost()
-    openable = Openable(builder.resources, builder.forbidden, frozenset(builder.missing))
-    _, launches = choose((organization,), organization.identifier, openable, path, found)
+    _, launches = choose((organization,), organization.identifier, builder.openings, path, found)
     tables.files.tell_unlisted()
     return Course(
         edition="aicc",
@@ -61,7 +61,7 @@ def read_aicc(archive: Archive, path: str, limits: ImportLimits, found: Findings
         manifest=path,
         organizations=(organization,),
         default=organization.identifier,
-        resources=tuple(builder.resources.values()),
+        resources=tuple(builder.openings.resources.values()),
         launches=launches,
         description=plain(sections.get("course_description", {}).get("", ""), MAX_DESCRIPTION),
         extras=(_element("course", {}, tuple(_element(name, cells) for name, cells in sections.items())),),
@@ -124,12 +124,10 @@ class _Builder:
     tables: _Tables
     units: list[Row]
     found: Findings
-    resources: dict[str, Resource] = field(default_factory=dict[str, Resource])
-    forbidden: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    missing: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         self.identifiers = Identifiers(self.found)
+        self.openings = Openings(self.tables.files)
         self._by_name = {row["system_id"].lower(): row for row in self.units}
         self._described = {row["system_id"].lower(): row for row in self.tables.rows("des", "system_id")}
         self._prerequisites = self._read_prerequisites()
@@ -201,20 +199,14 @@ class _Builder:
     def _resource(self, name: str, unit: Row) -> str:
         place, said = self.tables.path, unit.get("file_name", "")
         identifier = self.identifiers.claim(f"{name}-resource", "resource", place)
-        folder = self.tables.folder
-        target = self.tables.files.resolve(Base(folder, folder), said, place) if said else None
-        if target and target.kind == "local" and not target.exists and folder:
-            at_top = self.tables.files.resolve(Base(), said, place)
-            target = at_top if at_top.exists else target
-        if target and target.kind == "other":
-            self.forbidden[identifier] = (target.url, place)
-            target = None
-        if target and target.kind == "local" and not target.exists:
-            self.missing.add(identifier)
-        href, remote = (target.href, target.kind == "remote") if target else ("", False)
-        files = (target.path,) if target and target.exists else ()
-        self.resources[identifier] = Resource(identifier, scorm_type="sco", href=href, remote=remote, files=files)
+        base, top = Base(self.tables.folder, self.tables.folder), Base()
+        if said and base != top and self._is_there(top, said) and not self._is_there(base, said):
+            base = top
+        self.openings.add_page(identifier, base, said, place)
         return identifier
+
+    def _is_there(self, base: Base, said: str) -> bool:
+        return self.tables.files.resolve(base, said, self.tables.path).exists
 
     def _add_members(self, cells: Row, row: list[str]) -> None:
         """A row is a block and its members; behind them some write prerequisites and attributes of the last one."""

@@ -11,12 +11,13 @@ from content.scorm.archive import Archive
 from content.scorm.course.files import Files
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
-from content.scorm.course.launches import Openable, choose
+from content.scorm.course.launches import choose
+from content.scorm.course.openings import Openings
 from content.scorm.course.words import MAX_DESCRIPTION, language_tag, plain
 from content.scorm.course.xml import Document, Keeper, Node, parse
 from content.scorm.findings import Findings
 from content.scorm.limits import ImportLimits
-from content.scorm.model import Course, Item, Organization, Resource
+from content.scorm.model import Course, Item, Organization
 
 _PARTS = frozenset(("au", "block"))
 
@@ -42,7 +43,7 @@ def read_cmi5(archive: Archive, path: str, limits: ImportLimits, found: Findings
     )
     if not title:
         found.warn("title-missing", document.place(course or root), "The course has no title; its id stands for it.")
-    _, launches = choose((organization,), organization.identifier, reader.openable(), path, found)
+    _, launches = choose((organization,), organization.identifier, reader.openings, path, found)
     reader.files.tell_unlisted()
     return Course(
         edition="cmi5",
@@ -51,7 +52,7 @@ def read_cmi5(archive: Archive, path: str, limits: ImportLimits, found: Findings
         manifest=path,
         organizations=(organization,),
         default=organization.identifier,
-        resources=tuple(reader.resources),
+        resources=tuple(reader.openings.resources.values()),
         launches=launches,
         language=language,
         description=_text(course, "description", MAX_DESCRIPTION)[0],
@@ -63,14 +64,9 @@ class _Reader:
     def __init__(self, document: Document, files: Files, found: Findings) -> None:
         self.document, self.files, self._found = document, files, found
         self.keeper, self.identifiers = Keeper(document.family), Identifiers(found)
-        self.resources: list[Resource] = []
-        self._forbidden: dict[str, tuple[str, str]] = {}
-        self._missing: set[str] = set()
+        self.openings = Openings(files)
+        self._folder = document.path[: document.path.rfind("/") + 1]
         self._blocks = 0
-
-    def openable(self) -> Openable:
-        by_identifier = {each.identifier: each for each in self.resources}
-        return Openable(by_identifier, self._forbidden, frozenset(self._missing))
 
     def items(self, node: Node) -> tuple[Item, ...]:
         return tuple(self._item(child) for child in node.children if child.local in _PARTS)
@@ -81,7 +77,7 @@ class _Reader:
         activity = (node.get("id") or "").strip()
         resource = self._resource(node, place) if is_au else None
         self._blocks += not is_au
-        name = f"au-{len(self.resources)}" if is_au else f"block-{self._blocks}"
+        name = f"au-{len(self.openings.resources)}" if is_au else f"block-{self._blocks}"
         title = _text(node, "title")[0]
         if not activity:
             self._found.warn("identifier-missing", place, f"This {node.local} has no id.")
@@ -100,19 +96,10 @@ class _Reader:
         )
 
     def _resource(self, node: Node, place: str) -> str:
-        name = self.identifiers.claim(f"resource-{len(self.resources) + 1}", "resource", place)
+        name = self.identifiers.claim(f"resource-{len(self.openings.resources) + 1}", "resource", place)
         url = node.first("url")
         said = url.words().strip() if url else ""
-        folder = self.document.path[: self.document.path.rfind("/") + 1]
-        target = self.files.resolve(Base(folder, folder), said, place) if said else None
-        if target and target.kind == "other":
-            self._forbidden[name] = (target.url, place)
-            target = None
-        if target and target.kind == "local" and not target.exists:
-            self._missing.add(name)
-        files = (target.path,) if target and target.exists else ()
-        href, remote = (target.href, target.kind == "remote") if target else ("", False)
-        self.resources.append(Resource(name, scorm_type="sco", href=href, remote=remote, files=files))
+        self.openings.add_page(name, Base(self._folder, self._folder), said, place)
         return name
 
 

@@ -6,29 +6,18 @@ which nobody puts into an item by accident.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from content.scorm.course.hrefs import compose, split
-from content.scorm.course.resources import is_opened
+from content.scorm.course.openings import Openings, is_opened
 from content.scorm.findings import Findings
-from content.scorm.model import Launch, Organization, Resource
-
-
-@dataclass(frozen=True)
-class Openable:
-    """`forbidden`: resource → (what was written, where). `missing`: resources whose file is not there."""
-
-    resources: dict[str, Resource]
-    forbidden: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    missing: frozenset[str] = frozenset()
+from content.scorm.model import Launch, Organization
 
 
 def choose(
-    organizations: tuple[Organization, ...], default: str, openable: Openable, document: str, found: Findings
+    organizations: tuple[Organization, ...], default: str, openings: Openings, document: str, found: Findings
 ) -> tuple[str, tuple[Launch, ...]]:
     """The organization that is played and what it launches. Raises PackageRefused if that is nothing."""
-    all_launches = {each.identifier: _launches(each, openable, document, found) for each in organizations}
-    _tell_resources(organizations, openable, document, found)
+    all_launches = {each.identifier: _launches(each, openings, document, found) for each in organizations}
+    _tell_resources(organizations, openings, document, found)
     chosen = default or (organizations[0].identifier if organizations else "")
     if not all_launches.get(chosen):
         other = next((name for name, launches in all_launches.items() if launches), "")
@@ -37,15 +26,15 @@ def choose(
             found.warn("default-empty", document, message)
         chosen = other
     if not chosen and not found.errors:
-        _tell_why(organizations, openable, document, found)
+        _tell_why(organizations, openings, document, found)
     found.require()
     return chosen, all_launches[chosen]
 
 
-def _launches(organization: Organization, openable: Openable, document: str, found: Findings) -> tuple[Launch, ...]:
+def _launches(organization: Organization, openings: Openings, document: str, found: Findings) -> tuple[Launch, ...]:
     launches: list[Launch] = []
     for item in organization.walk():
-        resource = openable.resources.get(item.resource or "")
+        resource = openings.resources.get(item.resource or "")
         if resource is None or not is_opened(resource):
             continue
         place = f"{document}#{item.identifier}"
@@ -55,7 +44,7 @@ def _launches(organization: Organization, openable: Openable, document: str, fou
             )
             found.warn("launch-remote", place, message)
             continue
-        if resource.identifier in openable.missing:
+        if resource.identifier in openings.missing:
             path = split(resource.href)[0]
             message = (
                 f"“{item.title}” opens “{path}”, which is not in the package. Put the file there and pack it again."
@@ -68,27 +57,27 @@ def _launches(organization: Organization, openable: Openable, document: str, fou
 
 
 def _tell_resources(
-    organizations: tuple[Organization, ...], openable: Openable, document: str, found: Findings
+    organizations: tuple[Organization, ...], openings: Openings, document: str, found: Findings
 ) -> None:
     used = {item.resource for organization in organizations for item in organization.walk()}
-    for name, (said, place) in openable.forbidden.items():
+    for name, (said, place) in openings.forbidden.items():
         scheme = said.partition(":")[0].strip()
         if name in used:
             message = f"An item would open “{said}”. Only files of the package can be opened, nothing with “{scheme}:”."
             found.error("launch-scheme", place, message)
         else:
             found.warn("href-scheme", place, f"“{said}” is no file of the package; it was left out.")
-    for name in sorted(openable.missing - used):
+    for name in sorted(openings.missing - used):
         message = (
-            f"“{split(openable.resources[name].href)[0]}” is named by the resource “{name}” but not in the package."
+            f"“{split(openings.resources[name].href)[0]}” is named by the resource “{name}” but not in the package."
         )
         found.warn("file-missing", document, message)
 
 
-def _tell_why(organizations: tuple[Organization, ...], openable: Openable, document: str, found: Findings) -> None:
+def _tell_why(organizations: tuple[Organization, ...], openings: Openings, document: str, found: Findings) -> None:
     items = [item for organization in organizations for item in organization.walk()]
-    resources = openable.resources.values()
-    if any(openable.resources[item.resource].remote for item in items if item.resource in openable.resources):
+    resources = openings.resources.values()
+    if any(openings.resources[item.resource].remote for item in items if item.resource in openings.resources):
         message = "Everything that the course opens is on the network. Export it with its content in the package."
         found.error("launch-remote", document, message)
     elif resources and all(each.type.lower().startswith("imsqti") for each in resources):

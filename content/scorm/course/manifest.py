@@ -11,7 +11,7 @@ from content.scorm.course.editions import edition_of
 from content.scorm.course.files import EXAMPLES, Files
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
-from content.scorm.course.launches import Openable, choose
+from content.scorm.course.launches import choose
 from content.scorm.course.metadata import Metadata, MetadataReader
 from content.scorm.course.namespaces import IMSSS, XML, XSI
 from content.scorm.course.organizations import OrganizationReader
@@ -48,8 +48,7 @@ def read_manifest(archive: Archive, path: str, limits: ImportLimits, found: Find
     organizations = organization_reader.read(resources)
     metadata = MetadataReader(files, keeper, limits, found).read(document, base)
     default = organization_reader.default(manifest)
-    openable = Openable(resources.by_identifier, resources.forbidden, frozenset(resources.missing))
-    chosen, launches = choose(organizations, default, openable, path, found)
+    chosen, launches = choose(organizations, default, resources.openings, path, found)
     organizations = tuple(_titled(each, metadata, each.identifier == chosen, path, found) for each in organizations)
     files.tell_unlisted()
     return Course(
@@ -59,7 +58,7 @@ def read_manifest(archive: Archive, path: str, limits: ImportLimits, found: Find
         manifest=path,
         organizations=organizations,
         default=chosen,
-        resources=tuple(resources.all),
+        resources=tuple(resources.openings.resources.values()),
         launches=launches,
         version=plain(manifest.get("version") or "", 100),
         language=metadata.language or language_tag(manifest.attributes.get(f"{{{XML}}}lang")),

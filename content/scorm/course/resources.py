@@ -13,43 +13,44 @@ from content.scorm.course.files import Files, Reference
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
 from content.scorm.course.namespaces import XML, is_packaging
+from content.scorm.course.openings import Openings
 from content.scorm.course.xml import Document, Keeper, Node
 from content.scorm.findings import Findings
 from content.scorm.model import Element, Resource, ScormType
 
 BASE = f"{{{XML}}}base"
 _STRUCTURE = frozenset(("file", "dependency"))
-_NOT_OPENED = ("imsqti", "associatedcontent", "imsbasiclti", "imswl", "imsdt")
 
 
 @dataclass
 class Resources:
-    """`by_said`: a resource's identifier for the one that the manifest wrote; of two with one name, the first."""
+    """`by_said`: a resource by the identifier that the manifest wrote; of two with one name, the first."""
 
-    all: list[Resource] = field(default_factory=list[Resource])
+    openings: Openings
     by_said: dict[str, Resource] = field(default_factory=dict[str, Resource])
-    by_identifier: dict[str, Resource] = field(default_factory=dict[str, Resource])
-    forbidden: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    missing: set[str] = field(default_factory=set[str])
 
     def refer(self, said: str) -> Resource | None:
         """By identifier; where none is exactly so, by the only one that differs in case."""
         exact = self.by_said.get(said)
-        if exact is not None:
+        if exact is not None or not said:
             return exact
-        alike = [each for name, each in self.by_said.items() if name.lower() == said.lower()] if said else []
+        if not self._by_case:
+            for name, each in self.by_said.items():
+                self._by_case.setdefault(name.lower(), []).append(each)
+        alike = self._by_case.get(said.lower(), [])
         return alike[0] if len(alike) == 1 else None
+
+    def __post_init__(self) -> None:
+        self._by_case: dict[str, list[Resource]] = {}
 
 
 class ResourceReader:
-    """`default`: the scormtype of a resource that says none."""
-
     def __init__(
         self, document: Document, files: Files, identifiers: Identifiers, keeper: Keeper, found: Findings
     ) -> None:
         self._document, self._files, self._identifiers = document, files, identifiers
         self._keeper, self._found = keeper, found
-        self._read = Resources()
+        self._read = Resources(Openings(files))
 
     def read(self, manifest: Node, base: Base) -> Resources:
         nodes = [
@@ -74,39 +75,24 @@ class ResourceReader:
                 self._names.setdefault(said, name)
 
     def _add(self, node: Node, base: Base) -> None:
-        name = self._own[len(self._read.all)]
+        name = self._own[len(self._read.openings.resources)]
         place = self._document.place(node)
-        href, remote, launch = self._href(node, base, name, place)
+        launch = self._read.openings.target(name, base, (node.get("href") or "").strip(), place)
         listed, extras = self._listed(node, base, launch)
         resource = Resource(
             identifier=name,
             type=(node.get("type") or "").strip() or "webcontent",
             scorm_type=self._scorm_type(node, place),
-            href=href,
-            remote=remote,
+            href=launch.href if launch else "",
+            remote=launch is not None and launch.kind == "remote",
             files=listed,
             dependencies=self._dependencies(node),
             extras=extras,
         )
-        self._read.all.append(resource)
-        self._read.by_identifier[name] = resource
+        self._read.openings.add(resource)
         said = (node.get("identifier") or "").strip()
         if said:
             self._read.by_said.setdefault(said, resource)
-
-    def _href(self, node: Node, base: Base, name: str, place: str) -> tuple[str, bool, Reference | None]:
-        said = (node.get("href") or "").strip()
-        if not said:
-            return "", False, None
-        target = self._files.resolve(base, said, place)
-        if target.kind == "other":
-            self._read.forbidden[name] = (target.url, place)
-            return "", False, None
-        if target.kind == "local" and not target.path:
-            return "", False, None
-        if target.kind == "local" and not target.exists:
-            self._read.missing.add(name)
-        return target.href, target.kind == "remote", target
 
     def _listed(self, node: Node, base: Base, launch: Reference | None) -> tuple[tuple[str, ...], tuple[Element, ...]]:
         paths: dict[str, None] = {}
@@ -120,9 +106,8 @@ class ResourceReader:
                     extras.append(self._keeper.made(whole.name, {"href": found[0]}, whole.text, whole.children))
             elif not (child.local in _STRUCTURE and is_packaging(child.space)):
                 extras.append(self._keeper.keep(child))
-        if launch is not None and launch.exists:
-            paths.setdefault(launch.path)
-        return tuple(paths), tuple(extras)
+        unlisted = (launch.path,) if launch is not None and launch.exists and launch.path not in paths else ()
+        return (*unlisted, *paths), tuple(extras)
 
     def _file(self, node: Node, base: Base, launch: Reference | None) -> tuple[str, ...]:
         said = (node.get("href") or "").strip()
@@ -173,8 +158,3 @@ class ResourceReader:
             message = "The resource has no scormtype, so nothing says that it reports progress; it was read as asset."
             self._found.warn("scormtype-missing", place, message)
         return type_ or "asset"
-
-
-def is_opened(resource: Resource) -> bool:
-    """Whether a browser can open it."""
-    return bool(resource.href) and not resource.type.lower().startswith(_NOT_OPENED)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from content.scorm.archive import Archive
 from content.scorm.course.files import Files
 from content.scorm.course.hrefs import Base
-from content.scorm.course.launches import Openable, choose
+from content.scorm.course.launches import choose
+from content.scorm.course.openings import Openings
 from content.scorm.course.words import MAX_DESCRIPTION, language_tag, plain
 from content.scorm.course.xml import Document, Keeper, Node, parse
 from content.scorm.findings import Findings
 from content.scorm.limits import ImportLimits
-from content.scorm.model import Course, Item, Organization, Resource
+from content.scorm.model import Course, Item, Organization
 
 
 def read_tincan(archive: Archive, path: str, limits: ImportLimits, found: Findings) -> Course:
@@ -29,31 +30,15 @@ def read_tincan(archive: Archive, path: str, limits: ImportLimits, found: Findin
     launched = [node for node in activities if _launch(node)]
     files, keeper = Files(archive, path, found), Keeper(document.family)
     items: list[Item] = []
-    resources: dict[str, Resource] = {}
-    forbidden: dict[str, tuple[str, str]] = {}
-    missing: set[str] = set()
+    openings = Openings(files)
+    folder = path[: path.rfind("/") + 1]
     for n, node in enumerate(launched, 1):
-        place, said = document.place(node), _launch(node)
-        folder = path[: path.rfind("/") + 1]
-        target = files.resolve(Base(folder, folder), said, place)
-        name = f"resource-{n}"
-        if target.kind == "other":
-            forbidden[name] = (target.url, place)
-        elif target.kind == "local" and not target.exists:
-            missing.add(name)
-        resources[name] = Resource(
-            name,
-            scorm_type="sco",
-            href="" if target.kind == "other" else target.href,
-            remote=target.kind == "remote",
-            files=(target.path,) if target.exists else (),
-        )
+        openings.add_page(f"resource-{n}", Base(folder, folder), _launch(node), document.place(node))
         items.append(_item(document, node, n, keeper, found))
     main = launched[0] if launched else None
     title, language = _text(main, "name")
     organization = Organization("course", title or (items[0].title if items else ""), tuple(items))
-    openable = Openable(resources, forbidden, frozenset(missing))
-    _, launches = choose((organization,), organization.identifier, openable, path, found)
+    _, launches = choose((organization,), organization.identifier, openings, path, found)
     files.tell_unlisted()
     return Course(
         edition="tincan",
@@ -62,7 +47,7 @@ def read_tincan(archive: Archive, path: str, limits: ImportLimits, found: Findin
         manifest=path,
         organizations=(organization,),
         default=organization.identifier,
-        resources=tuple(resources.values()),
+        resources=tuple(openings.resources.values()),
         launches=launches,
         language=language,
         description=_text(main, "description", MAX_DESCRIPTION)[0],

@@ -7,15 +7,16 @@ import unicodedata
 
 MAX_TITLE = 1000
 MAX_DESCRIPTION = 10_000
-# Direction overrides and isolates turn a line around, a mark in the middle is none, the rest are surrogates and unassigned.
+# Direction overrides and isolates turn a line around; byte order marks, annotations and tags are seen by machines alone.
 _ACTING = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 
 
 def plain(text: str, most: int = MAX_TITLE) -> str:
     """One line: control characters out, runs of white space to one space, at most so many characters."""
-    spaced = " ".join(_ACTING.sub("", text[: 8 * most]).split())
-    if not spaced.isprintable():
-        spaced = "".join(each for each in spaced if unicodedata.category(each) not in ("Cc", "Cs"))
+    kept = _ACTING.sub("", text[: 8 * most])
+    if not kept.isprintable():
+        kept = "".join(each for each in kept if each.isspace() or unicodedata.category(each) not in ("Cc", "Cs"))
+    spaced = " ".join(kept.split())
     return spaced if len(spaced) <= most else spaced[: most - 1].rstrip() + "…"
 
 
