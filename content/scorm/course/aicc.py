@@ -1,20 +1,17 @@
 """An AICC course as a course: .crs (what it is), .au (what is opened), .des (titles), .cst (the tree), .pre and .ort.
 
-Tables are CSV with their columns named in the first row, in any order and case; identifiers differ in case between them.
-Launch = an AU's `file_name` with its `web_launch` as parameters. What the model has no fields for is kept as elements of the
-namespace `namespaces.AICC`: `course` with its sections, `au`, `objective`, `behavior` with a row's cells as attributes.
+Identifiers differ in case between the tables. Launch = an AU's `file_name` with its `web_launch` as parameters. What the model
+has no fields for is kept as elements of the namespace `namespaces.AICC`: `course` with its sections, `au`, `objective`,
+`behavior` with a row's cells as attributes.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass
 
 from content.scorm.archive import Archive
-from content.scorm.course.encoding import decode
-from content.scorm.course.files import Files
+from content.scorm.course.aicc_tables import Row, Tables, sections
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
 from content.scorm.course.launches import choose
@@ -25,10 +22,7 @@ from content.scorm.findings import Findings
 from content.scorm.limits import ImportLimits
 from content.scorm.model import Course, Element, Item, Organization
 
-MAX_ROWS = 50_000
 MAX_DEPTH = 50
-Row = dict[str, str]
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _WITH_FIELDS = frozenset(
     ("file_name", "max_time_allowed", "time_limit_action", "mastery_score", "core_vendor", "web_launch")
 )
@@ -36,9 +30,9 @@ _WITH_FIELDS = frozenset(
 
 def read_aicc(archive: Archive, path: str, limits: ImportLimits, found: Findings) -> Course:
     """`path`: of the .crs file. Raises PackageRefused."""
-    tables = _Tables(archive, path, limits, found)
-    sections = _sections(tables.text(path))
-    course = sections.get("course", {})
+    tables = Tables(archive, path, limits, found)
+    parts = sections(tables.text(path))
+    course = parts.get("course", {})
     units = tables.rows("au", "system_id")
     if not units:
         found.error("no-launch", path, "The AICC course has no assignable units (.au), so there is nothing to open.")
@@ -63,65 +57,14 @@ def read_aicc(archive: Archive, path: str, limits: ImportLimits, found: Findings
         default=organization.identifier,
         resources=tuple(builder.openings.resources.values()),
         launches=launches,
-        description=plain(sections.get("course_description", {}).get("", ""), MAX_DESCRIPTION),
-        extras=(_element("course", {}, tuple(_element(name, cells) for name, cells in sections.items())),),
+        description=plain(parts.get("course_description", {}).get("", ""), MAX_DESCRIPTION),
+        extras=(_element("course", {}, tuple(_element(name, cells) for name, cells in parts.items())),),
     )
-
-
-class _Tables:
-    """The tables beside the .crs file: those of its name first, else the only ones there are."""
-
-    def __init__(self, archive: Archive, path: str, limits: ImportLimits, found: Findings) -> None:
-        self.archive, self.path, self._limits, self._found = archive, path, limits, found
-        self.files = Files(archive, path, found)
-        self.folder = path[: path.rfind("/") + 1]
-
-    def text(self, path: str) -> str:
-        self.files.resolve(Base(), path, path)
-        return _CONTROLS.sub("", decode(self.archive.read(path, self._limits.manifest_bytes), path, self._found))
-
-    def rows(self, kind: str, *needed: str) -> list[Row]:
-        """The table's rows by lower-case column; none where the table or a needed column is missing."""
-        return [cells for cells, _ in self.rows_with_rest(kind, *needed)]
-
-    def rows_with_rest(self, kind: str, *needed: str) -> list[tuple[Row, list[str]]]:
-        """And all cells of each row: a structure's members have columns without end."""
-        path = self._table(kind)
-        if not path:
-            return []
-        rows: list[list[str]] = []
-        try:
-            for row in csv.reader(io.StringIO(self.text(path), newline="")):
-                if len(rows) > MAX_ROWS:
-                    self._found.error("aicc-table", path, f"{path} has more than {MAX_ROWS} rows.")
-                    raise self._found.refuse()
-                if any(cell.strip() for cell in row):
-                    rows.append([cell.strip() for cell in row])
-        except csv.Error as error:
-            self._found.error(
-                "aicc-table", path, f"{path} cannot be read as a table ({error}). Export the course again."
-            )
-            raise self._found.refuse() from error
-        if not rows:
-            return []
-        columns = [name.lower() for name in rows[0]]
-        if any(name not in columns for name in needed):
-            message = f"{path} lacks the column {' or '.join(needed)}; it was left out."
-            self._found.warn("aicc-table", path, message)
-            return []
-        return [(dict(zip(columns, row, strict=False)), row) for row in rows[1:]]
-
-    def _table(self, kind: str) -> str:
-        stem = self.path[: -len(".crs")].lower()
-        paths = [path for path in self.archive.entries if path.lower().endswith(f".{kind}")]
-        beside = [path for path in paths if path[: path.rfind("/") + 1] == self.folder]
-        same = [path for path in paths if path.lower() == f"{stem}.{kind}"]
-        return next(iter(sorted(same) or sorted(beside) or sorted(paths)), "")
 
 
 @dataclass
 class _Builder:
-    tables: _Tables
+    tables: Tables
     units: list[Row]
     found: Findings
 
@@ -233,23 +176,6 @@ class _Builder:
 
     def _flat(self) -> list[Row]:
         return [row for rows in self._objectives.values() for row in rows]
-
-
-def _sections(text: str) -> dict[str, Row]:
-    """The .crs file: `[Section]`, `key=value`; lines without a key are the section's text (under the empty key)."""
-    sections: dict[str, Row] = {}
-    section: Row = {}
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith("[") and line.endswith("]"):
-            section = sections.setdefault(line[1:-1].strip().lower(), {})
-        elif line and not line.startswith(";"):
-            key, mark, value = line.partition("=")
-            if mark and re.fullmatch(r"[\w ]{1,60}", key.strip()):
-                section[key.strip().lower()] = value.strip()
-            else:
-                section[""] = f"{section.get('', '')} {line}".strip()
-    return sections
 
 
 def _element(name: str, cells: Row, children: tuple[Element, ...] = ()) -> Element:

@@ -11,10 +11,12 @@ from content.scorm.archive import Archive
 from content.scorm.course.files import Files
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
+from content.scorm.course.keeping import Keeper
 from content.scorm.course.launches import choose
+from content.scorm.course.nodes import Document, Node
 from content.scorm.course.openings import Openings
 from content.scorm.course.words import MAX_DESCRIPTION, language_tag, plain
-from content.scorm.course.xml import Document, Keeper, Node, parse
+from content.scorm.course.xml import parse
 from content.scorm.findings import Findings
 from content.scorm.limits import ImportLimits
 from content.scorm.model import Course, Item, Organization

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from content.scorm.course.namespaces import XSI
-from content.scorm.course.xml import Node
+from content.scorm.course.nodes import Node
 from content.scorm.findings import Findings
 from content.scorm.model import Edition
 

@@ -11,13 +11,15 @@ from content.scorm.course.editions import edition_of
 from content.scorm.course.files import EXAMPLES, Files
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
+from content.scorm.course.keeping import Keeper
 from content.scorm.course.launches import choose
 from content.scorm.course.metadata import Metadata, MetadataReader
 from content.scorm.course.namespaces import IMSSS, XML, XSI
+from content.scorm.course.nodes import Document, Node
 from content.scorm.course.organizations import OrganizationReader
 from content.scorm.course.resources import BASE, ResourceReader
 from content.scorm.course.words import language_tag, plain
-from content.scorm.course.xml import Document, Keeper, Node, parse
+from content.scorm.course.xml import parse
 from content.scorm.findings import Findings
 from content.scorm.limits import ImportLimits
 from content.scorm.model import Course, Organization

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from content.scorm.course.files import Files
 from content.scorm.course.hrefs import Base
+from content.scorm.course.keeping import Keeper
 from content.scorm.course.namespaces import XML
+from content.scorm.course.nodes import Document, Node
 from content.scorm.course.words import MAX_DESCRIPTION, language_tag, plain
-from content.scorm.course.xml import Document, Keeper, Node, parse
+from content.scorm.course.xml import parse
 from content.scorm.findings import Findings, PackageRefused
 from content.scorm.limits import ImportLimits
 from content.scorm.model import Element

@@ -11,11 +11,12 @@ import re
 from content.scorm.course.files import Files
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
+from content.scorm.course.keeping import Keeper
 from content.scorm.course.metadata import with_locations
 from content.scorm.course.namespaces import is_packaging
+from content.scorm.course.nodes import Document, Node
 from content.scorm.course.resources import Resources
 from content.scorm.course.words import plain
-from content.scorm.course.xml import Document, Keeper, Node
 from content.scorm.findings import Findings
 from content.scorm.model import Element, Item, Organization
 

@@ -12,9 +12,10 @@ from typing import Literal
 from content.scorm.course.files import Files, Reference
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
+from content.scorm.course.keeping import Keeper
 from content.scorm.course.namespaces import XML, is_packaging
+from content.scorm.course.nodes import Document, Node
 from content.scorm.course.openings import Openings
-from content.scorm.course.xml import Document, Keeper, Node
 from content.scorm.findings import Findings
 from content.scorm.model import Element, Resource, ScormType
 

@@ -3,22 +3,20 @@
 Expat on a text that was decoded and mended before: no document type ever reaches it, so there are no entities, and it opens
 neither files nor addresses. Limits are checked while it reads, so nothing grows first: depth, elements, attributes, the length
 of one piece. Comments and processing instructions are dropped.
-Before: `archive.read`. After: whoever knows what the document means. `element` keeps a part of it for the model.
+Before: `archive.read`. After: whoever knows what the document means; `keeping` keeps parts of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from xml.parsers import expat
 
 from content.scorm.course import namespaces
 from content.scorm.course.encoding import decode
 from content.scorm.course.mending import mend
+from content.scorm.course.nodes import Document, Node
 from content.scorm.findings import Findings
 from content.scorm.limits import ImportLimits
-from content.scorm.model import Element
 
 MAX_PIECE = 1 << 20
 MAX_ATTRIBUTES = 500
@@ -26,55 +24,6 @@ _NEWER = re.compile(r"2004|CAM\s*1\.3|imscp_v1p|adlcp_v1p3")
 
 
 _NONE: dict[str, str] = {}
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """`name` in Clark notation, `local` in lower case for those who write it otherwise, `tail`: text after it."""
-
-    name: str
-    local: str
-    space: str
-    attributes: dict[str, str]
-    line: int
-    text: str = ""
-    tail: str = ""
-    children: Sequence[Node] = ()
-
-    def get(self, local: str) -> str | None:
-        """The attribute, whatever its namespace and case."""
-        exact = self.attributes.get(local)
-        if exact is not None:
-            return exact
-        for name, value in self.attributes.items():
-            if name.rpartition("}")[2].lower() == local:
-                return value
-        return None
-
-    def each(self, *locals: str) -> Iterator[Node]:
-        return (child for child in self.children if child.local in locals)
-
-    def first(self, local: str) -> Node | None:
-        return next(self.each(local), None)
-
-    def words(self) -> str:
-        """All text in it, of its children too."""
-        if not self.children:
-            return self.text
-        return "".join((self.text, *(part for child in self.children for part in (child.words(), child.tail))))
-
-
-@dataclass
-class Document:
-    """`family`: which SCORM's namespaces are meant where none is said. `spaces`: all namespaces that are used."""
-
-    path: str
-    root: Node
-    family: namespaces.Family
-    spaces: frozenset[str]
-
-    def place(self, node: Node) -> str:
-        return f"{self.path}:{node.line}"
 
 
 def parse(data: bytes, path: str, limits: ImportLimits, found: Findings) -> Document:
@@ -234,40 +183,3 @@ class _Builder:
             message = f"The prefix “{prefix}” is used but not declared; it was read as “{known}”."
             self._found.warn("xml-prefix", f"{self._path}:{line}", message)
         return known
-
-
-class Keeper:
-    """Nodes as elements of the model. What is alike is kept once: thousands of items carry the same few rules."""
-
-    def __init__(self, family: namespaces.Family) -> None:
-        self._family: namespaces.Family = family
-        self._kept: dict[tuple[object, ...], Element] = {}
-
-    def keep(self, node: Node, space: str | None = None, without: frozenset[str] = frozenset()) -> Element:
-        """The element whole, but for children whose local names are in `without`. One that stands in no namespace, or in
-        packaging's though it is not packaging's, comes home; `space` is what its parent came home to."""
-        name = node.name
-        if namespaces.is_packaging(node.space):
-            space = space or namespaces.home(node.local, self._family) or None
-            name = f"{{{space}}}{name.rpartition('}')[2]}" if space else name
-        else:
-            space = None
-        children = tuple(self.keep(child, space) for child in node.children if child.local not in without)
-        return self.made(name, node.attributes, _text(node), children)
-
-    def made(
-        self, name: str, attributes: dict[str, str], text: str = "", children: tuple[Element, ...] = ()
-    ) -> Element:
-        pairs = tuple(sorted(attributes.items())) if attributes else ()
-        key = (name, pairs, text, *map(id, children))  # children are kept too, so their ids stay theirs
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = self._kept[key] = Element(name, pairs, text, children)
-        return kept
-
-
-def _text(node: Node) -> str:
-    if not node.children:
-        return node.text if node.text.strip() else ""
-    parts = (node.text.strip(), *(child.tail.strip() for child in node.children))
-    return " ".join(part for part in parts if part)
