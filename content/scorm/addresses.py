@@ -42,8 +42,8 @@ _QUOTED = re.compile(r"([\"'`])((?:https?:|wss?:)?//[^\s\"'`<>\\]{3,1000}+)[\"'`
 _CALLED = re.compile(
     r"(?:(importScripts|import|Worker)|fetch|WebSocket|EventSource|getJSON|ajax|open\([\"'](?:GET|HEAD|POST|PUT)|\bsrc)[\s(\"',:=A-Z]{0,40}$"
 )
-_COMMENT_LINE = re.compile(r"^\s{0,80}(?://|\*)")
-_BEFORE = 60
+_COMMENT_LINE = re.compile(r"\s{0,80}(?://|/?\*)")
+_BEFORE, _COMMENT = 60, 500
 
 _BY_TAG: dict[str, tuple[Kind, tuple[str, ...]]] = {
     "script": ("script", ("src",)), "img": ("image", ("src", "srcset")), "image": ("image", ("href", "xlink:href")),
@@ -91,7 +91,7 @@ class _Lines:
 def used(text: str, ending: str) -> Iterator[Use]:
     """What a file of this ending uses; the same address may come more than once."""
     if ending == "css":
-        yield from _in_css(without(text, "/*", "*/"))
+        yield from _in_css(text)
     elif ending in MARKUP:
         text = without(text, "<!--", "-->")
         yield from _in_css(text)
@@ -158,7 +158,9 @@ def _remote(value: str) -> Iterator[str]:
 def _in_css(text: str) -> Iterator[Use]:
     lines = _Lines(text)
     for found in _CSS.finditer(text):
-        if not _NAMESPACES.search(found[2]):
+        before = max(0, found.start() - _COMMENT)
+        commented = text.rfind("/*", before, found.start()) > text.rfind("*/", before, found.start())
+        if not commented and not _NAMESPACES.search(found[2]):
             kind = "style" if found[1].startswith("@") else _BY_ENDING.get(_ending(found[2]), "image")
             yield Use(kind, found[2], lines.of(found.start()), True)
 

@@ -6,7 +6,7 @@ A bad package is no exception here: its report says why it is refused, and as ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -43,11 +43,9 @@ def inspect_package(
     """Read all of a package. `canonical`: where its safe copy is written; what is written for a refused one is worthless.
     `on_share` is told how much of the bytes is done, 0 to 1."""
     found = Findings(limits.findings)
-    archive = course = tool = None
+    archive, course = _opened(file, limits, found)
+    tool = None
     files: tuple[CanonicalFile, ...] = ()
-    with _refusals(found):
-        archive = open_archive(file, limits, found)
-        course = read_course(archive, limits, found)
     offline = Offline(course)
     if archive is not None:
         tool = _tool(archive, course)
@@ -69,16 +67,31 @@ def inspect_package(
     return Inspection(report, course, files) if accepted else Inspection(report)
 
 
+def _opened(file: BinaryIO, limits: ImportLimits, found: Findings) -> tuple[Archive | None, Course | None]:
+    """As far as it gets."""
+    archive: Archive | None = None
+    try:
+        archive = open_archive(file, limits, found)
+        return archive, read_course(archive, limits, found)
+    except PackageRefused as refusal:
+        _keep(refusal, found)
+        return archive, None
+
+
 @contextmanager
-def _refusals(found: Findings) -> Iterator[None]:
+def _refusals(found: Findings) -> Generator[None]:
     """What refuses the package goes on as findings."""
     try:
         yield
     except PackageRefused as refusal:
-        for each in refusal.errors:
-            found.error(each.code, each.place, each.message)
-        if not found.errors:
-            found.error(refusal.code, "", refusal.message)
+        _keep(refusal, found)
+
+
+def _keep(refusal: PackageRefused, found: Findings) -> None:
+    for each in refusal.errors:
+        found.error(each.code, each.place, each.message)
+    if not found.errors:
+        found.error(refusal.code, "", refusal.message)
 
 
 def _look(archive: Archive, offline: Offline, found: Findings, on_share: Shares | None, *, whole: bool) -> None:

@@ -128,7 +128,7 @@ class Offline:
     def text(self, path: str, data: bytes) -> None:
         """Look into a page, style or script."""
         text, ending = as_text(data), _ending(path)
-        if "//" in text:
+        if "//" in text or "\\/\\/" in text:
             for use in used(text, ending):
                 place = f"{path}:{use.line}"
                 self._use(use.kind, use.address, place, path, sure=use.sure)
