@@ -13,7 +13,7 @@ from bench.results import Result
 ORDER = (
     "seal", "opening", "sandbox", "bundle", "relay", "rls", "rotation", "build", "demo_build", "enrolment", "shared", "delta", "history",
     "lanes", "storm", "idle", "api", "browser", "player",
-    "export", "reading",
+    "export", "reading", "importing",
 )  # fmt: skip
 WITHOUT_STACK = {"seal", "opening", "sandbox", "browser", "player", "reading"}
 WITHOUT_RAY = {"bundle", "relay", "rls", "rotation", "export"}

@@ -46,6 +46,13 @@ def mixed(folder: Path, total: int) -> list[Path]:
     return made
 
 
+def package(folder: Path, size: int) -> Path:
+    """One of about so many bytes, unlike every other."""
+    path = folder / f"package-{os.urandom(4).hex()}.zip"
+    path.write_bytes(_zip(_course(random.Random(path.name), size)))
+    return path
+
+
 def _course(dice: random.Random, size: int) -> Iterator[tuple[str, bytes]]:
     pieces = max(1, min(40, size // (256 << 10)))
     names = [f"media/part{number:03}.mp4" for number in range(pieces)]
