@@ -15,7 +15,7 @@ from content.scorm.course.keeping import Keeper
 from content.scorm.course.metadata import with_locations
 from content.scorm.course.namespaces import is_packaging
 from content.scorm.course.nodes import Document, Node
-from content.scorm.course.resources import Resources
+from content.scorm.course.resources import Resources, tell_dropped
 from content.scorm.course.words import plain
 from content.scorm.findings import Findings
 from content.scorm.model import Element, Item, Organization
@@ -28,6 +28,7 @@ _TEXTS = {
     "masteryscore": "mastery_score",
 }
 _HIDDEN = frozenset(("false", "0", "no"))
+_OF_ITEMS = frozenset(("identifier", "identifierref", "isvisible", "parameters"))
 _OWN = frozenset(("identifier", "structure"))
 
 
@@ -97,6 +98,7 @@ class OrganizationReader:
         name = self._names[id(node)]
         if title is None or not title:
             self._found.warn("title-missing", place, f"The item “{name}” has no title; its identifier stands for it.")
+        tell_dropped(node, _OF_ITEMS, place, self._found)
         prerequisites = texts.get("prerequisites", "")
         return Item(
             identifier=name,

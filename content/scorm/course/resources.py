@@ -20,6 +20,7 @@ from content.scorm.findings import Findings
 from content.scorm.model import Element, Resource, ScormType
 
 BASE = f"{{{XML}}}base"
+_OF_RESOURCES = frozenset(("identifier", "type", "href", "scormtype", BASE))
 _STRUCTURE = frozenset(("file", "dependency"))
 
 
@@ -80,6 +81,7 @@ class ResourceReader:
         place = self._document.place(node)
         launch = self._read.openings.target(name, base, (node.get("href") or "").strip(), place)
         listed, extras = self._listed(node, base, launch)
+        tell_dropped(node, _OF_RESOURCES, place, self._found)
         resource = Resource(
             identifier=name,
             type=(node.get("type") or "").strip() or "webcontent",
@@ -159,3 +161,10 @@ class ResourceReader:
             message = "The resource has no scormtype, so nothing says that it reports progress; it was read as asset."
             self._found.warn("scormtype-missing", place, message)
         return type_ or "asset"
+
+
+def tell_dropped(node: Node, known: frozenset[str], place: str, found: Findings) -> None:
+    """Attributes that no standard has there and the model no place for (as persistState, which SCORM gave up)."""
+    for name in node.attributes:
+        if name not in known and (local := name.rpartition("}")[2]).lower() not in known:
+            found.warn("attribute-dropped", place, f"The attribute “{local}” is not known here; it was left out.")

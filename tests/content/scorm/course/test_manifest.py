@@ -242,3 +242,15 @@ def test_twenty_thousand_items_and_the_deepest_tree() -> None:
     course, _ = read({"imsmanifest.xml": text, "index.html": PAGE})
     assert course.items == 91
     assert course.launches[0].item == "item_1"
+
+
+def test_attributes_that_are_not_kept_are_told() -> None:
+    text = manifest(
+        items=ITEM.replace("<item", '<item xml:lang="en"'),
+        resources=RESOURCE.replace("<resource", '<resource adlcp:persistState="true"'),
+    )
+    _, found = read({"imsmanifest.xml": text, "index.html": PAGE})
+    assert [each.message.split("”")[0] for each in found.all_warnings()] == [
+        "The attribute “persistState",
+        "The attribute “lang",
+    ]
