@@ -22,9 +22,9 @@ from cluster.telemetry.metrics import JOBS
 from content.canonical import rfc3339
 from content.drafts import Draft
 from content.errors import ContentError
-from content.packages import Manifest, Source, build_manifest, build_problems
+from content.packages import Embedded, Manifest, Source, build_manifest, build_problems
 from content.signatures import sign_documents
-from tasks import drafts, jobs, publishing, quality, versions, workspace
+from tasks import drafts, embeds, jobs, publishing, quality, versions, workspace
 from tasks.media import Media
 from tasks.progress import Progress, job_cancelled
 from tasks.render import toolchain
@@ -75,6 +75,7 @@ class Build:
             with telemetry.span("draft"):
                 read = await drafts.read(self._neighbours, self._tenant, self._row["draft_id"], self._row["revision"])
                 draft = read.draft
+                packages = await embeds.resolve(self._connections, self._tenant, draft)
             listing = await asyncio.to_thread(self._neighbours.listing, self._tenant, self._row["course_id"])
             assistant = await self._assistant(draft)
             tools = await asyncio.to_thread(toolchain)
@@ -98,6 +99,7 @@ class Build:
                 listing=listing,
                 assistant=assistant,
                 toolchain=tools,
+                packages=packages,
             )
             found = build_problems(read.report, assistant, made.problems)
             with telemetry.span("quality"):
@@ -111,7 +113,7 @@ class Build:
                     "made": media.made,
                     "quality": judged.as_dict(),
                 }
-                await self._publish(manifest, draft, listing.get("policy"), kept)
+                await self._publish(manifest, draft, packages, listing.get("policy"), kept)
         finally:
             self._neighbours.close()
 
@@ -128,7 +130,12 @@ class Build:
             return None
 
     async def _publish(
-        self, manifest: Manifest, draft: Draft, listed_policy: str | None, report: dict[str, Any]
+        self,
+        manifest: Manifest,
+        draft: Draft,
+        packages: Mapping[str, Embedded],
+        listed_policy: str | None,
+        report: dict[str, Any],
     ) -> None:
         """Store, sign and commit: of several attempts, one inserts the result and sends the event."""
         body = manifest.to_bytes()
@@ -151,6 +158,7 @@ class Build:
                 await jobs.succeed(tx, self._job, {"package_id": package_id, "version": version, "superseded": True})
                 return
             await require_current(tx, signer.kid)
+            await embeds.require_published(tx, packages)
             new = await fetch_one(
                 tx,
                 """update package_versions set state = 'published', manifest_digest = %s, manifest_bytes = %s,

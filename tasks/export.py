@@ -92,6 +92,14 @@ def stays_damaged(code: str, attempt: int, max_attempts: int) -> bool:
     return code in ("asset-damaged", "object-truncated") and attempt >= max_attempts
 
 
+def refuse_foreign(plan: ExportPlan, kind: str) -> None:
+    """Raises ContentError `export-option` for a course that embeds packages of others: the origin on which a tenant's courses are
+    shown is no place for what others wrote."""
+    if kind == COURSE and any(entry.foreign for entry in plan.entries):
+        told = "The course embeds a package that others made, so it is not published as a site."
+        raise ContentError("export-option", told, "Leave out “publish”, or publish the package's own export.")
+
+
 def file_name(course_id: str, version: int, format_name: str) -> str:
     """How a download is saved: letters, digits, `.`, `_` and `-`, so that every browser and disk takes it."""
     course = re.sub(r"[^A-Za-z0-9._-]+", "-", course_id).strip("-.")[:60] or "course"
@@ -151,7 +159,10 @@ class _Export:
         captions = {each.digest: b"".join(self._segments(each)) for each in caption_files(manifest, options)}
         measured = player.measured(ours.version, EXPORTER_VERSION).get(options.format)
         interfaces = {api for each in searched_files(manifest, options) for api in interfaces_in(self._segments(each))}
-        return plan_export(manifest, options, ours, measured, captions=captions, interfaces=interfaces)
+        plan = plan_export(manifest, options, ours, measured, captions=captions, interfaces=interfaces)
+        if row["published"]:
+            refuse_foreign(plan, manifest.kind)
+        return plan
 
     async def _unless_stopped(self, plan: ExportPlan) -> _Written:
         """The zip, written by a thread. It is told to stop when this task is, and is then waited for."""

@@ -24,9 +24,9 @@ from cluster.telemetry.metrics import JOBS
 from content.canonical import rfc3339
 from content.errors import ContentError, InvalidInput
 from content.exports import ExportPlan, Options, plan_export
-from content.packages import Source, build_manifest, build_problems
+from content.packages import Embedded, Source, build_manifest, build_problems
 from content.quality import Report
-from tasks import drafts, jobs, previews, quality, site, workspace
+from tasks import drafts, embeds, jobs, previews, quality, site, workspace
 from tasks.media import Media
 from tasks.progress import Progress, job_cancelled
 from tasks.render import toolchain
@@ -87,7 +87,8 @@ class _Preview:
             self._progress.tell("draft", 0.2, "reading the draft")
             with telemetry.span("draft"):
                 read = await drafts.read(self._neighbours, self._tenant, self._row["draft_id"], self._row["revision"])
-            plan, report = await self._plan(read)
+                packages = await embeds.resolve(self._connections, self._tenant, read.draft)
+            plan, report = await self._plan(read, packages)
             folder = previews.folder_of(self._tenant, self._row["preview_id"], uuid.uuid4().hex)
             with telemetry.span("publish"):
                 await self._unless_stopped(folder, plan)
@@ -96,7 +97,9 @@ class _Preview:
         finally:
             self._neighbours.close()
 
-    async def _plan(self, read: drafts.ReadDraft) -> tuple[ExportPlan, dict[str, Any]]:
+    async def _plan(
+        self, read: drafts.ReadDraft, packages: Mapping[str, Embedded]
+    ) -> tuple[ExportPlan, dict[str, Any]]:
         """The files, and what the author should know."""
         tools = await asyncio.to_thread(toolchain)
         with telemetry.span("assets"):
@@ -119,6 +122,7 @@ class _Preview:
             listing={},
             assistant=None,
             toolchain=tools,
+            packages=packages,
         )
         found = build_problems(read.report, {}, made.problems)
         judged = await quality.judge(self._connections, read.draft, manifest, found, made.probes)

@@ -28,7 +28,8 @@ class Check:
 @dataclass(frozen=True)
 class Made:
     """An export but for its passport: every path, and the bytes of what is not a rendition. `manifest` is the path of the
-    format's manifest (None for html), `roots` the schemas it must agree with."""
+    format's manifest (None for html), `roots` the schemas it must agree with; `foreign` are files of embedded packages, under the names that they came
+    with."""
 
     course: ExportCourse
     options: Options
@@ -38,6 +39,7 @@ class Made:
     schemas: Mapping[str, bytes]
     roots: Sequence[tuple[str, str]]
     unlisted: frozenset[str]
+    foreign: frozenset[str] = frozenset()
 
 
 def judged(name: str, faults: Sequence[str], good: str) -> Check:

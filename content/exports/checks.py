@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import unquote
 
 from content.exports.check import NOT_RUN, PASSED, WARNING, Check, Made, judged
+from content.exports.imported.checks import awkward
 from content.exports.page_checks import check_inline, check_links, check_remote
 from content.exports.schemas import schema_errors
 from content.exports.suspend import LIMITS, worst_case
@@ -25,14 +27,18 @@ def run_checks(made: Made) -> tuple[Check, ...]:
 
 
 def _names(made: Made) -> Check:
-    odd = [path for path in sorted(made.paths) if not _PORTABLE.fullmatch(path) or len(path) > MAX_PATH_CHARS]
+    ours = made.paths - made.foreign
+    odd = [path for path in sorted(ours) if not _PORTABLE.fullmatch(path) or len(path) > MAX_PATH_CHARS]
     odd += [path for path in sorted(made.paths) if path != path.lower() and path.lower() in made.paths]
-    return judged("file-names", odd, f"{len(made.paths)} names that every system and archive can hold.")
+    if odd or not (theirs := awkward(made.foreign)):
+        return judged("file-names", odd, f"{len(made.paths)} names that every system and archive can hold.")
+    return theirs
 
 
 def _listed(made: Made) -> Check:
     """Every file is named by the manifest, and every file it names is there."""
     named, whole = _named(made)
+    named = {unquote(path) for path in named}
     faults = [f"“{path}” is named but not there" for path in sorted(named - made.paths)]
     if whole:
         faults += [f"“{path}” is there but not named" for path in sorted(made.paths - named - made.unlisted)]

@@ -2,8 +2,9 @@
 
     shape 1, package_id, version
     metadata    of the manifest, in the chosen languages; `completion` agrees with the mastery that was chosen
-    structure   units and blocks, without what only the platform itself can show (`assistant`, `embed`)
-    assets      kind, credits, renditions with their path in the zip
+    structure   units and blocks, without what only the platform itself can show (`assistant`, in a preview `embed`); an embedded
+                package has the path of its page
+    assets      kind, credits, renditions with their path in the zip; of a package none, since its own page knows its files
     tracking    report, mastery, activity (IRI), in packaging “unit” `units`: the tests that have a mark of their own, and of a
                 draft `preview`: true
 
@@ -21,16 +22,18 @@ from content.errors import ContentError, Problem
 from content.exports.course_media import chosen_renditions, media_path, rendition_document
 from content.exports.entries import Stored
 from content.exports.export_course import ExportCourse, activity, logo_of, uses
+from content.exports.imported.site import CONTENT
 from content.exports.narrow import Narrowing
 from content.exports.options import Options
+from content.exports.pages import INDEX
+from content.packages.embedded import KIND as PACKAGE
 from content.packages.manifest import Manifest
 
 SHAPE = 1
 DEFAULT_MASTERY = 0.8
-_LEFT_OUT = {
-    "assistant": "It needs the platform's own helper, so it is left out of an export.",
-    "embed": "It holds a SCORM package, which cannot be played inside another export, so it is left out.",
-}
+_LEFT_OUT = {"assistant": "It needs the platform's own helper, so it is left out of an export."}
+_NOT_PREVIEWED = {"embed": "It holds a package that others made, which is not shown on the origin of previews."}
+EMBEDDED = "embed/"
 
 
 def make_course(manifest: Manifest, options: Options, *, preview: bool = False) -> ExportCourse:
@@ -42,7 +45,10 @@ def make_course(manifest: Manifest, options: Options, *, preview: bool = False) 
     given = manifest.document
     narrowing = Narrowing(languages, given["metadata"]["language"])
     findings: list[Problem] = []
-    units = [_unit(at, unit, narrowing, languages, findings) for at, unit in enumerate(given["structure"]["units"])]
+    out = _LEFT_OUT | (_NOT_PREVIEWED if preview else {})
+    units = [
+        _unit(at, unit, narrowing, languages, out, findings) for at, unit in enumerate(given["structure"]["units"])
+    ]
     metadata = _metadata(given["metadata"], narrowing, languages, units, options)
     used = {asset for unit in units for block in unit["blocks"] for asset in uses(block)} | logo_of(metadata)
     assets, media = _assets(manifest, sorted(used), options)
@@ -62,7 +68,13 @@ def make_course(manifest: Manifest, options: Options, *, preview: bool = False) 
         "assets": assets,
         "tracking": _tracking(manifest.package_id, metadata, options) | ({"preview": True} if preview else {}),
     }
-    return ExportCourse(document, media, tuple(findings))
+    packages = {
+        block["asset"]: block["course"]
+        for unit in given["structure"]["units"]
+        for block in unit["blocks"]
+        if block["type"] == "embed" and block["asset"] in assets
+    }
+    return ExportCourse(document, media, tuple(findings), packages)
 
 
 def _languages(manifest: Manifest, wanted: tuple[str, ...]) -> tuple[str, ...]:
@@ -75,16 +87,23 @@ def _languages(manifest: Manifest, wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _unit(
-    at: int, unit: Mapping[str, Any], narrowing: Narrowing, languages: Sequence[str], findings: list[Problem]
+    at: int,
+    unit: Mapping[str, Any],
+    narrowing: Narrowing,
+    languages: Sequence[str],
+    out: Mapping[str, str],
+    findings: list[Problem],
 ) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = []
     for index, block in enumerate(unit["blocks"]):
-        if reason := _LEFT_OUT.get(block["type"]):
+        if reason := out.get(block["type"]):
             pointer = f"/structure/units/{at}/blocks/{index}"
             message = f"The block “{block['id']}” is of the type “{block['type']}”. {reason}"
             findings.append(Problem(pointer, "export-block-left-out", message, "warning"))
             continue
-        narrowed = narrowing.document(block)
+        narrowed = narrowing.document({name: value for name, value in block.items() if name != "course"})
+        if block["type"] == "embed":
+            narrowed["page"] = f"{embedded_folder(block['asset'])}{INDEX}"
         if tracks := block.get("captions"):
             # Captions in another language are better than none.
             narrowed["captions"] = [each for each in tracks if each["language"] in languages] or tracks
@@ -134,14 +153,25 @@ def _assets(manifest: Manifest, used: Sequence[str], options: Options) -> tuple[
     media: dict[str, Stored] = {}
     for asset in used:
         renditions: list[dict[str, Any]] = []
+        given = manifest.document["assets"][asset]
+        if given["kind"] == PACKAGE:
+            folder = f"{embedded_folder(asset)}{CONTENT}"
+            files = manifest.renditions(asset)
+            media |= {f"{folder}{each.path}": Stored(each.digest, each.size_bytes) for each in files}
+            documents[asset] = {"kind": PACKAGE, "package": given["package"], "renditions": []}
+            continue
         for each in chosen_renditions(manifest.renditions(asset), options):
             path = media_path(each)
             media[path] = Stored(each.digest, each.size_bytes)
             renditions.append(rendition_document(each, path))
-        given = manifest.document["assets"][asset]
         credits_ = {name: given[name] for name in ("license", "credit", "source_url") if name in given}
         documents[asset] = {"kind": given["kind"], **credits_, "renditions": renditions}
     return documents, media
+
+
+def embedded_folder(asset: str) -> str:
+    """Where an embedded package lies in an export: a site of its own."""
+    return f"{EMBEDDED}{asset}/"
 
 
 def _film_findings(units: Sequence[Mapping[str, Any]], assets: Mapping[str, Any]) -> Iterator[Problem]:

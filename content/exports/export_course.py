@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from content.canonical import canonical
@@ -15,11 +15,13 @@ from content.exports.entries import Stored
 
 @dataclass(frozen=True)
 class ExportCourse:
-    """The course document, the files it names by path, and what its author should know."""
+    """The course document, the files it names by path, and what its author should know. `packages`: what the players of embedded
+    packages are given, by asset."""
 
     document: Mapping[str, Any]
     media: Mapping[str, Stored]
     findings: tuple[Problem, ...]
+    packages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
 
     @property
     def package_id(self) -> str:
@@ -71,7 +73,14 @@ class ExportCourse:
     def media_of(self, unit: Mapping[str, Any]) -> list[str]:
         """Paths of the files that a unit's blocks show, sorted."""
         assets = {asset for block in unit["blocks"] for asset in uses(block)} | logo_of(self.metadata)
-        return sorted({each["path"] for asset in assets for each in self.document["assets"][asset]["renditions"]})
+        shown = {each["path"] for asset in assets for each in self.document["assets"][asset]["renditions"]}
+        packages = tuple(f"embed/{asset}/" for asset in assets if asset in self.packages)
+        return sorted(shown | ({path for path in self.media if path.startswith(packages)} if packages else set()))
+
+    @property
+    def foreign(self) -> frozenset[str]:
+        """Paths of files as somebody else made them."""
+        return frozenset(path for path in self.media if path.startswith("embed/"))
 
 
 def captions_script(course: ExportCourse, captions: Mapping[str, bytes]) -> bytes | None:

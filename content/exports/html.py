@@ -4,7 +4,7 @@
 
     self.precache = {"version": "<16 hexadecimal digits>", "paths": ["index.html", …], "size_bytes": 123};
 
-`paths` are all files that playing needs, relative to `sw.js`, sorted; the worker keeps them under `version`, which is
+`paths` are the addresses of all files that playing needs, relative to `sw.js`, sorted; the worker keeps them under `version`, which is
 another one as soon as a byte of one of them is, and answers for the folder itself with `index.html`. Opened from a disk
 there is no worker, and none is needed.
 """
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from content.canonical import canonical, digest
 from content.exports.entries import Stored
 from content.exports.export_course import ExportCourse
+from content.exports.imported.addresses import address
 from content.exports.pages import ICON, INDEX, WEB_MANIFEST
 from content.exports.player_files import WORKER, PlayerFiles
 from content.exports.xml import in_language, text
@@ -67,10 +68,9 @@ def precache(files: Mapping[str, bytes | Stored]) -> bytes:
     """precache.js over these files."""
     digests = {path: digest(file) if isinstance(file, bytes) else file.digest for path, file in files.items()}
     size_bytes = sum(len(file) if isinstance(file, bytes) else file.size_bytes for file in files.values())
+    addresses = sorted(address(path, files) for path in files)
     version = digest(canonical(digests)).removeprefix("sha256:")[:16]
-    return (
-        b"self.precache = " + canonical({"version": version, "paths": sorted(files), "size_bytes": size_bytes}) + b";\n"
-    )
+    return b"self.precache = " + canonical({"version": version, "paths": addresses, "size_bytes": size_bytes}) + b";\n"
 
 
 def _colours(course: ExportCourse) -> tuple[str, str]:

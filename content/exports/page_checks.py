@@ -62,7 +62,9 @@ def check_links(made: Made) -> Check:
     media = {path for path in made.paths if path.startswith("media/")}
     faults += [f"“{path}” is there, and nothing shows it" for path in sorted(media - named)]
     for page, tags in _pages(made):
-        faults += [f"{page} names “{each}”, which is not there" for each in tags.targets if each not in made.paths]
+        folder = page[: page.rfind("/") + 1]
+        missing = [each for each in tags.targets if f"{folder}{each}" not in made.paths]
+        faults += [f"{page} names “{each}”, which is not there" for each in missing]
     faults += [f"nothing is known of “{asset}”" for asset in sorted(_used(document) - set(document["assets"]))]
     return judged("links", faults, f"{len(named)} media files and the files of each page are there.")
 

@@ -52,18 +52,21 @@ def make_pages(course: ExportCourse, options: Options, *, captions: bool) -> tup
     return tuple(pages)
 
 
-def security_policy(options: Options) -> str:
+def security_policy(options: Options, *, frames: bool = False) -> str:
+    """`frames`: whether there are embedded packages, which are pages of their own."""
+    shown = "; frame-src 'self'" if frames else ""
     connect = "*" if options.format in _ANY_STORE else "'self'"
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
         f"font-src 'self'; connect-src {connect}; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
-        "form-action 'none'"
+        f"form-action 'none'{shown}"
     )
 
 
 def _skeleton(course: ExportCourse, options: Options, title: str, unit: str | None, scripts: Sequence[str]) -> bytes:
     app = options.format == "html"
-    return skeleton(course.language, course.direction, title, security_policy(options), scripts, app=app, unit=unit)
+    policy = security_policy(options, frames=bool(course.packages))
+    return skeleton(course.language, course.direction, title, policy, scripts, app=app, unit=unit)
 
 
 def skeleton(

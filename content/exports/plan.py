@@ -14,11 +14,12 @@ from content.exports import cmi5, html, passport, scorm, scorm12, scorm2004, tin
 from content.exports.archive import archive_size
 from content.exports.check import Made
 from content.exports.checks import run_checks
-from content.exports.course import make_course
+from content.exports.course import embedded_folder, make_course
 from content.exports.entries import Entry, ExportPlan, Stored
 from content.exports.export_course import ExportCourse, captions_script, points_of
 from content.exports.imported.formats import require_possible, scripts_to_search
 from content.exports.imported.plan import plan_imported
+from content.exports.imported.site import site_files
 from content.exports.lom import write_lom
 from content.exports.options import SCORM_2004, Options
 from content.exports.pages import CAPTIONS, COURSE, SCRIPT, STYLE, Page, make_pages
@@ -104,6 +105,7 @@ def plan_export(
         schemas=written.schemas or {},
         roots=written.roots,
         unlisted=_unlisted(written.manifest),
+        foreign=course.foreign,
     )
     checks = (*run_checks(made), *passport.measured_checks(options, measured or {}))
     findings = (
@@ -115,7 +117,8 @@ def plan_export(
         *passport.check_findings(checks),
     )
     keeping = (html.WORKER, html.PRECACHE) if preview else ()
-    entries = [Entry(path, content) for path, content in files.items() if path not in keeping]
+    foreign = course.foreign
+    entries = [Entry(path, content, path in foreign) for path, content in files.items() if path not in keeping]
     document = passport.make_passport(
         manifest=manifest,
         languages=[each["tag"] for each in course.metadata["languages"]],
@@ -138,6 +141,9 @@ def _common(course: ExportCourse, options: Options, player: PlayerFiles, shown: 
     files |= {COURSE: course.to_script(), SCRIPT: player.get(SCRIPTS[options.format]), STYLE: player.get(PLAYER_STYLE)}
     if LICENSES in player.files:
         files[LICENSES_FILE] = player.files[LICENSES]
+    for asset, package in course.packages.items():
+        folder = embedded_folder(asset)
+        files |= {f"{folder}{path}": data for path, data in site_files(package, player).items()}
     return files | dict(course.media)
 
 

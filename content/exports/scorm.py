@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from content.exports.export_course import ExportCourse
+from content.exports.imported.addresses import address
 from content.exports.pages import COURSE, SCRIPT, STYLE, Page
 from content.exports.xml import add, identifier, in_language, text
 
@@ -99,5 +100,5 @@ def _resource(resources: Any, edition: Edition, name: str, kind: str, paths: Seq
     typed: Mapping[str, str] = {f"{{{edition.adlcp}}}{edition.scorm_type}": kind}
     resource = add(resources, "resource", identifier=name, type="webcontent", **attributes, **typed)
     for path in paths:
-        add(resource, "file", href=path)
+        add(resource, "file", href=address(path, paths))
     return resource

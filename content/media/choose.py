@@ -36,7 +36,7 @@ PROFILES = {
 def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ...]:
     """The largest rendition of each role that the profile allows, or the smallest there is; in order of role. Of sounds
     and pictures the one that every player can show: a bundle carries one, and nobody knows yet what will open it. Of films
-    nothing that only stands in for them.
+    nothing that only stands in for them. Of an embedded package every file, since each expects the others.
 
     Raises ContentError `unknown-profile`.
     """
@@ -44,10 +44,14 @@ def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ..
         known = ", ".join(PROFILES)
         raise ContentError("unknown-profile", f"There is no device profile “{profile}”.", f"Use one of {known}.")
     by_role: dict[str, list[Rendition]] = {}
+    placed: list[Rendition] = []
     for rendition in renditions:
-        by_role.setdefault(rendition.role, []).append(rendition)
+        if rendition.path is not None:
+            placed.append(rendition)
+        else:
+            by_role.setdefault(rendition.role, []).append(rendition)
     skipped = LITE_ROLES if "video" in by_role else frozenset[str]()
-    return tuple(_best(by_role[role], PROFILES[profile]) for role in sorted(by_role.keys() - skipped))
+    return (*(_best(by_role[role], PROFILES[profile]) for role in sorted(by_role.keys() - skipped)), *placed)
 
 
 def worth_keeping(renditions: Iterable[Rendition]) -> tuple[Rendition, ...]:
@@ -65,6 +69,8 @@ def ladder(renditions: Iterable[Rendition], chosen: Rendition) -> tuple[Renditio
     """What a device may have in the place of `chosen`, itself first, then each smaller one: of the same role and type, with
     less to see or hear, in fewer bytes."""
     rungs = [chosen]
+    if chosen.path is not None:
+        return (chosen,)
     below = [each for each in renditions if (each.role, each.media_type) == (chosen.role, chosen.media_type)]
     for each in sorted(below, key=lambda each: (-measure(each), each.size_bytes, each.digest)):
         if measure(each) < measure(rungs[-1]) and each.size_bytes < rungs[-1].size_bytes:

@@ -12,7 +12,7 @@ class Rendition:
     """Sizes in pixels and bytes, bit rate in bit/s, duration in seconds; None where the medium has no such thing.
 
     `role` is what it is for (`image`, `video`, `poster`, `audio`, `captions`, `file`, `thumbnail`,
-    `still`: of a film at `at_s`), `recipe` the recipe's name.
+    `still`: of a film at `at_s`), `recipe` the recipe's name. `path`: of a file of an embedded package, where it lies in that.
     """
 
     role: str
@@ -26,6 +26,7 @@ class Rendition:
     bitrate: int | None = None
     duration_s: float | None = None
     at_s: float | None = None
+    path: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON without the fields that say nothing."""

@@ -9,12 +9,13 @@ from content.packages.assets import AssetFile, AssetResult
 from content.packages.build import Source, build_manifest
 from content.packages.changes import Changes, compare
 from content.packages.choices import Choices, Variant
+from content.packages.embedded import Embedded
 from content.packages.lite import lite_variants
 from content.packages.manifest import Manifest, parse
 from content.packages.media_report import invalid_media, media_findings
 from content.packages.plan import RATES, Plan
 from content.packages.planner import Planner
-from content.packages.report import build_problems, refuse_unbuildable
+from content.packages.report import build_problems, embedded_packages, refuse_unbuildable
 
 __all__ = [
     "RATES",
@@ -22,6 +23,7 @@ __all__ = [
     "AssetResult",
     "Changes",
     "Choices",
+    "Embedded",
     "Manifest",
     "Plan",
     "Planner",
@@ -30,6 +32,7 @@ __all__ = [
     "build_manifest",
     "build_problems",
     "compare",
+    "embedded_packages",
     "invalid_media",
     "lite_variants",
     "media_findings",

@@ -13,6 +13,7 @@ from content.drafts.base import Model
 from content.drafts.blocks import (
     AssistantBlock,
     AudioBlock,
+    EmbedBlock,
     FileBlock,
     ImageBlock,
     TextBlock,
@@ -31,10 +32,14 @@ from content.drafts.quiz import (
     TrueFalseQuestion,
 )
 from content.errors import ContentError
+from content.packages.embedded import Embedded
 
 
-def block_document(block: Model) -> dict[str, Any]:
-    """The block in the manifest. Raises ContentError `block-not-buildable` for a type that no player can show yet."""
+def block_document(block: Model, packages: Mapping[str, Embedded] | None = None) -> dict[str, Any]:
+    """The block in the manifest; `packages` are those that the course embeds, by id. Raises ContentError `block-not-buildable` for
+    a type that no player can show, or a package that is not among them."""
+    if isinstance(block, EmbedBlock) and (package := (packages or {}).get(block.package)) is not None:
+        return _lean(type="embed", id=block.id, title=_map(block.title), asset=block.package, course=package.course())
     if isinstance(block, TextBlock):
         return {"type": "text", "id": block.id, "html": _html(block.text, block.format)}
     if isinstance(block, ImageBlock):

@@ -17,7 +17,8 @@ from content.drafts.markup import one_course
 from content.errors import ContentError
 from content.packages.assets import AssetResult
 from content.packages.blocks import block_document
-from content.packages.manifest import SHAPE, Manifest
+from content.packages.embedded import Embedded
+from content.packages.manifest import MAX_BYTES, SHAPE, Manifest
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ def build_manifest(
     listing: Mapping[str, Any],
     assistant: Mapping[str, Any] | None,
     toolchain: str,
+    packages: Mapping[str, Embedded] | None = None,
 ) -> Manifest:
     """The manifest of one package version.
 
     `assets` is keyed by the draft's asset ids; `listing` is catalog-service's answer and `assistant` ai-gateway's (its
-    settings as they are; None if it was away), both named by the digest of their canonical JSON. Raises ContentError
-    `asset-not-rendered`, `block-not-buildable`, `bad-time`.
+    settings as they are; None if it was away), both named by the digest of their canonical JSON; `packages` are the versions of
+    the packages that the draft embeds, by id. Raises ContentError `asset-not-rendered`, `asset-is-package`,
+    `block-not-buildable`, `manifest-too-large`, `bad-time`.
     """
     parse_rfc3339(source.published_at)
     document: dict[str, Any] = {
@@ -57,22 +60,46 @@ def build_manifest(
         "package_id": package_id,
         "version": version,
         "source": asdict(source),
-        "inputs": {"catalog": digest(canonical(dict(listing)))},
+        "inputs": {"catalog": digest(canonical(dict(listing))), **_packages(packages)},
         "assistant": _assistant(draft, assistant),
         "toolchain": toolchain,
         "metadata": _metadata(draft),
-        "structure": {"units": _units(draft)},
-        "assets": _assets(draft, assets),
+        "structure": {"units": _units(draft, packages)},
+        "assets": _with_packages(_assets(draft, assets), packages),
     }
-    return Manifest(document)
+    manifest = Manifest(document)
+    if packages and len(manifest.to_bytes()) > MAX_BYTES:
+        message = (
+            f"With the packages that it embeds, the description of the course takes more than {MAX_BYTES >> 20} MiB."
+        )
+        raise ContentError("manifest-too-large", message, "Embed fewer packages, or ones of fewer files.")
+    return manifest
 
 
-def _units(draft: Draft) -> list[dict[str, Any]]:
+def _units(draft: Draft, packages: Mapping[str, Embedded] | None) -> list[dict[str, Any]]:
     with one_course():
         return [
-            {"id": unit.id, "title": dict(unit.title), "blocks": [block_document(block) for block in unit.blocks]}
+            {
+                "id": unit.id,
+                "title": dict(unit.title),
+                "blocks": [block_document(block, packages) for block in unit.blocks],
+            }
             for unit in draft.units
         ]
+
+
+def _packages(packages: Mapping[str, Embedded] | None) -> dict[str, Any]:
+    """Only where there are some, so that packages built before they were known keep their bytes."""
+    return {"packages": {name: each.input() for name, each in packages.items()}} if packages else {}
+
+
+def _with_packages(assets: dict[str, Any], packages: Mapping[str, Embedded] | None) -> dict[str, Any]:
+    for name, each in (packages or {}).items():
+        if name in assets:
+            message = f"“{name}” is the id of a package and of a file of this course."
+            raise ContentError("asset-is-package", message, "Call the file otherwise.")
+        assets[name] = each.asset()
+    return assets
 
 
 def _assistant(draft: Draft, answer: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -76,6 +76,8 @@ def _named(value: Any) -> Iterator[str]:
         for name, member in cast("Mapping[str, Any]", value).items():
             if name in ("asset", "poster") and isinstance(member, str):
                 yield member
+            elif name == "course":
+                continue  # of an embedded package: none of its words are ours
             else:
                 yield from _named(member)
     elif isinstance(value, list):

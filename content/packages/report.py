@@ -12,16 +12,19 @@ from content.drafts.report import DraftReport
 from content.errors import InvalidInput, Problem
 
 
-def refuse_unbuildable(draft: Draft) -> None:
-    """Raises InvalidInput `draft-not-buildable` with each block that a draft may hold but no package can yet; to be
-    called before any work is done."""
+def embedded_packages(draft: Draft) -> tuple[str, ...]:
+    """The ids of the packages that the draft embeds, each once."""
+    return tuple(dict.fromkeys(block.package for _, block in _embeds(draft)))
+
+
+def refuse_unbuildable(draft: Draft, why: Mapping[str, tuple[str, str]]) -> None:
+    """Raises InvalidInput `draft-not-buildable` with each block that embeds a package which cannot be had; `why`: (code, sentence)
+    by the package's id. To be called before any work is done."""
     problems = tuple(
-        Problem(pointer, "embed-unsupported", "A SCORM package cannot be embedded yet: take this block out.")
-        for pointer, block in _blocks(draft)
-        if isinstance(block, EmbedBlock)
+        Problem(f"{pointer}/package", *why[block.package]) for pointer, block in _embeds(draft) if block.package in why
     )
     if problems:
-        remedy = "Take out what is named and publish again."
+        remedy = "Take out what is named, or import the package, and publish again."
         raise InvalidInput("draft-not-buildable", "The draft holds what cannot be built.", remedy, False, problems)
 
 
@@ -38,6 +41,10 @@ def build_problems(
             if isinstance(block, AssistantBlock)
         ]
     return tuple(problems)
+
+
+def _embeds(draft: Draft) -> list[tuple[str, EmbedBlock]]:
+    return [(pointer, block) for pointer, block in _blocks(draft) if isinstance(block, EmbedBlock)]
 
 
 def _blocks(draft: Draft) -> list[tuple[str, Any]]:

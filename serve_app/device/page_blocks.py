@@ -47,6 +47,8 @@ def block(document: Mapping[str, Any], files: Files, speak: Speaker) -> str:
             return _timed(document, files, speak)
         case "file":
             return _file(document, files, speak)
+        case "embed":
+            return _package(document, files, speak)
         case "quiz":
             questions = "\n".join(question(each, speak) for each in document["questions"])
             return f'<section class="quiz"><h3>{escape(speak(document.get("title")))}</h3>{questions}</section>'
@@ -108,6 +110,15 @@ def _file(document: Mapping[str, Any], files: Files, speak: Speaker) -> str:
         return _absent(document["asset"])
     title = escape(speak(document["title"]))
     return f'<p><a href="{_url(file)}" download>{title}</a> <small>{file.size_bytes:,} bytes</small></p>'
+
+
+def _package(document: Mapping[str, Any], files: Files, speak: Speaker) -> str:
+    """Where the files of an embedded package are; what opens them is a player."""
+    file = files.get(document["asset"], {}).get("package")
+    title = escape(speak(document.get("title")) or document["course"]["scorm"]["title"])
+    if file is None:
+        return f"<p>{title}</p>{_absent(document['asset'])}"
+    return f"<p>{title} <small>{file.size_bytes:,} bytes in {escape(file.name)}</small></p>"
 
 
 def _absent(asset: str) -> str:

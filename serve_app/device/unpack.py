@@ -19,9 +19,10 @@ from content.bundles.open import OpenBundle
 from content.canonical import canonical
 from content.errors import ContentError
 from content.media.renditions import Rendition
+from content.packages.embedded import KIND as PACKAGE
 from content.packages.manifest import SCORM
 from serve_app.device import page
-from serve_app.device.unpack_imported import write_imported
+from serve_app.device.unpack_imported import write_files, write_imported
 
 EXTENSIONS = {
     "image/webp": "webp",
@@ -34,6 +35,7 @@ EXTENSIONS = {
     "text/vtt": "vtt",
     "application/pdf": "pdf",
 }
+EMBEDDED = "embedded"
 MAIN_ROLES = {"image", "video", "audio", "captions", "file"}
 
 
@@ -96,6 +98,9 @@ def _assets(
     files: dict[str, dict[str, page.AssetFile]] = {}
     names: dict[str, str] = {}
     for asset, entry in manifest["assets"].items():
+        if entry["kind"] == PACKAGE:
+            files[asset] = _package(bundle, asset, entry, folder.parent, tell)
+            continue
         for rendition in (Rendition.from_dict(each) for each in entry["renditions"]):
             if bundle.find(rendition.digest) is None:
                 continue  # another profile's
@@ -115,7 +120,24 @@ def _assets(
     return files
 
 
+def _package(
+    bundle: OpenBundle, asset: str, entry: Mapping[str, Any], folder: Path, tell: Callable[[str, int], None]
+) -> dict[str, page.AssetFile]:
+    """The files of an embedded package, as one; nothing if the bundle does not carry them."""
+    renditions = [Rendition.from_dict(each) for each in entry["renditions"]]
+    if any(bundle.find(each.digest) is None for each in renditions):
+        return {}
+    place = f"{EMBEDDED}/{_stem(asset)}"
+    write_files(bundle, {each.path or "": each.digest for each in renditions}, folder / place, tell)
+    size = sum(each.size_bytes for each in renditions)
+    return {"package": page.AssetFile(place, size, folder / place, renditions[0])}
+
+
+def _stem(asset: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", asset).strip("-")[:80] or "asset"
+
+
 def _name(asset: str, rendition: Rendition) -> str:
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", asset).strip("-")[:80] or "asset"
+    stem = _stem(asset)
     role = "" if rendition.role in MAIN_ROLES else f"-{re.sub(r'[^a-z]+', '', rendition.role)}"
     return f"{stem}{role}.{EXTENSIONS.get(rendition.media_type, 'bin')}"

@@ -37,15 +37,21 @@ def write_imported(
     """Write all files of the package and `index.html` below `folder`. Raises what reading a bundle raises."""
     manifest = Manifest(document)
     files = files_of(manifest)
-    for path, name in safe_names(files).items():
-        target = folder / FOLDER / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
-            for block in bundle.read(files[path].digest):
-                file.write(block)
-        tell(name, files[path].size_bytes)
+    write_files(bundle, {path: file.digest for path, file in files.items()}, folder / FOLDER, tell)
     (folder / "index.html").write_text(overview(manifest), encoding="utf-8")
     return Written(manifest.languages, len(files), sum(file.size_bytes for file in files.values()))
+
+
+def write_files(bundle: OpenBundle, files: Mapping[str, str], folder: Path, tell: Callable[[str, int], None]) -> None:
+    """Write files (path → digest) below `folder`, under names that its disk takes."""
+    for path, name in safe_names(files).items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        size = 0
+        with target.open("xb") as file:
+            for block in bundle.read(files[path]):
+                size += file.write(block)
+        tell(name, size)
 
 
 def overview(manifest: Manifest) -> str:

@@ -37,7 +37,8 @@ async def quality(
 ) -> Response:
     """What a learner would miss and what an author may want to change: each finding with its place in words, why it counts,
     and what to do; and the figures behind it. A version that was built before there were reports answers 409
-    `quality-not-assessed`, and so does one whose build is under way."""
+    `quality-not-assessed`, and so does one whose build is under way, and one that was imported: what was found in a package of
+    others is in the report of its import."""
     html = preferred(request) == "text/html"
     return await _answer(package_id, version, request, caller, platform, html=html)
 
@@ -62,11 +63,15 @@ async def _answer(
     async with platform.db.tenant(caller.tenant) as tx:
         row = await fetch_one(
             tx,
-            "select report -> 'quality' as quality from package_versions where package_id = %s and version = %s",
+            """select report -> 'quality' as quality, import_id from package_versions
+               where package_id = %s and version = %s""",
             [package_id, version],
         )
     if row is None:
         raise not_found("version")
+    if row["import_id"] is not None:
+        message = f"Version {version} was imported, so the service did not make what is in it and cannot judge it."
+        raise ContentError("quality-not-assessed", message, f"See the report of its import, {row['import_id']}.")
     if row["quality"] is None:
         message = f"Version {version} has no quality report."
         raise ContentError(

@@ -54,11 +54,15 @@ def _names(made: Made) -> Check:
     twice = [path for path in sorted(made.paths) if seen.setdefault(caseless(path), path) != path]
     if twice:
         return judged("file-names", [f"“{path}” differs from another one in case only" for path in twice], "")
-    odd = [path for path in sorted(made.paths) if _AWKWARD.search(path) or len(path) > MAX_PATH_CHARS]
-    if odd:
-        shown = ", ".join(f"“{path}”" for path in odd[:5])
-        return Check("file-names", WARNING, f"{len(odd)} names cannot be kept by every system: {shown}.")
-    return Check("file-names", PASSED, f"{len(made.paths)} names, each once, that every system can hold.")
+    good = f"{len(made.paths)} names, each once, that every system can hold."
+    return awkward(made.paths) or Check("file-names", PASSED, good)
+
+
+def awkward(paths: Iterable[str]) -> Check | None:
+    """A warning where others gave their files names that not every system can hold."""
+    odd = [path for path in sorted(paths) if _AWKWARD.search(path) or len(path) > MAX_PATH_CHARS]
+    shown = ", ".join(f"“{path}”" for path in odd[:5])
+    return Check("file-names", WARNING, f"{len(odd)} names cannot be kept by every system: {shown}.") if odd else None
 
 
 def _listed(made: Made) -> Check:

@@ -26,6 +26,7 @@ from content.exports.options import Options
 from content.exports.pages import INDEX
 from content.exports.player_files import LICENSES, LICENSES_FILE, SCHEMA_LICENSE, SCHEMA_LICENSE_FILE, PlayerFiles
 from content.exports.scorm import MANIFEST
+from content.packages.embedded import course_document
 from content.packages.manifest import Manifest
 from content.scorm.archive.lookup import caseless
 from content.scorm.model import Course
@@ -77,7 +78,7 @@ def plan_imported(
 
 
 def _site(manifest: Manifest, course: Course, player: PlayerFiles, own: str) -> _Written:
-    files = site_files(manifest, player)
+    files = site_files(course_document(manifest), player)
     if LICENSES in player.files:
         files[LICENSES_FILE] = player.files[LICENSES]
     theirs = {f"{CONTENT}{path}": stored for path, stored in _stored(manifest).items()}

@@ -11,6 +11,7 @@ headers of whoever serves them to say, since they are pages of their own; from a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from content.canonical import canonical
@@ -18,36 +19,22 @@ from content.exports.pages import COURSE, INDEX, SCRIPT, STYLE, skeleton
 from content.exports.player_files import IMPORTED, PlayerFiles
 from content.exports.player_files import STYLE as PLAYER_STYLE
 from content.exports.xml import text
-from content.packages.manifest import Manifest
 
 CONTENT: Final = "content/"
-SHAPE: Final = 1
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'"
 )
 
 
-def site_files(manifest: Manifest, player: PlayerFiles) -> dict[str, bytes]:
-    """Our part of the site. Raises ContentError `player-incomplete`."""
-    metadata = manifest.document["metadata"]
+def site_files(course: Mapping[str, Any], player: PlayerFiles) -> dict[str, bytes]:
+    """Our part of the site of a `course_document`. Raises ContentError `player-incomplete`."""
+    metadata = course["metadata"]
     language, (direction,) = metadata["language"], [each["direction"] for each in metadata["languages"]]
     title = text(metadata["title"][language])
     return {
         INDEX: skeleton(language, direction, title, POLICY, (COURSE, SCRIPT)),
-        COURSE: b"globalThis.course = " + canonical(course_document(manifest)) + b";\n",
+        COURSE: b"globalThis.course = " + canonical(course) + b";\n",
         SCRIPT: player.get(IMPORTED),
         STYLE: player.get(PLAYER_STYLE),
-    }
-
-
-def course_document(manifest: Manifest) -> dict[str, Any]:
-    """What the player is given of an imported package."""
-    return {
-        "shape": SHAPE,
-        "kind": manifest.kind,
-        "package_id": manifest.package_id,
-        "version": manifest.version,
-        "metadata": manifest.document["metadata"],
-        "scorm": manifest.document["structure"]["scorm"],
     }

@@ -17,6 +17,7 @@ from content.packages import (
     Source,
     build_manifest,
     build_problems,
+    embedded_packages,
     parse,
     refuse_unbuildable,
 )
@@ -159,15 +160,19 @@ def test_what_was_not_rendered_is_named():
     assert "m1" in refused.value.message
 
 
-def test_embed_is_refused_before_and_at_build():
-    draft = parse_draft(document({"type": "embed", "id": "e", "package": "pkg_" + "0" * 26}))
+def test_embed_of_what_cannot_be_had_is_refused_before_and_at_build():
+    name = "pkg_" + "0" * 26
+    draft = parse_draft(document({"type": "embed", "id": "e", "package": name}))
+    assert embedded_packages(draft) == (name,)
     with pytest.raises(InvalidInput) as refused:
-        refuse_unbuildable(draft)
-    assert [problem.pointer for problem in refused.value.problems] == ["/units/0/blocks/4"]
+        refuse_unbuildable(draft, {name: ("embed-unknown", "There is no such package.")})
+    (problem,) = refused.value.problems
+    assert (problem.pointer, problem.code) == ("/units/0/blocks/4/package", "embed-unknown")
+    refuse_unbuildable(draft, {})
     with pytest.raises(ContentError) as late:
         build(draft=draft)
     assert late.value.code == "block-not-buildable"
-    refuse_unbuildable(parse_draft(document()))
+    assert embedded_packages(parse_draft(document())) == ()
 
 
 def altered(**changes: Any) -> bytes:
