@@ -157,7 +157,7 @@ def _assets(manifest: Manifest, used: Sequence[str], options: Options) -> tuple[
         if given["kind"] == PACKAGE:
             folder = f"{embedded_folder(asset)}{CONTENT}"
             files = manifest.renditions(asset)
-            media |= {f"{folder}{each.path}": Stored(each.digest, each.size_bytes) for each in files}
+            media |= {f"{folder}{each.package_path}": Stored(each.digest, each.size_bytes) for each in files}
             documents[asset] = {"kind": PACKAGE, "package": given["package"], "renditions": []}
             continue
         for each in chosen_renditions(manifest.renditions(asset), options):

@@ -46,7 +46,7 @@ def choose(renditions: Iterable[Rendition], profile: str) -> tuple[Rendition, ..
     by_role: dict[str, list[Rendition]] = {}
     placed: list[Rendition] = []
     for rendition in renditions:
-        if rendition.path is not None:
+        if rendition.package_path is not None:
             placed.append(rendition)
         else:
             by_role.setdefault(rendition.role, []).append(rendition)
@@ -69,7 +69,7 @@ def ladder(renditions: Iterable[Rendition], chosen: Rendition) -> tuple[Renditio
     """What a device may have in the place of `chosen`, itself first, then each smaller one: of the same role and type, with
     less to see or hear, in fewer bytes."""
     rungs = [chosen]
-    if chosen.path is not None:
+    if chosen.package_path is not None:
         return (chosen,)
     below = [each for each in renditions if (each.role, each.media_type) == (chosen.role, chosen.media_type)]
     for each in sorted(below, key=lambda each: (-measure(each), each.size_bytes, each.digest)):

@@ -128,7 +128,7 @@ def _package(
     if any(bundle.find(each.digest) is None for each in renditions):
         return {}
     place = f"{EMBEDDED}/{_stem(asset)}"
-    write_files(bundle, {each.path or "": each.digest for each in renditions}, folder / place, tell)
+    write_files(bundle, {each.package_path or "": each.digest for each in renditions}, folder / place, tell)
     size = sum(each.size_bytes for each in renditions)
     return {"package": page.AssetFile(place, size, folder / place, renditions[0])}
 

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from content.canonical import digest
+from content.exports import Stored
 from serve_app.device.download import Silent
 from serve_app.device.reading import open_offline, verify
 from serve_app.device.safe_names import MAX_NAME_BYTES, safe_names
 from serve_app.device.sync import sync
 from serve_app.device.unpack import Opened, unpack
+from tests.content.exports.examples import read as blob
+from tests.content.packages import test_embedded as embedding
 from tests.content.scorm.imported import FILES, course, manifest
 from tests.serve_app.device_world import NOW, Shop, bundle, phone
 from tests.vectors import world as w
@@ -71,6 +74,39 @@ def test_the_page_tells_the_tree_and_opens_nothing(opened: Opened):
     assert page.index("Folder") < page.index("<ul><li>Two")
     assert "default-src 'none'" in page
     assert not any(each in page for each in ("<a ", "<script", "<iframe", "src="))
+
+
+@pytest.fixture(scope="module", params=["whole", "without a file of the package"])
+def with_embed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[bool, Opened]:
+    made = embedding.build(tenant=w.TENANT, package_id=w.PACKAGE)
+    theirs = {digest(data): data for data in embedding.ODD.values()}
+    ours = {
+        file.digest: b"".join(blob(Stored(file.digest, file.size_bytes)))
+        for file in made.files_for("phone")
+        if file.digest not in theirs
+    }
+    left = {**theirs} if request.param == "whole" else dict(list(theirs.items())[1:])
+    files = {made.digest: made.to_bytes(), **ours, **left}
+    device, shop = phone(tmp_path_factory.mktemp("device") / "phone"), Shop([bundle(made.version, made_of=files)])
+    with shop.api() as api, shop.edge() as edge:
+        sync(device, api, edge, clock=lambda: NOW, watch=Silent())
+    with open_offline(device, device.shelf.find(None), NOW) as bundle_:
+        return request.param == "whole", unpack(bundle_, tmp_path_factory.mktemp("out") / "course")
+
+
+def test_a_course_that_embeds_a_package_has_its_files_or_says_that_it_has_not(with_embed: tuple[bool, Opened]):
+    whole, opened = with_embed
+    folder = opened.folder / "embedded" / embedding.PACKAGE
+    page = opened.page.read_text(encoding="utf-8")
+    if not whole:
+        assert not folder.exists()
+        assert f"{embedding.PACKAGE}: not in this bundle." in page
+        assert opened.left_out == ("three",)
+        return
+    for path, data in FILES.items():
+        assert (folder / path).read_bytes() == data
+    assert f"in embedded/{embedding.PACKAGE}" in page
+    assert opened.left_out == ()
 
 
 @given(st.lists(st.text(min_size=1, max_size=300), unique=True, max_size=8))

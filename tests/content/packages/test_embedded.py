@@ -31,13 +31,20 @@ def embedded(**changes: Any) -> Embedded:
     return Embedded(imported(files=ODD, **{"package_id": PACKAGE, **changes}))
 
 
-def build(*, version: int = 3, packages: dict[str, Embedded] | None = None, **head: Any) -> Manifest:
+def build(
+    *,
+    version: int = 3,
+    packages: dict[str, Embedded] | None = None,
+    tenant: str = "acme",
+    package_id: str = "pkg_" + "0" * 25 + "1",
+    **head: Any,
+) -> Manifest:
     block = {"type": "embed", "id": "e1", "package": PACKAGE, "title": both("Birds")}
     units = [*draft()["units"], {"id": "three", "title": both("Third"), "blocks": [text("t9"), block]}]
     parsed = parse_draft(draft(**{"units": units, **head}))
     return build_manifest(
-        tenant="acme",
-        package_id="pkg_" + "0" * 25 + "1",
+        tenant=tenant,
+        package_id=package_id,
         version=version,
         draft=parsed,
         source=Source("course-1", "draft-1", 3, digest(b"draft"), "2026-11-23T10:00:00Z"),
