@@ -27,7 +27,7 @@ from content.scorm.archive.canonical_layout import (
 )
 from content.scorm.archive.names import clean_path
 from content.scorm.archive.tree import check_twice
-from content.scorm.findings import Findings
+from content.scorm.findings import Findings, printable
 from content.scorm.limits import ImportLimits
 
 PIECE_BYTES = 1 << 20
@@ -73,7 +73,7 @@ def stream_canonical(file: BinaryIO, entry: CanonicalFile) -> Iterator[bytes]:
 
 
 def refused(what: str) -> ContentError:
-    message = f"The unpacked package is not as the importer writes it: {what}."
+    message = f"The unpacked package is not as the importer writes it: {printable(what)}."
     return ContentError(
         "canonical-zip", message, "The import has to be done again; if it stays so, it is a fault of the service."
     )

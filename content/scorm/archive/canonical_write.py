@@ -18,7 +18,7 @@ def write_canonical(
     archive: Archive, out: BinaryIO, *, on_share: Callable[[float], None] | None = None
 ) -> tuple[CanonicalFile, ...]:
     """The files, in the order in which they were written. `out` need not be seekable. `on_share`: told the share of bytes that
-    is done, 0 to 1, at most about a hundred times. Raises PackageRefused with all files that are damaged (`zip-data`,
+    is done, at most about a hundred times, 1 at the end. Raises PackageRefused with all files that are damaged (`zip-data`,
     `zip-size-lie`, `zip-checksum`); what was written until then is of no use."""
     found = Findings()
     progress = _Progress(archive.unpacked_bytes, on_share)
@@ -45,6 +45,7 @@ def write_canonical(
     found.require()
     central = b"".join(headers)
     out.write(central + end_records(len(files), len(central), at))
+    progress.end()
     return tuple(files)
 
 
@@ -59,5 +60,9 @@ class _Progress:
     def add(self, size: int) -> None:
         self._done += size
         if self._on_share and self._done >= self._due:
-            self._on_share(min(1.0, self._done / self._total))
+            self._on_share(self._done / (self._total + 1))  # not 1 yet: the directory is still to come
             self._due = self._done + self._step
+
+    def end(self) -> None:
+        if self._on_share:
+            self._on_share(1.0)

@@ -66,6 +66,8 @@ _DECLARED = frozenset(
 def guess(names: Sequence[bytes], witness: bytes) -> str:
     """The codec of `names`, none of which is ASCII. `witness`: the manifest's bytes, or empty."""
     some = [name for name in names if len(name) <= _LONGEST][:_MOST_NAMES]
+    if not some:
+        return DEFAULT
     hrefs = _hrefs(witness)
     best, best_score = DEFAULT, (0, -1.0)
     for codec in CODECS:

@@ -91,6 +91,8 @@ def fields_of(extra: bytes) -> Iterator[tuple[int, bytes]]:
 
 def field_of(extra: bytes, number: int) -> bytes | None:
     """The one field of this kind. Raises ValueError for two, which readers would take differently."""
+    if number.to_bytes(2, "little") not in extra:
+        return None
     all_of_them: list[bytes] = []
     try:
         all_of_them.extend(data for each, data in fields_of(extra) if each == number)

@@ -71,8 +71,10 @@ def _end_record(file: BinaryIO, file_bytes: int, found: Findings) -> int:
             if solid <= stop <= len(tail):
                 fitting.append((at, len(tail) - stop))
         at = tail.find(b"PK\5\6", at + 1)
-    if len(fitting) > 1:
-        message = f"The zip has {len(fitting)} ends, so that other programs may see another content in it. {AGAIN}"
+    if len(fitting) > 1 or (
+        fitting and fitting[0][0] != last
+    ):  # some readers take the last, whatever its comment's size
+        message = f"The zip has more than one end, so that other programs may see another content in it. {AGAIN}"
         raise refused("zip-ends", "", message)
     if not fitting:
         raise _no_end(file, tail, last)

@@ -55,8 +55,10 @@ def check_places(file: BinaryIO, headers: Sequence[Central], end: End, found: Fi
 
 def _data_start(file: BinaryIO, header: Central, limit: int, found: Findings) -> int:
     """Compares the local header; where the data begin, or 0."""
-    file.seek(header.offset)
-    head = file.read(HEADER.size + len(header.name) + _AHEAD) if 0 <= header.offset < limit else b""
+    head = b""
+    if header.offset < limit:
+        file.seek(header.offset)
+        head = file.read(HEADER.size + len(header.name) + _AHEAD)
     if len(head) < HEADER.size or head[:4] != b"PK\3\4":
         message = f"The zip's table of contents names a file at a place where there is none. {AGAIN}"
         found.error("zip-directory", header.shown, message)

@@ -31,7 +31,7 @@ class Lookup:
                     self._by_name[b"/".join(name.split(b"/")[depth:])] = path
 
     def find(self, href: str) -> Found | None:
-        if len(href) > MAX_HREF:
+        if len(href) > MAX_HREF or _encoded(href, "utf-8") is None:
             return None
         texts = [href]
         for how, change in self._steps():

@@ -159,6 +159,7 @@ def main() -> None:
             f"-max_total_time={int(options.seconds)}",
             "-timeout=10",
             f"-max_len={MOST_BYTES}",
+            f"-artifact_prefix={tempfile.gettempdir()}/",
         ]
         atheris.Setup(arguments, check)
         atheris.Fuzz()

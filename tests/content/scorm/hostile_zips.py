@@ -295,6 +295,7 @@ PLACES: Mapping[str, Case] = {
     "end within the comment": _case(
         lambda: raw_zip(raw_package(), end=End(comment=b"x" + End().record(1, 60, 0))), "zip-ends"
     ),
+    "end within the comment that does not reach its end": _case(_with(end=End(comment=b"PK\5\6" + b"\1" * 40)), "zip-ends"),
     "zip within the comment": _case(lambda: raw_zip(raw_package(), end=End(comment=zip_of({"a": b"b"}))), "zip-ends"),
     "on the second disk": _case(_with(end=End(disk=1)), "zip-disks"),
     "directory on the second disk": _case(_with(end=End(directory_disk=1)), "zip-disks"),
@@ -309,6 +310,9 @@ PLACES: Mapping[str, Case] = {
     "directory lies beyond": _case(_with(end=End(offset=900_000)), "zip-directory"),
     "directory is damaged": _case(_split_directory, "zip-directory"),
     "entry lies beyond": _case(Raw(b"a", b"x", at=900_000), "zip-directory", "zip-gap"),
+    "entry lies further than files can be": _case(
+        Raw(b"a", b"x", at=MAX32, central_extra=zip64_extra(2**64 - 1)), "zip-directory", "zip-gap"
+    ),
     "entry lies where none is": _case(Raw(b"a", b"x", at=5), "zip-directory", "zip-overlap", "zip-gap"),
     "ZIP64 field is missing": _case(Raw(b"a", b"x", size=MAX32), "zip-zip64"),
     "ZIP64 field is too short": _case(Raw(b"a", b"x", size=MAX32, central_extra=extra(1, b"1234")), "zip-zip64"),
