@@ -7,7 +7,6 @@ does not is no error of ours but one more package that is refused. `package-unre
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from content.scorm.archive import read_canonical
 from content.scorm.findings import Finding, printable
 from content.scorm.limits import MIB, ImportLimits
 from content.scorm.model import Course, parse_course
+from content.scorm.outside import outside
 from content.scorm.report import MAX_COURSE_BYTES, MAX_REPORT_BYTES, Report, describe, parse_report, refused
 
 INSIDE = "tasks.packages_inside"
@@ -41,8 +41,6 @@ PACKAGES = Kind(
 )
 _TRIES = 2
 _HEADERS_BYTES = 512  # of one file in the canonical zip, its name aside
-_ADDRESS = re.compile(r"https?://", re.I)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.I)
 
 
 @dataclass(frozen=True)
@@ -195,15 +193,8 @@ def agree(report: Report, course: Course) -> None:
     if told != document:
         name = next(name for name in told if told[name] != document[name])
         raise ContentError("report-unreadable", f"the report and the course do not agree about {name}.")
-    remote = any(each.remote for each in course.resources)
-    names = [launch.href for launch in course.launches]
-    for resource in course.resources:
-        names += (*resource.files, resource.href)
-    for name in names:
-        path = name.partition("?")[0].partition("#")[0]
-        address = remote and _ADDRESS.match(name)
-        if not address and (path.startswith("/") or "\\" in path or ".." in path.split("/") or _SCHEME.match(path)):
-            raise ContentError("course-unreadable", f"the course names what is outside of it: {printable(name[:100])}.")
+    for name in outside(course):
+        raise ContentError("course-unreadable", f"the course names what is outside of it: {printable(name[:100])}.")
 
 
 def _bytes(path: Path, most: int) -> bytes:

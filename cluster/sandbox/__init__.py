@@ -21,7 +21,6 @@ from cluster.sandbox.limits import Limits, Result, Stopped
 from cluster.sandbox.pool import close_pool, pool
 from cluster.sandbox.results import accept
 from cluster.settings import Settings
-from cluster.telemetry.metrics import SANDBOXES
 
 # From the working directory, which is the folder of results: the same words hold with every backend.
 IN, OUT = "../in", "."
@@ -101,6 +100,9 @@ def _held(
     on_line: Callable[[bytes], None] | None,
     complete: Callable[[Result], Result],
 ) -> Result:
+    # Imported late: the command line starts sandboxes before anything else, and what counts them takes long to import.
+    from cluster.telemetry.metrics import SANDBOXES
+
     waiting = pool(settings.workspace, settings.sandbox_ahead)
     started = waiting.take(job.kind, backend(settings, job.kind))
     with ExitStack() as after:

@@ -17,6 +17,7 @@ from content.scorm.findings import Findings, PackageRefused
 from content.scorm.limits import ImportLimits
 from content.scorm.model import Course
 from content.scorm.offline import Offline, as_text
+from content.scorm.outside import outside
 from content.scorm.report import Report, Sizes, Tool, describe
 from content.scorm.tools import READ_BYTES, recognise
 
@@ -72,7 +73,11 @@ def _opened(file: BinaryIO, limits: ImportLimits, found: Findings) -> tuple[Arch
     archive: Archive | None = None
     try:
         archive = open_archive(file, limits, found)
-        return archive, read_course(archive, limits, found)
+        course = read_course(archive, limits, found)
+        for name in outside(course):
+            message = f"“{name[:200]}” leads out of the package and is not opened. Name a file of the package."
+            found.error("href-unsafe", course.manifest, message)
+        return archive, course
     except PackageRefused as refusal:
         _keep(refusal, found)
         return archive, None

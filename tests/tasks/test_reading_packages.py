@@ -20,7 +20,10 @@ from content.scorm.archive import read_canonical, stream_canonical
 from content.scorm.limits import ImportLimits
 from tasks import reading_packages
 from tasks.reading_packages import Reading, limits_of, read_package
+from tests.content.scorm.course.reading import LIMITS
+from tests.content.scorm.hostile_manifests import CASES as MANIFESTS
 from tests.content.scorm.hostile_zips import HOSTILE
+from tests.content.scorm.odd_zips import ODD
 from tests.content.scorm.packages import package_files, shared_packages, zip_of
 
 SOUND = zip_of(package_files())
@@ -126,6 +129,25 @@ def test_every_hostile_zip_is_refused_for_its_reasons(name: str, reader: World) 
     reader.more = {}
     assert {each.code for each in reading.report.errors} == case.codes, reading.report.errors
     assert (reading.course, reading.canonical, reading.broke) == (None, None, False)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_every_odd_zip_is_read_and_believed(name: str, reader: World) -> None:
+    reading = reader.read(ODD[name].build())
+    assert reading.report.accepted and reading.canonical is not None, reading.report.errors
+    with reading.canonical.open("rb") as file:
+        assert {each.path for each in read_canonical(file, ImportLimits())} == set(ODD[name].paths)
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_every_odd_and_hostile_manifest_gets_its_answer(name: str, reader: World) -> None:
+    case = MANIFESTS[name]
+    reader.more = {f"import_{each.name}": getattr(LIMITS, each.name) for each in fields(ImportLimits)}
+    reading = reader.read(zip_of(case.files))
+    reader.more = {}
+    assert not reading.broke, reading.report.errors
+    assert reading.report.accepted == case.accepted
+    assert {each.code for each in (*reading.report.errors, *reading.report.warnings)} >= case.codes
 
 
 @only_bubblewrap
@@ -269,6 +291,8 @@ LIES = {
     "a course that leaves its folder": 'course["resources"][0]["files"] = ["../../../etc/passwd"]; write(report, course)',
     "a course that opens a script": 'course["resources"][0]["href"] = "javascript:alert(1)"; write(report, course)',
     "a course that begins elsewhere": 'course["resources"][0]["href"] = "//evil.example/"; write(report, course)',
+    "a course that opens a script, in disguise": 'course["resources"][0]["href"] = "java\\tscript:alert(1)"; write(report, course)',
+    "a course that leaves its folder, encoded": 'course["resources"][0]["files"] = ["a/%2e%2e/%2e%2e/x"]; write(report, course)',
     "a zip that is none": 'write(report, course, b"PK" * 100)',
     "a zip as anybody writes it": "write(report, course, open('../in/package.zip', 'rb').read()[-1:] + package)",
     "a zip with more behind it": 'write(report, course, package + b"more")',
