@@ -8,7 +8,7 @@ DONE, FAILED, USAGE, NO_STACK, WARNED, AGAIN, STOPPED = 0, 1, 2, 3, 4, 5, 130
 MEANINGS = {
     DONE: "done",
     FAILED: "refused or failed; standard error says what and what to do",
-    USAGE: "the command line was not understood",
+    USAGE: "the command line was not understood; inspect: a file could not be read, or no sandbox works",
     NO_STACK: "there is no local stack here",
     WARNED: "doctor: warnings only",
     AGAIN: "not now: unreachable, no room, or still running when --timeout was over",

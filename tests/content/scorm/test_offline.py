@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from content.scorm import offline
+from content.scorm.addresses import Kind
 from content.scorm.findings import Finding
 from content.scorm.inspect import inspect_package
 from content.scorm.limits import ImportLimits
@@ -164,3 +169,13 @@ def test_looking_is_linear_in_hostile_text(text: str):
         looked.name(f"a.{ending}", len(data))
         looked.text(f"a.{ending}", data)
         looked.findings()
+
+
+def test_every_finding_is_documented():
+    source = Path(offline.__file__).read_text()
+    told = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source)) | {
+        f"remote-{kind}" for kind in get_args(Kind) if kind != "link"
+    }
+    told |= {"flash", "java", "silverlight", "popup"}
+    page = (Path(__file__).parents[3] / "docs" / "import-report.md").read_text()
+    assert told <= set(re.findall(r"`([a-z-]+)`", page)), told - set(re.findall(r"`([a-z-]+)`", page))
