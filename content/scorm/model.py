@@ -32,7 +32,7 @@ class Element:
 @dataclass(frozen=True)
 class Resource:
     """`href`: what to open, as `path?query#fragment` with every xml:base composed in; empty where nothing is to be opened.
-    `files`: paths. A `remote` href is an address on the network, which no device without one can open."""
+    `files`: paths. A `remote` href is an address on the network, which no device without one can open. `attributes`: what else stood at the element (Clark names), as persistState."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     identifier: str
@@ -42,13 +42,14 @@ class Resource:
     remote: bool = False
     files: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
     extras: tuple[Element, ...] = ()
 
 
 @dataclass(frozen=True)
 class Item:
     """One activity. `resource` is an identifier of a resource that exists. Texts of 1.2's and 2004's elements as they stood;
-    empty where absent. `activity`: the IRI of an AU (cmi5) or activity (tincan). `extras`: sequencing, presentation,
+    empty where absent. `activity`: the IRI of an AU (cmi5) or activity (tincan). `attributes`: what else stood at the element. `extras`: sequencing, presentation,
     metadata, completion threshold and whatever else stood there."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -63,6 +64,7 @@ class Item:
     data_from_lms: str = ""
     mastery_score: str = ""
     activity: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
     extras: tuple[Element, ...] = ()
     children: tuple[Item, ...] = ()
 

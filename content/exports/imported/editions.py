@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Final
 
 from content.errors import Problem
-from content.exports.imported.trees import first, split_name, walk, with_extras, with_items
+from content.exports.imported.trees import first, split_name, walk, with_attributes, with_extras, with_items
 from content.scorm.course.namespaces import ADLCP_2004, ADLNAV, ADLSEQ, AICC, IMSSS
 from content.scorm.model import Course, Edition, Element, Item, Organization
 
@@ -112,11 +112,8 @@ def _to_12(course: Course, lost: list[Problem]) -> Course:
     def of_item(item: Item) -> Item:
         return replace(item, mastery_score=item.mastery_score or _score(item.extras))
 
-    organizations = tuple(
-        replace(with_items(each, of_item), attributes=tuple(a for a in each.attributes if not _new(a[0])))
-        for each in course.organizations
-    )
-    changed = replace(course, organizations=organizations)
+    changed = replace(course, organizations=tuple(with_items(each, of_item) for each in course.organizations))
+    changed = with_attributes(changed, lambda attributes: tuple(each for each in attributes if not _new(each[0])))
     return with_extras(changed, _without(lambda each: _new(each.name)))
 
 

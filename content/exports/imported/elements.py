@@ -45,7 +45,12 @@ def extras_of(course: Course) -> Iterator[Element]:
 def prefixes_for(course: Course, own: dict[str | None, str]) -> dict[str | None, str]:
     """Prefix → namespace for all that the course uses; `own` are those of the document itself, which come first."""
     used = {split_name(name)[0] for element in extras_of(course) for name in _names(element)}
-    used |= {split_name(name)[0] for each in course.organizations for name, _ in each.attributes}
+    items = [item for each in course.organizations for item in each.walk()]
+    used |= {
+        split_name(name)[0]
+        for each in (*course.organizations, *items, *course.resources)
+        for name, _ in each.attributes
+    }
     found = dict(own)
     for number, space in enumerate(sorted(used - set(own.values()) - {"", XML}), start=1):
         undeclared = _UNDECLARED.fullmatch(space)

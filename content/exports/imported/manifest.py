@@ -13,7 +13,7 @@ from typing import Any, Final
 from content.exports import scorm12, scorm2004
 from content.exports.imported.addresses import address, written_href
 from content.exports.imported.elements import add_all, prefixes_for, writable
-from content.exports.imported.trees import split_name, walk
+from content.exports.imported.trees import Attributes, split_name, walk
 from content.exports.scorm import Edition
 from content.exports.xml import XML_LANG, XSI, add, etree, schema_locations, to_bytes
 from content.scorm.course.namespaces import ADLCP_12, is_packaging
@@ -72,8 +72,7 @@ class _Writer:
     def _organization(self, parent: Any, each: Organization) -> None:
         structure = {} if each.structure == _HIERARCHICAL else {"structure": each.structure}
         node = add(parent, "organization", identifier=each.identifier, **structure)
-        for name, value in each.attributes:
-            node.set(name, value)
+        _set(node, each.attributes)
         if each.title:
             add(node, "title", each.title)
         for item in each.items:
@@ -85,6 +84,7 @@ class _Writer:
         attributes = {name: value for name, value in given.items() if value}
         hidden = {} if item.visible else {"isvisible": "false"}
         node = add(parent, "item", identifier=item.identifier, **attributes, **hidden)
+        _set(node, item.attributes)
         add(node, "title", item.title)
         for child in item.children:
             self._item(node, child)
@@ -114,6 +114,7 @@ class _Writer:
             attributes["href"] = written_href(each.href, each.remote, self._paths)
         node = add(parent, "resource", **attributes)
         node.set(f"{{{self._edition.adlcp}}}{self._edition.scorm_type}", each.scorm_type)
+        _set(node, each.attributes)
         metadata, others = _metadata_first(each.extras)
         self._extras(node, metadata)
         described = {dict(extra.attributes).get("href"): extra for extra in others if _is_packaging(extra, "file")}
@@ -127,6 +128,13 @@ class _Writer:
 
     def _extras(self, parent: Any, extras: tuple[Element, ...]) -> None:
         add_all(parent, extras, self._paths)
+
+
+def _set(node: Any, attributes: Attributes) -> None:
+    """What else stood there; what is said already stays as it is said."""
+    for name, value in attributes:
+        if node.get(name) is None:
+            node.set(name, value)
 
 
 def _metadata_first(extras: tuple[Element, ...]) -> tuple[tuple[Element, ...], tuple[Element, ...]]:

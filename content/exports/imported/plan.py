@@ -21,7 +21,7 @@ from content.exports.imported.formats import EDITIONS, has_scos, require_possibl
 from content.exports.imported.manifest import SCHEMAS, write_manifest
 from content.exports.imported.repair import is_list, launch_path, repaired
 from content.exports.imported.site import CONTENT, site_files
-from content.exports.imported.trees import with_extras
+from content.exports.imported.trees import with_attributes, with_extras
 from content.exports.options import Options
 from content.exports.pages import INDEX
 from content.exports.player_files import LICENSES, LICENSES_FILE, SCHEMA_LICENSE, SCHEMA_LICENSE_FILE, PlayerFiles
@@ -136,9 +136,8 @@ def _name_of_passport(manifest: Manifest, course: Course) -> str:
 
 def _bare(course: Course, paths: Collection[str]) -> Course:
     """Without what was kept of the original as it stood: elements, and addresses of what is not there."""
-    organizations = tuple(replace(each, attributes=()) for each in course.organizations)
     resources = tuple(each if launch_path(each) in paths else replace(each, href="") for each in course.resources)
-    return with_extras(replace(course, organizations=organizations, resources=resources), lambda _: ())
+    return with_extras(with_attributes(replace(course, resources=resources), lambda _: ()), lambda _: ())
 
 
 def _needed(manifest: Manifest) -> Sequence[str]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from content.exports.imported.trees import renamed, split_name, with_extras, writable, writable_all
+from content.exports.imported.trees import renamed, split_name, with_attributes, with_extras, writable, writable_all
 from content.scorm.course.hrefs import split
 from content.scorm.course.namespaces import IMSCP_12, IMSCP_2004, is_packaging
 from content.scorm.model import Course, Element, Resource
@@ -37,13 +37,12 @@ def repaired(course: Course, manifest: str, paths: Iterable[str], replaced: Mapp
     def packaging(extras: tuple[Element, ...]) -> tuple[Element, ...]:
         return tuple(sorted((renamed(each, in_edition) for each in extras), key=lambda each: not _is(each, "metadata")))
 
-    changed = with_extras(course, packaging)
-    organizations = tuple(replace(each, attributes=writable_all(each.attributes)) for each in changed.organizations)
+    changed = with_attributes(with_extras(course, packaging), writable_all)
     resources = tuple(_with_files(each, there, replaced) for each in changed.resources if not is_list(each))
     named = {path for each in resources for path in each.files}
     rest = tuple(sorted(there - named))
     listed = (Resource(LISTED, files=rest),) if rest else ()
-    return replace(changed, manifest=manifest, organizations=organizations, resources=(*resources, *listed))
+    return replace(changed, manifest=manifest, resources=(*resources, *listed))
 
 
 def is_list(resource: Resource) -> bool:

@@ -18,6 +18,7 @@ from content.scorm.course.identifiers import valid_id
 from content.scorm.model import Course, Element, Item, Organization, Resource
 
 _IN_URIS: Final = ":/?#[]@!$&'()*+,;=%-._~"
+Attributes = tuple[tuple[str, str], ...]
 _RESERVED: Final = "http://www.w3.org/2000/xmlns/"
 
 
@@ -52,7 +53,7 @@ def _is_space(space: str) -> bool:
     return True
 
 
-def writable_all(attributes: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+def writable_all(attributes: Attributes) -> Attributes:
     return tuple(sorted({writable(name): value for name, value in attributes}.items()))
 
 
@@ -97,6 +98,25 @@ def with_extras(course: Course, change: Change) -> Course:
         course,
         metadata=change(course.metadata),
         extras=change(course.extras),
+        organizations=tuple(map(of_organization, course.organizations)),
+        resources=tuple(map(of_resource, course.resources)),
+    )
+
+
+def with_attributes(course: Course, change: Callable[[Attributes], Attributes]) -> Course:
+    """What else stood at organizations, items and resources, changed where it stands."""
+
+    def of_item(item: Item) -> Item:
+        return replace(item, attributes=change(item.attributes)) if item.attributes else item
+
+    def of_organization(each: Organization) -> Organization:
+        return replace(with_items(each, of_item), attributes=change(each.attributes))
+
+    def of_resource(each: Resource) -> Resource:
+        return replace(each, attributes=change(each.attributes)) if each.attributes else each
+
+    return replace(
+        course,
         organizations=tuple(map(of_organization, course.organizations)),
         resources=tuple(map(of_resource, course.resources)),
     )

@@ -15,7 +15,7 @@ from content.scorm.course.keeping import Keeper
 from content.scorm.course.metadata import with_locations
 from content.scorm.course.namespaces import is_packaging
 from content.scorm.course.nodes import Document, Node
-from content.scorm.course.resources import Resources, tell_dropped
+from content.scorm.course.resources import Resources, others
 from content.scorm.course.words import plain
 from content.scorm.findings import Findings
 from content.scorm.model import Element, Item, Organization
@@ -98,7 +98,6 @@ class OrganizationReader:
         name = self._names[id(node)]
         if title is None or not title:
             self._found.warn("title-missing", place, f"The item “{name}” has no title; its identifier stands for it.")
-        tell_dropped(node, _OF_ITEMS, place, self._found)
         prerequisites = texts.get("prerequisites", "")
         return Item(
             identifier=name,
@@ -111,6 +110,7 @@ class OrganizationReader:
             time_limit_action=texts.get("time_limit_action", ""),
             data_from_lms=texts.get("data_from_lms", ""),
             mastery_score=texts.get("mastery_score", ""),
+            attributes=others(node, _OF_ITEMS),
             extras=extras,
             children=items,
         )

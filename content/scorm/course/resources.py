@@ -81,7 +81,6 @@ class ResourceReader:
         place = self._document.place(node)
         launch = self._read.openings.target(name, base, (node.get("href") or "").strip(), place)
         listed, extras = self._listed(node, base, launch)
-        tell_dropped(node, _OF_RESOURCES, place, self._found)
         resource = Resource(
             identifier=name,
             type=(node.get("type") or "").strip() or "webcontent",
@@ -90,6 +89,7 @@ class ResourceReader:
             remote=launch is not None and launch.kind == "remote",
             files=listed,
             dependencies=self._dependencies(node),
+            attributes=others(node, _OF_RESOURCES),
             extras=extras,
         )
         self._read.openings.add(resource)
@@ -163,8 +163,11 @@ class ResourceReader:
         return type_ or "asset"
 
 
-def tell_dropped(node: Node, known: frozenset[str], place: str, found: Findings) -> None:
-    """Attributes that no standard has there and the model no place for (as persistState, which SCORM gave up)."""
-    for name in node.attributes:
-        if name not in known and (local := name.rpartition("}")[2]).lower() not in known:
-            found.warn("attribute-dropped", place, f"The attribute “{local}” is not known here; it was left out.")
+def others(node: Node, known: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """Attributes that the model has no field for (as persistState, which SCORM gave up), as they stand."""
+    kept = {
+        name: value
+        for name, value in node.attributes.items()
+        if name not in known and name.rpartition("}")[2].lower() not in known
+    }
+    return tuple(sorted(kept.items()))

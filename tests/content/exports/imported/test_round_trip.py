@@ -250,14 +250,16 @@ def packages(draw: st.DrawFn) -> Imported:
     paths = {caseless(name): name for name in names if _is_kept(name, names)}
     files = {path: path.encode() for path in paths.values()} or {"a.html": b"a"}
     resources = tuple(
-        Resource(f"r{n}", scorm_type="sco", href=_href(path) + draw(_TAILS), files=(path,))
+        Resource(
+            f"r{n}", scorm_type="sco", href=_href(path) + draw(_TAILS), files=(path,), attributes=draw(_attributes())
+        )
         for n, path in enumerate(sorted(files))
     )
     items = tuple(
         Item(
             f"i{n}", draw(_TEXTS) or "x", each.identifier, visible=draw(st.booleans()),
             mastery_score=draw(st.sampled_from(["", "80", "x"])), data_from_lms=draw(_TEXTS),
-            extras=draw(st.lists(_elements(), max_size=2).map(tuple)),
+            extras=draw(st.lists(_elements(), max_size=2).map(tuple)), attributes=draw(_attributes()),
         )
         for n, each in enumerate(resources)
     )  # fmt: skip
@@ -290,10 +292,12 @@ def _href(path: str) -> str:
 
 def _elements() -> st.SearchStrategy[Element]:
     names = st.sampled_from(["{urn:x}a", "{urn:y/b}b", "{http://www.imsglobal.org/xsd/imsss}sequencing"])
-    attributes = st.dictionaries(st.sampled_from(["a", "{urn:x}b"]), _TEXTS, max_size=2).map(
-        lambda each: tuple(sorted(each.items()))
-    )
-    return st.builds(lambda name, pairs, text: Element(name, pairs, text), names, attributes, _TEXTS)
+    return st.builds(lambda name, pairs, text: Element(name, pairs, text), names, _attributes(), _TEXTS)
+
+
+def _attributes() -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
+    pairs = st.dictionaries(st.sampled_from(["a", "{urn:x}b"]), _TEXTS, max_size=2)
+    return pairs.map(lambda each: tuple(sorted(each.items())))
 
 
 @settings(max_examples=150, deadline=None)

@@ -244,13 +244,14 @@ def test_twenty_thousand_items_and_the_deepest_tree() -> None:
     assert course.launches[0].item == "item_1"
 
 
-def test_attributes_that_are_not_kept_are_told() -> None:
+def test_attributes_that_nobody_knows_are_kept() -> None:
     text = manifest(
         items=ITEM.replace("<item", '<item xml:lang="en"'),
         resources=RESOURCE.replace("<resource", '<resource adlcp:persistState="true"'),
     )
-    _, found = read({"imsmanifest.xml": text, "index.html": PAGE})
-    assert [each.message.split("”")[0] for each in found.all_warnings()] == [
-        "The attribute “persistState",
-        "The attribute “lang",
+    course, found = read({"imsmanifest.xml": text, "index.html": PAGE})
+    assert not found.warnings
+    assert course.organizations[0].items[0].attributes == (("{http://www.w3.org/XML/1998/namespace}lang", "en"),)
+    assert [(name.rpartition("}")[2], value) for name, value in course.resources[0].attributes] == [
+        ("persistState", "true")
     ]
