@@ -9,12 +9,13 @@ from typing import get_args
 
 import pytest
 
-from content.scorm import offline
+from content.scorm import sightings
 from content.scorm.addresses import Kind
 from content.scorm.findings import Finding
 from content.scorm.inspect import inspect_package
 from content.scorm.limits import ImportLimits
-from content.scorm.offline import LARGE_FILE_BYTES, LARGE_PACKAGE_BYTES, TEXT_BYTES, Offline
+from content.scorm.offline import TEXT_BYTES, Offline
+from content.scorm.sightings import LARGE_FILE_BYTES, LARGE_PACKAGE_BYTES
 from tests.content.scorm.packages import manifest_12, package_files, shared_package, zip_of
 
 CDN = "https://cdn.example.com"
@@ -172,7 +173,7 @@ def test_looking_is_linear_in_hostile_text(text: str):
 
 
 def test_every_finding_is_documented():
-    source = Path(offline.__file__).read_text()
+    source = Path(sightings.__file__).read_text()
     told = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source)) | {
         f"remote-{kind}" for kind in get_args(Kind) if kind != "link"
     }
