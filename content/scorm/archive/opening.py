@@ -13,12 +13,13 @@ from typing import BinaryIO
 
 from content.scorm.archive.archive import Archive
 from content.scorm.archive.checks import check_claims, check_file_size, is_folder
+from content.scorm.archive.decoding import decode_names
 from content.scorm.archive.directory import Central, read_directory
 from content.scorm.archive.end import find_end
 from content.scorm.archive.entry import Entry
 from content.scorm.archive.inflate import pieces
 from content.scorm.archive.local import check_places
-from content.scorm.archive.names import clean_path, decode_names
+from content.scorm.archive.names import clean_path
 from content.scorm.archive.tree import check_twice, is_junk, rooted, without_mark
 from content.scorm.findings import Findings, PackageRefused
 from content.scorm.limits import ImportLimits
@@ -69,7 +70,11 @@ def _entries(
         bare = without_mark(name)
         folder = is_folder(header, name, found)
         path = clean_path(bare, limits, found)
-        if not path:
+        if path is None:
+            continue
+        if not path:  # the root itself, as a folder
+            if not folder and header.size:
+                found.error("zip-name-empty", name, "A file in the zip has no name but dots. Make the zip anew.")
             continue
         if bare != name or is_junk(path):
             junk.append(path)

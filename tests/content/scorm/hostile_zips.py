@@ -215,6 +215,8 @@ NAMES: Mapping[str, Case] = {
     "CONIN$": _named("CONIN$", "zip-name-reserved"),
     "trailing dot": _named("x.html.", "zip-name-reserved"),
     "folder with trailing dot": _named("a./x.html", "zip-name-reserved"),
+    "three dots alone": _named("...", "zip-name-reserved"),
+    "one dot with data": _named(".", "zip-name-empty"),
     "three dots": _named("a/.../x", "zip-name-reserved"),
     "trailing space": _named("x.html ", "zip-name-reserved"),
     "stream": _named("x.html:hidden", "zip-name-reserved"),

@@ -69,7 +69,8 @@ def test_a_canonical_zip_opens_like_any_other_and_stays_the_same(files: dict[str
 def test_a_clean_path_is_clean(name: str):
     found = Findings()
     path = clean_path(name, LIMITS, found)
-    assert bool(path) or bool(found.errors) or not name.strip("./\\")
+    assert (path is None) == bool(found.errors)
+    assert path or path is None or not name.strip("./\\")
     if path:
         again = Findings()
         assert clean_path(path, LIMITS, again) == path
