@@ -25,6 +25,7 @@ from content.scorm.findings import PackageRefused
 from content.scorm.model import Course, Element, Item, Launch, Organization, Resource
 from tests.content.exports.examples import CONTROL_DOCUMENTS
 from tests.content.exports.imported.travel import NATIVE, PLAYER, Imported, imported
+from tests.content.scorm.hostile_manifests import CASES
 from tests.content.scorm.odd_zips import ODD
 from tests.content.scorm.packages import shared_packages, zip_of
 
@@ -39,6 +40,7 @@ REPORTED = {
     "metadata-missing",
     "metadata-unreadable",
     "manifest-more",
+    "href-outside",
 }
 """Of faults that no export can mend: what is missing is missing, what is elsewhere is elsewhere."""
 
@@ -119,6 +121,18 @@ def test_odd_zips(name: str):
         imported(data)
     except PackageRefused:
         pytest.skip("a zip of the table without a course in it")
+    travel(data)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hostile_manifests(name: str):
+    data = zip_of(dict(CASES[name].files))
+    try:
+        edition = imported(data).course.edition
+    except PackageRefused:
+        pytest.skip("refused")
+    if edition not in NATIVE:
+        pytest.skip(f"{edition} goes out as a site, or as SCORM where its scripts allow")
     travel(data)
 
 
