@@ -39,6 +39,7 @@ ELSEWHERE = {
     "content.packages.report": "as above",
     "content.packages.blocks": "builds only",
     "content.packages.build": "builds only",
+    "content.packages.embedded": "builds only",
     "content.packages.media_report": "builds only",
     "content.media.captions": "builds only",
     "content.media.plan": "builds only",
