@@ -255,10 +255,10 @@ class Settings(BaseSettings):
     import_name_bytes: int = Field(512, gt=0, description="of the path of one file in it")
     import_name_depth: int = Field(32, gt=0, description="folders in such a path")
     import_manifest_bytes: int = Field(
-        16 * MIB, gt=0, description="of its manifest, and of each document that belongs to it"
+        8 * MIB, gt=0, description="of its manifest, and of each document that belongs to it"
     )
     import_xml_depth: int = Field(100, gt=0, le=100, description="elements within each other in such a document")
-    import_xml_elements: int = Field(400_000, gt=0, description="elements of such a document")
+    import_xml_elements: int = Field(200_000, gt=0, description="elements of such a document")
     import_findings: int = Field(50, gt=0, description="findings of one kind that are told one by one")
 
     # Sizes beyond which a quality report says something (docs/quality.md)

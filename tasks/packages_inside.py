@@ -6,6 +6,7 @@ answer may be. Whoever started the sandbox believes none of them (`tasks.reading
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ def read(
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Read the package at `path`; `canonical` asks for the course, too. A bad package is a report, no exception."""
+    gc.disable()  # one package, and then the end: looking for garbage is half the time of a large manifest
     told = _throttled(progress) if progress is not None else None
     most = ImportLimits(**limits)
     with Path(path).open("rb") as file:

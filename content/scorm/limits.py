@@ -19,7 +19,7 @@ class ImportLimits:
     entries: int = 50_000
     name_bytes: int = 512
     name_depth: int = 32
-    manifest_bytes: int = 16 * MIB
+    manifest_bytes: int = 8 * MIB
     xml_depth: int = 100
-    xml_elements: int = 400_000
+    xml_elements: int = 200_000
     findings: int = 50
