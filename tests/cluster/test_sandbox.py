@@ -100,6 +100,32 @@ def test_no_two_jobs_share_one(world: World) -> None:
 
 
 @BWRAP
+def test_without_any_ahead_only_those_wait_that_were_asked_for(world: World) -> None:
+    pool = Pool(world.folder / "pool", 0)
+    key = (PLAIN, "bubblewrap")
+    try:
+        pool.warm(*key, 2)
+        assert len(pool._waiting[key]) == 2
+        for left in (1, 0, 0):
+            pool.put_away(pool.take(*key))
+            assert len(pool._waiting[key]) == left
+    finally:
+        pool.close()
+        pool.close()
+    until("no sandbox is left", lambda: sandboxed(world.folder / "pool") == [], 10)
+
+
+@BWRAP
+def test_a_pool_that_was_closed_gives_way_to_a_new_one(world: World) -> None:
+    assert world.call("json:dumps", obj=1).value == "1"
+    sandbox.close(world.settings)
+    until("no sandbox is left", lambda: sandboxed(world.settings.workspace) == [], 10)
+    assert world.call("json:dumps", obj=2).value == "2"
+    sandbox.close(world.settings)
+    sandbox.close(world.settings)
+
+
+@BWRAP
 def test_one_that_died_while_it_waited_is_replaced(world: World) -> None:
     pool = Pool(world.folder / "pool", 1)
     try:
