@@ -162,6 +162,7 @@ KINDS: Mapping[str, Case] = {
         "zip-link",
     ),
     "link by PKWARE's field": _case(Raw(b"l", b"x", central_extra=extra(0x0D, bytes(12) + b"/etc/passwd")), "zip-link"),
+    "two ASi fields": _case(Raw(b"l", b"x", central_extra=extra(0x756E, bytes(14)) * 2), "zip-fields"),
     "character device": _case(Raw(b"d", attributes=0o020666 << 16), "zip-device"),
     "block device": _case(Raw(b"d", attributes=0o060666 << 16), "zip-device"),
     "pipe": _case(Raw(b"d", attributes=0o010666 << 16), "zip-device"),
