@@ -19,7 +19,6 @@ import hmac
 import json
 import threading
 import time
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,6 @@ from tasks.reading_packages import PACKAGES, read_package
 ORDER_BYTES = 1 << 20
 PIECE = 1 << 20
 TRIES = 3
-STALE_S = 3600.0
 TOLD_EVERY_S = 0.25
 GIVEN = (
     "profile", "region", "workspace", "workspace_max_bytes", "sandbox", "sandbox_ahead", "log_format", "log_level",
@@ -68,7 +66,7 @@ class Importer:
         self._hosts, self._token_sha256 = frozenset(_host_of(each) for each in origins), token_sha256
         self._large = False
         telemetry.begin(name, self.settings)
-        workspace.sweep(self.settings.workspace, STALE_S)
+        workspace.reap(self.settings.workspace)
         with contextlib.suppress(ContentError):  # what there is none of is said to whoever asks
             sandbox.warm(PACKAGES, self.settings)
 
@@ -175,7 +173,7 @@ class _Work:
     def run(self) -> None:
         """To its end, which is told. Nothing is left on the node."""
         try:
-            with workspace.attempt(self._settings.workspace, f"importing-{uuid.uuid4()}", 1) as folder, self._http:
+            with workspace.held(self._settings.workspace) as folder, self._http:
                 broke = self._run(folder)
             self._tell({"type": "done", "broke": broke})
         except _Stopped:

@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         200, ge=1, description="exports of a tenant that may wait to be made, and as many previews; more are refused"
     )
 
-    # Imports of packages: uploads, and the service that reads them (docs/imports.md)
+    # Imports of packages: uploads, and the service that reads them (docs/adr/0033-imports.md)
     s3_public_endpoint: str | None = Field(
         None, description="object store as uploaders reach it; empty: at the same address as this service"
     )
@@ -239,7 +239,7 @@ class Settings(BaseSettings):
     decode_timeout_s: float = Field(300.0, description="looking at an original, or decoding one picture")
     decode_memory_bytes: int = Field(4096 * MIB, description="address space of whatever decodes, ffmpeg aside")
 
-    # Reading one package (docs/imports.md, docs/sandbox.md); names as in content.scorm.limits
+    # Reading one package (docs/import-report.md, docs/sandbox.md); names as in content.scorm.limits
     import_timeout_s: float = Field(900.0, gt=0, description="wall-clock limit of reading one package")
     import_memory_bytes: int = Field(2048 * MIB, gt=0, description="address space of what reads it")
     import_zip_bytes: int = Field(5120 * MIB, gt=0, description="largest package that is read")

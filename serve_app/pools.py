@@ -15,9 +15,10 @@ from content.errors import ContentError
 from tasks import claims
 
 UNITS = {
-    "content-builder": "builds",
+    "content-builder": "builds and imports",
     "content-bundler": "bundles",
     "content-exporter": "exports",
+    "content-scorm-importer": "imports",
     "content-outbox-relay": "events",
 }
 
@@ -53,8 +54,11 @@ async def _depths(settings: Settings) -> dict[str, int]:
     connections = await Connections.open(settings, "worker", size=1)
     try:
         async with connections.ops.connection() as ops:
+            imports = await queue.depth(ops, queue.IMPORT)
+            built = await queue.depth(ops, queue.BUILD) + await queue.depth(ops, queue.PREVIEW)
             return {
-                topology.BUILDER.name: await queue.depth(ops, queue.BUILD) + await queue.depth(ops, queue.PREVIEW),
+                topology.BUILDER.name: built + imports,
+                **({topology.IMPORTER.name: imports} if settings.importer_url else {}),
                 topology.BUNDLER.name: await claims.depth(ops),
                 topology.EXPORTER.name: await queue.depth(ops, queue.EXPORT),
                 topology.RELAY.name: await outbox.backlog(ops),

@@ -80,7 +80,8 @@ class _Named:
             return True
         if key in self.keys or not key.startswith(("exports/", "previews/")):
             return key in self.keys
-        return key.startswith(site := places.attempt_of(key) + places.SITE) and site in self.sites
+        attempt = places.attempt_of(key)
+        return any(key.startswith(site := attempt + place) and site in self.sites for place in places.SITES)
 
 
 async def _absent(connections: Connections, key: str) -> bool:
@@ -137,4 +138,4 @@ async def _wanted(connections: Connections) -> _Named:
     maybe = {places.uploaded(row["tenant"], row["import_id"]) for row in coming}
     sites = [places.attempt_of(row["key"]) for row in exports if row["published"]] + [row["folder"] for row in shown]
     uploads = {row["upload_id"] for row in coming}
-    return _Named(keys, {folder + places.SITE for folder in sites}, maybe, uploads)
+    return _Named(keys, {folder + place for folder in sites for place in places.SITES}, maybe, uploads)

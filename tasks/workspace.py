@@ -8,7 +8,9 @@ what jobs left that never came back.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,8 @@ from pathlib import Path
 
 from cluster.sandbox import slots
 from content.errors import ContentError
+
+HELD, _NEW = "held-", ".new-"
 
 
 @contextmanager
@@ -34,6 +38,44 @@ def attempt(root: Path, job: str, number: int) -> Iterator[Path]:
         slots.remove(folder)  # patiently: a worker that was told to end may still be writing
         with contextlib.suppress(OSError):  # another attempt's folder is still there
             base.rmdir()
+
+
+@contextmanager
+def held(root: Path) -> Iterator[Path]:
+    """A fresh folder for who has no job by whose next attempt it would be found: locked for as long as it is used, so that
+    whoever comes next removes what the dead have left."""
+    reap(root)
+    name = secrets.token_hex(8)
+    fresh = root / f"{_NEW}{name}"
+    fresh.mkdir(parents=True, mode=0o700)
+    # Locked before it gets its name, since whoever sees an unlocked folder removes it.
+    lock = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = fresh.rename(root / f"{HELD}{name}")
+        try:
+            yield folder
+        finally:
+            slots.remove(folder)
+    finally:
+        os.close(lock)
+
+
+def reap(root: Path) -> None:
+    """Remove the folders of `held` whose holders have died."""
+    for folder in root.glob(f"{HELD}*") if root.is_dir() else ():
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:  # it went meanwhile
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        else:
+            slots.remove(folder)
+        finally:
+            os.close(lock)
 
 
 def used_bytes(folder: Path) -> int:

@@ -8,6 +8,7 @@ A note is written as soon as a process exists, so that an interrupted `up` leave
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import threading
@@ -19,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cluster import sandbox
+from cluster import importer, sandbox
 from cluster.local import configuration, learner_page, machine, ports, ray_head
 from cluster.local.apps import Edge, Neighbours
 from cluster.local.errors import LocalStackError, part_failed
@@ -297,6 +298,21 @@ class Stack:
             return PartStatus("sandbox", "", "", f"{error.message} {error.remedy}")
         health = "unsafe: media are decoded without one" if used == "none" else "ok"
         return PartStatus("sandbox", sandbox.find(used).version if used != "none" else "", used, health)
+
+    def importer(self) -> PartStatus:
+        """Where packages of others are read, as a line of `status`: as it says itself."""
+        settings = configuration.load_settings(self.home.path)
+        if not self._alive(self._noted().get(SERVE.name)):
+            return PartStatus("importer", "", settings.importer_url, "stopped")
+        try:
+            found = asyncio.run(importer.status(settings))
+        except ContentError as error:
+            return PartStatus("importer", "", settings.importer_url, error.message)
+        health = "ok" if found["works"] else f"{found['sandbox']} {found['remedy']}".strip()
+        if found["sandbox"] == "none":
+            health = "unsafe: packages are read without a sandbox"
+        told = f"{found['sandbox']} {found['version']}".strip() if found["works"] else ""
+        return PartStatus("importer", told, settings.importer_url, health)
 
     def _status_of(self, part: Part, site: Site, note: Running | None) -> PartStatus:
         version, address = part.version(site), part.address(site)

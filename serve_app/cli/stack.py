@@ -77,15 +77,16 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
         with _told():
             from cluster.local.stack import Stack
 
-            parts, sandbox = Stack(home).status(), Stack(home).sandbox()
+            stack = Stack(home)
+            parts, others = stack.status(), [stack.sandbox(), stack.importer()]
         if as_json:
-            print_json([dataclasses.asdict(part) for part in (*parts, sandbox)])
+            print_json([dataclasses.asdict(part) for part in (*parts, *others)])
         else:
-            console.print(_table([*parts, sandbox]))
+            console.print(_table([*parts, *others]))
         if all(part.health == "stopped" for part in parts):
             errors.print("Nothing is running: `content-service up` starts it.")
             raise typer.Exit(NO_STACK)
-        if any(part.health not in ("ok", "stopped") for part in (*parts, sandbox)):
+        if any(part.health not in ("ok", "stopped") for part in (*parts, *others)):
             raise typer.Exit(FAILED)
 
     @app.command(rich_help_panel=PANEL, epilog=examples("logs content-bundler -n 20 -f"))

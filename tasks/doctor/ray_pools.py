@@ -1,4 +1,4 @@
-"""Ray: the dashboard answers and every pool has replicas that run; the API says that it is ready."""
+"""Ray: the dashboard answers and every pool has replicas that run; API and importer say that they are ready."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 import httpx
 
 from cluster.settings import Settings
+from tasks.doctor import importing
 from tasks.doctor.findings import Finding, fail, ok, warn
 
 
 async def check(settings: Settings) -> list[Finding]:
     async with httpx.AsyncClient(timeout=8, trust_env=False) as http:
-        return [*await _pools(http, settings), await _api(http, settings)]
+        return [*await _pools(http, settings), await _api(http, settings), *await importing.check(settings)]
 
 
 async def _pools(http: httpx.AsyncClient, settings: Settings) -> list[Finding]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import psutil
 import pytest
 
 from serve_app.client import Import
-from tests.support.imports import keys, package, upload
+from tests.support.imports import imported, keys, package, upload
 from tests.support.light import ADDRESS_S, Light, Worker
-from tests.support.s3_proxy import Fault
+from tests.support.s3_proxy import S3Proxy
 from tests.support.settled import assert_settled
 from tests.support.tenants import IMPORT_EVENT, Tenant
 from tests.support.waiting import until
@@ -30,6 +32,12 @@ def importer(bare: Light) -> Worker:
     return bare.importer()
 
 
+@pytest.fixture
+def proxy(bare: Light) -> S3Proxy:
+    assert bare.proxy is not None
+    return bare.proxy
+
+
 def accepted(tenant: Tenant, asked: Import, deadline_s: float = 120.0) -> int:
     """Wait for the import, and for all that follows from it; the attempt that did it."""
     job = tenant.api.wait(str(asked["job_id"]), deadline_s=deadline_s)
@@ -42,6 +50,121 @@ def accepted(tenant: Tenant, asked: Import, deadline_s: float = 120.0) -> int:
     return job["attempt"]
 
 
-def test_nothing_goes_wrong(bare: Light, tenant: Tenant, importer: Worker) -> None:
+def dead(worker: Worker) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(worker.pid).status() == psutil.STATUS_ZOMBIE
+    return True
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("import.before_order", marks=pytest.mark.slow),
+        "import.after_read",
+        "import.after_upload",
+        "import.after_commit",
+    ],
+)
+def test_the_worker_is_killed(bare: Light, tenant: Tenant, importer: Worker, point: str) -> None:
+    """Before it asks, between the importer's answer and its own work, with all files in the store, after its commit."""
+    bare.failpoints.arm(point, "kill")
+    worker = bare.worker("builder")
+    asked = upload(tenant, package())
+    bare.failpoints.reached(point)
+    until("it is dead", lambda: dead(worker), 10)
     bare.worker("builder")
-    assert accepted(tenant, upload(tenant, package())) == 1
+    assert accepted(tenant, asked) == (1 if point == "import.after_commit" else 2)
+
+
+@pytest.mark.parametrize("point", ["importer.mid_read", "importer.after_send"])
+def test_the_importer_is_killed(bare: Light, tenant: Tenant, importer: Worker, point: str) -> None:
+    """While it has the package, and with everything written but nothing said."""
+    bare.worker("builder")
+    bare.failpoints.arm(point, "kill")
+    asked = upload(tenant, package())
+    bare.failpoints.reached(point)
+    until("it is dead", lambda: dead(importer), 10)
+    bare.importer()
+    assert accepted(tenant, asked) >= 2
+
+
+def test_the_importer_is_away_for_a_while(bare: Light, tenant: Tenant) -> None:
+    bare.worker("builder")
+    asked = upload(tenant, package())
+    until("it was tried", lambda: "importer" in tenant.api.job(str(asked["job_id"]))["message"], 30)
+    assert tenant.api.job(str(asked["job_id"]))["state"] in ("queued", "running")
+    bare.importer()
+    assert accepted(tenant, asked) >= 2
+
+
+def test_the_addresses_expire_while_it_reads(bare: Light, tenant: Tenant, importer: Worker) -> None:
+    """New ones are made for the next attempt."""
+    bare.worker("builder")
+    bare.failpoints.arm("importer.mid_read", "pause")
+    asked = upload(tenant, package())
+    bare.failpoints.reached("importer.mid_read")
+    over = time.monotonic() + ADDRESS_S + 1
+    until("they expired", lambda: time.monotonic() > over, ADDRESS_S + 5)
+    bare.failpoints.release("importer.mid_read")
+    assert accepted(tenant, asked) == 2
+    assert "address-expired" in importer.log() or "answered 403" in importer.log()
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        ("cut-get", {"path": r"/imports/.*upload\.zip", "at": 100}),
+        ("spoil-get", {"path": r"/imports/.*package\.zip", "at": 100}),
+        ("busy", {"method": "PUT", "path": r"/imports/.*report\.json"}),
+        ("cut-put", {"method": "PUT", "path": r"/imports/.*package\.zip", "at": 50}),
+        ("busy", {"method": "PUT", "path": r"/assets/"}),
+    ],
+    ids=["upload-cut", "zip-spoilt", "report-busy", "zip-cut", "assets-busy"],
+)
+def test_the_store_has_a_bad_moment(
+    bare: Light, tenant: Tenant, importer: Worker, proxy: S3Proxy, kind: str, how: dict[str, Any]
+) -> None:
+    bare.worker("builder")
+    with proxy.doing(kind, times=1, **how) as fault:
+        asked = upload(tenant, package(extra="x" * 5000))
+        accepted(tenant, asked)
+    assert fault.hits, "nothing was tried"
+
+
+def test_a_package_that_breaks_its_sandbox_each_time_is_refused_in_the_end(bare: Light, tenant: Tenant) -> None:
+    """Here it is the clock that ends the sandbox: no package is read within a millisecond."""
+    bare.worker("builder")
+    importer = bare.importer(CONTENT_IMPORT_TIMEOUT_S="0.001")
+    asked = upload(tenant, package())
+    job = tenant.api.wait(str(asked["job_id"]), deadline_s=60)
+    assert job["result"] is not None and job["result"]["errors"] == ["package-unreadable"]
+    assert job["attempt"] == bare.settings.import_tries
+    assert "took longer" in tenant.api.import_report(asked["import_id"])["errors"][0]["message"]
+    assert not dead(importer)
+    importer.end()
+    bare.importer()
+    assert imported(tenant, package("Another"))["state"] == "accepted"
+    assert_settled(tenant)
+
+
+def test_a_package_that_breaks_the_importer_each_time_is_refused_in_the_end(
+    bare: Light, tenant: Tenant, importer: Worker
+) -> None:
+    """The importer dies at it `import_tries` times; then it is refused with a report, and others are imported as before."""
+    bare.worker("builder")
+    tries = bare.settings.import_tries
+    bare.failpoints.arm("importer.mid_read", "kill")
+    asked = upload(tenant, package())
+    for left in reversed(range(tries)):
+        bare.failpoints.reached("importer.mid_read")
+        until("it is dead", partial(dead, importer), 10)
+        if left:
+            bare.failpoints.arm("importer.mid_read", "kill")
+        importer = bare.importer()
+    job = tenant.api.wait(str(asked["job_id"]), deadline_s=60)
+    assert job["result"] is not None and job["result"]["errors"] == ["package-unreadable"]
+    found = tenant.api.import_(asked["import_id"])
+    assert (found["state"], found["version"]) == ("refused", None)
+    assert "broke down each time" in tenant.api.import_report(asked["import_id"])["errors"][0]["message"]
+    assert imported(tenant, package("Another"))["state"] == "accepted"
+    assert_settled(tenant)

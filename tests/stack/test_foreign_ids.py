@@ -37,7 +37,7 @@ NOT_OF_TENANTS = {"code", "name", "queue", "file"}
 ABSENT = {
     "tenant": "t-never-was", "package_id": "pkg_never", "version": "7", "older": "7", "newer": "7", "bundle_id": "bnd_never", "device_id": "never",
     "enrollment_id": "enr-never", "job_id": "job_never", "webhook_id": "wh_never", "event_id": "never", "export_id": "exp_never",
-    "preview_id": "prv_never",
+    "preview_id": "prv_never", "import_id": "imp_never",
 }  # fmt: skip
 BODIES: dict[str, dict[str, Any]] = {
     "patch /v1/packages/{package_id}": {"policy": "shared"},
@@ -46,6 +46,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "post /v1/packages/{package_id}/epochs": {"reason": "Not mine."},
     "post /v1/tenants/{tenant}/keys/rotations": {"kind": "scheduled", "reason": "Not mine."},
     "post /v1/bundles/{bundle_id}/licence/renewals": {"end": None},
+    "post /v1/imports/{import_id}/parts": {"pieces": [{"number": 1, "digest": "sha256:" + "0a" * 32}]},
     "patch /v1/webhooks/{webhook_id}": {"state": "paused"},
     "put /v1/webhooks/{webhook_id}": {"state": "paused"},
 }

@@ -38,11 +38,35 @@ FILL = """
                          job_id, created_at)
         select %(t)s, 'exp-' || n, 'pkg_1', 1 + n %% 300, (array['scorm12', 'html'])[1 + n %% 2], '{}', 1, '',
                (array['planned', 'failed'])[1 + n %% 2], '', now() - n * interval '1 s' from generate_series(1, %(n)s) n;
+    insert into imports (tenant, import_id, file_name, size_bytes, piece_bytes, course_id, upload_id, state, created_at, ended_at)
+        select %(t)s, 'imp-' || n, 'course.zip', 7, 7, 'course-' || n %% 300, '', (array['failed', 'uploading'])[1 + n %% 2],
+               now() - n * interval '1 s', case n %% 2 when 0 then now() end from generate_series(1, %(n)s) n;
     insert into audit_log (tenant, n, actor, action, previous, hash)
         select %(t)s, 100 + n, 'a', 'b', '', '' from generate_series(1, %(n)s) n;
 """
-TABLES = ("packages", "package_versions", "devices", "enrolments", "bundles", "jobs", "exports", "audit_log", "tenants")
-EMPTIED = ("bundles", "exports", "jobs", "audit_log", "enrolments", "devices", "package_versions", "packages")
+TABLES = (
+    "packages",
+    "package_versions",
+    "devices",
+    "enrolments",
+    "bundles",
+    "jobs",
+    "exports",
+    "imports",
+    "audit_log",
+    "tenants",
+)
+EMPTIED = (
+    "bundles",
+    "exports",
+    "imports",
+    "jobs",
+    "audit_log",
+    "enrolments",
+    "devices",
+    "package_versions",
+    "packages",
+)
 VALUES: dict[str, Any] = {
     "package_id": "pkg_1", "course_id": "course-7", "state": "failed", "device_id": "dev-7", "own": "dev-7",
     "learner_id": "learner-7", "enrollment_id": "enr-7", "kind": "build", "webhook_id": "x", "format": "html",

@@ -27,7 +27,6 @@ from tests.support.running import LEASE_S, Running
 from tests.support.s3_proxy import S3Proxy
 from tests.support.waiting import until
 
-
 ADDRESS_S = 15
 """How long the importer's addresses work here: so short that they expire while a test waits."""
 
@@ -84,9 +83,9 @@ class Light(Running):
         """Start a relay, builder, bundler or exporter."""
         return self._start(["-m", "tests.support.worker_process", kind], kind, {"CLOCK_AHEAD_S": str(clock_ahead_s)})
 
-    def importer(self) -> Worker:
+    def importer(self, **env: str) -> Worker:
         """Start the importer, on a port of its own, and wait until it answers."""
-        worker = self._start(["-m", "tests.support.worker_process", "importer"], "importer", {})
+        worker = self._start(["-m", "tests.support.worker_process", "importer"], "importer", env)
         until("the importer answering", self._imports, 60.0, worker.log)
         return worker
 

@@ -21,8 +21,10 @@ from content.exports.options import Options
 from content.media import Rendition
 from content.packages import AssetResult, Choices, Manifest, Source, build_manifest
 from content.quality import Report, assess
+from content.scorm.findings import Finding
+from content.scorm.report import refused
 from content.signatures import sign_documents
-from tasks import exports, jobs, planning, previews
+from tasks import exports, imports, jobs, planning, previews
 from tasks.signing import current_signer
 from tests.support.running import Running
 from tests.support.tenants import Tenant
@@ -44,6 +46,7 @@ class Populated(Tenant):
         self.job_id = jobs.job_id(self.name, "build", self.package_id, versions)
         self.export_id = derive_id("exp", self.name, self.package_id, versions)
         self.preview_id = previews.Wanted(self.draft_id, versions + 1, "none").id(self.name)
+        self.import_id = derive_id("imp", self.name)
         asyncio.run(self._fill(versions))
 
     @property
@@ -63,6 +66,7 @@ class Populated(Tenant):
             "event_id": "event-1",
             "export_id": self.export_id,
             "preview_id": self.preview_id,
+            "import_id": self.import_id,
         }
 
     async def _fill(self, versions: int) -> None:
@@ -217,6 +221,22 @@ class Populated(Tenant):
             await jobs.succeed(tx, self.job_id, subject)
             await self._export(tx, connections)
             await self._preview(tx, connections)
+            await self._import(tx, connections)
+
+    async def _import(self, tx: Transaction, connections: Connections) -> None:
+        """A refused package: the only kind of an import that leaves something in the store."""
+        job = jobs.job_id(self.name, imports.KIND, self.import_id)
+        await jobs.create(tx, self.name, job, imports.KIND, {"import_id": self.import_id})
+        await jobs.succeed(tx, job, {"import_id": self.import_id, "accepted": False})
+        connections.objects.put(places.uploaded(self.name, self.import_id), PIXELS)
+        report = refused(Finding("no-manifest", "", "Made for a test.")).document()
+        await tx.execute(
+            b"""insert into imports (tenant, import_id, file_name, size_bytes, piece_bytes, digest, state, upload_id, job_id,
+                       report, completed_at, ended_at)
+                values (%s, %s, 'course.zip', %s, 5242880, %s, 'refused', 'gone', %s, %s, now(), now())""",
+            [self.name, self.import_id, len(PIXELS), digest(PIXELS), job, Jsonb(report)],
+        )
+        await imports.announce(tx, self.name, self.import_id, {1: digest(PIXELS)})
 
     async def _export(self, tx: Transaction, connections: Connections) -> None:
         job = jobs.job_id(self.name, exports.KIND, self.export_id)

@@ -99,7 +99,7 @@ class Running:
     # -- processes ----------------------------------------------------------------------------------------------------
 
     def replicas(self, pool: str) -> set[int]:
-        """The pids of a pool's replicas."""
+        """The pids of a pool's replicas; a pool is named after its app, which has it alone."""
         note = self._noted().get("ray")
         if note is None:
             return set()

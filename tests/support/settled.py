@@ -122,7 +122,8 @@ def named_keys(running: Running) -> set[str]:
         *(
             key
             for row in running.rows(sites)
-            for key, _ in running.objects.keys(places.attempt_of(row["key"]) + places.SITE)
+            for place in places.SITES
+            for key, _ in running.objects.keys(places.attempt_of(row["key"]) + place)
         ),
         *(
             places.uploaded(row["tenant"], row["import_id"])
