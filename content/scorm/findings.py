@@ -41,10 +41,10 @@ class Findings:
     _counts: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
 
     def warn(self, code: str, place: str, message: str) -> None:
-        self._add(self.warnings, "warning", Finding(code, printable(place), printable(message)))
+        self._add(self.warnings, "warning", code, place, message)
 
     def error(self, code: str, place: str, message: str) -> None:
-        self._add(self.errors, "error", Finding(code, printable(place), printable(message)))
+        self._add(self.errors, "error", code, place, message)
 
     def refuse(self) -> PackageRefused:
         """What to raise once there is an error."""
@@ -65,12 +65,14 @@ class Findings:
         ]
         return (*self.warnings, *(Finding(code, "", f"There are {n} more of this kind.") for code, n in rest))
 
-    def _add(self, to: list[Finding], kind: str, finding: Finding) -> None:
-        if finding in to:
-            return
-        seen = self._counts[kind, finding.code] = self._counts.get((kind, finding.code), 0) + 1
-        if seen <= self.most:
+    def _add(self, to: list[Finding], kind: str, code: str, place: str, message: str) -> None:
+        seen = self._counts.get((kind, code), 0)
+        if seen < self.most:  # of what is only counted nothing is written down
+            finding = Finding(code, printable(place), printable(message))
+            if finding in to:
+                return
             to.append(finding)
+        self._counts[kind, code] = seen + 1
 
 
 def printable(text: str) -> str:
