@@ -14,13 +14,15 @@ from tests.player.node import NODE, PLAYER, ROOT, node
 
 pytestmark = pytest.mark.xdist_group("player")
 MOST_GZIPPED = 120_000  # bytes of script, without a SCORM run-time
+MOST_WITH_RUNTIME = 130_000
 
 
-def test_the_pure_parts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", ["play-unit", "imported-unit"])
+def test_the_pure_parts(tmp_path: Path, program: str) -> None:
     node("build.mjs", str(tmp_path))
     environment = {**os.environ, "STATE_VECTORS": str(ROOT / "tests" / "vectors" / "state")}
     done = subprocess.run(
-        [NODE, "--test", "--test-force-exit", str(tmp_path / "play-unit.js")],
+        [NODE, "--test", "--test-force-exit", str(tmp_path / f"{program}.js")],
         cwd=PLAYER,
         env=environment,
         capture_output=True,
@@ -35,3 +37,11 @@ def test_each_adapter_is_small_and_fetches_nothing_by_itself(adapter: str) -> No
     assert len(gzip.compress(script, 9)) < MOST_GZIPPED
     assert b"eval(" not in script and b"new Function" not in script
     assert b"https://cdn" not in script
+
+
+def test_the_player_of_imported_packages_has_a_run_time_in_it_and_says_whose() -> None:
+    script = player.load().get("player-imported.js")
+    assert len(gzip.compress(script, 9)) < MOST_WITH_RUNTIME
+    assert b"eval(" not in script and b"new Function" not in script
+    assert script.startswith(b"/*!\nWith scorm-again:\nMIT License")
+    assert (player.SHELL / "player-imported.js").read_bytes() == script

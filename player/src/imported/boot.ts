@@ -61,7 +61,8 @@ function start(root: HTMLElement, course: Package, { welcome, port }: Greeted, f
   const known = [welcome?.language, course.scorm.language, navigator.language].find((each) => each && new Speaker(each).tag === each.split("-")[0]);
   const view = new View(root, course, known ?? "en");
   const learner = welcome?.learner ?? NOBODY;
-  const keeping = new Keeping(course.package_id, learner.id, port, (sign) => view.sign(sign));
+  const whose = welcome?.place ? `${learner.id}/${welcome.place}` : learner.id;
+  const keeping = new Keeping(course.package_id, whose, welcome?.keeps ? port : null, (sign) => view.sign(sign));
   const record = keeping.begin(welcome?.record ?? null, course.version);
   const told = (standing: Extract<FromPlayer, { type: "standing" }>["standing"]): void => port?.postMessage({ type: "standing", standing } satisfies FromPlayer);
   new ImportedPlayer({ package: course, folder, learner, record, keeping, view, told }).start();

@@ -91,10 +91,12 @@ export function placesOf(scorm: Scorm): readonly Place[] {
   return found;
 }
 
-/** The address of a launch below `folder`: its path as the file is named, so every part of it is written as an address needs it. */
+/** The address of a launch below `folder`. In the path of an href nothing is escaped but `?` and `#` of a file's own name, so what an
+ * address needs is done here. */
 export function addressOf(launch: Launch, folder: string): string {
   const [, path, rest] = /^([^?#]*)(.*)$/s.exec(launch.href) as unknown as [string, string, string];
-  return folder + path.split("/").map(encodeURIComponent).join("/") + rest;
+  const name = path.replaceAll("%3F", "?").replaceAll("%23", "#");
+  return folder + name.split("/").map(encodeURIComponent).join("/") + rest;
 }
 
 // -- elements that were kept as they stood --------------------------------------------------------------------------------

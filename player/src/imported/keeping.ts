@@ -15,8 +15,9 @@ export class Keeping {
   #since: Date | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(packageId: string, learner: string, port: MessagePort | null, tell: (sign: Sign) => void) {
-    this.#key = `content-imported/1/${packageId}/${learner}`;
+  /** `whose`: the learner, and where in a page around it is played. `port`: to a page around that keeps records. */
+  constructor(packageId: string, whose: string, port: MessagePort | null, tell: (sign: Sign) => void) {
+    this.#key = `content-imported/1/${packageId}/${whose}`;
     this.#port = port;
     this.#tell = tell;
     if (port) port.onmessage = (event: MessageEvent<ToPlayer>) => this.#heard(event.data);
@@ -57,7 +58,8 @@ export class Keeping {
       this.#since = null;
       this.#tell({ state: "saved", why: null, since: null });
     } else if (message.type === "not-kept") {
-      this.#tell({ state: this.#read() ? "kept" : "lost", why: "no-storage", since: this.#since });
+      const here = this.#read() !== null;
+      this.#tell({ state: here ? "kept" : "lost", why: here ? null : "no-storage", since: this.#since });
       this.#later();
     }
   }

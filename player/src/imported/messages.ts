@@ -5,6 +5,8 @@ import type { Package } from "./course.ts";
 import type { Standing } from "./record.ts";
 
 export const GREETING = "content-imported/1";
+/** What a frame with content of others may: a bound that holds where the frame is of another origin. */
+export const RIGHTS = "allow-scripts allow-same-origin allow-forms allow-popups allow-modals allow-downloads allow-pointer-lock";
 
 /** From the player, to whoever is around it: it is there. It holds nothing that another one might not hear. */
 export interface Hello {
@@ -15,9 +17,13 @@ export interface Hello {
 export interface Welcome {
   readonly type: typeof GREETING;
   readonly learner: { readonly id: string; readonly name: string };
+  /** Where in the page around it is played: what is kept of it is of this place alone. */
+  readonly place: string;
+  /** Whether the page around keeps records; else this browser does. */
+  readonly keeps: boolean;
   readonly record: string | null;
   readonly course?: Package;
-  readonly language?: string;
+  readonly language: string;
 }
 
 export type FromPlayer =

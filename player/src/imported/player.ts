@@ -4,6 +4,7 @@
 import { addressOf, type Organization, organizationOf, type Package, type Place, placesOf } from "./course.ts";
 import type { Keeping } from "./keeping.ts";
 import { allows } from "./prerequisites.ts";
+import { RIGHTS } from "./messages.ts";
 import { empty, type Kept, NOTHING, type Remembered, standingOf, type Standing, type Status, withItem } from "./record.ts";
 import { begin12, begin2004, type Hooks, type Learner, type Session } from "./runtime.ts";
 import { Sequencer, type Ways } from "./sequencer.ts";
@@ -12,8 +13,6 @@ import type { Line, View } from "./view.ts";
 
 const SOON_MS = 800;
 const SILENT_MS = 3000; // content that has not begun so long after it was loaded has nothing to tell
-/** No bound for content that means harm, since it is of this page's origin: for content that would take the whole window with it. */
-const RIGHTS = "allow-scripts allow-same-origin allow-forms allow-popups allow-modals allow-downloads allow-pointer-lock";
 
 export interface Given {
   readonly package: Package;
@@ -92,6 +91,7 @@ export class ImportedPlayer {
     this.#sequencer = this.#make(again ? this.#record.sequencing : null);
     const open = this.#sequencer.start(again ? this.#record.here : null);
     if (open) this.#pending = open;
+    if (!this.#pending) this.#ways = { next: false, previous: false, open: this.#sequencer.choices };
     this.#next();
   }
 
@@ -189,6 +189,7 @@ export class ImportedPlayer {
       face[this.#session.name] = this.#session.face;
     }
     const frame = document.createElement("iframe");
+    // No bound for content that means harm, since it is of this page's origin: for content that would take the whole window with it.
     frame.setAttribute("sandbox", RIGHTS);
     frame.allow = "fullscreen; autoplay";
     frame.src = addressOf(place.launch as NonNullable<Place["launch"]>, this.#given.folder);

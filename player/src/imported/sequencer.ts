@@ -112,6 +112,11 @@ export class Sequencer {
     else this.#api.processNavigationRequest("choice", asked.choice);
   }
 
+  /** What may be chosen before anything was delivered. */
+  get choices(): ReadonlySet<string> {
+    return new Set(this.#api.getSequencingService()?.getOverallSequencingProcess()?.getAvailableChoices() ?? []);
+  }
+
   get state(): string {
     return this.#api.serializeSequencingState();
   }

@@ -4,9 +4,9 @@ import { attribute, child, children, type Element, extra, flag, type Item, local
 
 type Settings = { [name: string]: unknown };
 
-/** Whether the run-time has to decide what comes next: more than one item, and the manifest says something about their order. */
+/** Whether the items have to know of each other: more than one, and the manifest says something about their order, or data that they share. */
 export function isSequenced(scorm: Scorm, organization: Organization): boolean {
-  const says = (of: { readonly extras: readonly Element[]; readonly children?: readonly Item[] }): boolean => extra(of, "sequencing") !== undefined || (of.children ?? []).some(says);
+  const says = (of: { readonly extras: readonly Element[]; readonly children?: readonly Item[] }): boolean => ["sequencing", "data"].some((name) => extra(of, name) !== undefined) || (of.children ?? []).some(says);
   return scorm.edition.startsWith("2004") && scorm.launches.length > 1 && (says(organization) || organization.items.some(says));
 }
 

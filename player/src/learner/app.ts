@@ -14,12 +14,15 @@ import type { Bundle } from "../reader/bundle.ts";
 import { exportJwk, jwkMembers } from "../reader/jwk.ts";
 import { type DeviceKeys, register } from "../reader/registration.ts";
 import { asDevice, asLearner } from "./api.ts";
-import { BundleFiles, courseOf } from "./course.ts";
+import { BundleFiles, courseOf, packagesOf } from "./course.ts";
+import { contentOrigin } from "./origins.ts";
+import { type Manifest, packageFrame, prepare } from "./package.ts";
 import { sync } from "./sync.ts";
 
-/** What signing in gives: where the API is, and a token for this learner, which only registering needs. */
+/** What signing in gives: where the API is, where tenants' sites are (with `{tenant}` in it), and a token for this learner, which only registering needs. */
 export interface Session {
   readonly api_url: string;
+  readonly site_url: string;
   readonly tenant: string;
   readonly learner: string;
   readonly token: string;
@@ -97,19 +100,35 @@ export class LearnerPage {
     const { nonce, challenge } = await api.post<{ nonce: string; challenge: string }>("/v1/devices/challenges", { encryption });
     await api.post("/v1/devices", { nonce, registration: await register(keys, session.tenant, nonce, challenge), profile: profile() });
     await navigator.storage.persist?.().catch(() => false); // so that a full disk does not take the courses first
-    const { api_url, tenant, learner } = session;
-    localStorage.setItem(KEPT, JSON.stringify({ api_url, tenant, learner }));
-    await this.#home({ api_url, tenant, learner });
+    const { token: _, ...device } = session;
+    localStorage.setItem(KEPT, JSON.stringify(device));
+    await this.#home(device);
   }
 
   async #sync(device: Device): Promise<void> {
     const { shelf, keys } = await opened(device.tenant);
     try {
       const done = await sync(shelf, asDevice(device.api_url, device.tenant, keys.signing), ({ fetched, of }) => this.#say(this.#words.say("learner.syncing", { percent: this.#words.percent(of ? Math.min(1, fetched / of) : 0) })));
+      const unready = await this.#prepare(shelf, device);
       await this.#home(device);
+      if (unready) return this.#say(this.#words.say("learner.failed", { why: unready }));
       this.#say(done.refused.length ? done.refused.map((each) => this.#words.say("learner.refused", { why: each.why })).join(" ") : this.#words.say("learner.done"));
     } finally {
       shelf.parts.close();
+    }
+  }
+
+  /** Imported packages are played on origins of their own, which have to be visited once while there is a network. */
+  async #prepare(shelf: Shelf, device: Device): Promise<string> {
+    try {
+      for (const { packageId } of await list(shelf)) {
+        const manifest = (await open(shelf, packageId, now()).then((bundle) => bundle.manifest(), () => null)) as (Manifest & Course) | null; // refused: it says so itself
+        const played = manifest?.kind === "scorm" ? [packageId] : manifest ? packagesOf(manifest) : [];
+        for (const each of played) await prepare(await contentOrigin(device.site_url, device.tenant, each));
+      }
+      return "";
+    } catch (error) {
+      return message(error);
     }
   }
 
@@ -129,12 +148,27 @@ export class LearnerPage {
       this.#say(message(error));
       return;
     }
-    const tracking = new BundleTracking(await openProgress(), { tenant: device.tenant, learner: device.learner, packageId });
+    const manifest = (await bundle.manifest()) as unknown as Manifest & Course;
+    if (manifest.kind === "scorm") return this.#playPackage(device, bundle, manifest);
+    const progress = await openProgress();
+    const key = { tenant: device.tenant, learner: device.learner, packageId };
+    const tracking = new BundleTracking(progress, key);
     const root = h("div");
     this.#root.replaceChildren(h("p", { class: "all", lang: this.#words.tag, dir: this.#words.direction }, h("a", { href: location.pathname }, this.#words.say("learner.back"))), root);
     const course = await courseOf(bundle);
     Object.assign(globalThis, { course }); // as on the page of an export: for whoever looks what is played
-    await new Player({ course, files: new BundleFiles(bundle), tracking, root }).start();
+    const files = await BundleFiles.of(bundle, course, { progress, key, originOf: (id) => contentOrigin(device.site_url, device.tenant, id) });
+    await new Player({ course, files, tracking, root }).start();
+  }
+
+  async #playPackage(device: Device, bundle: Bundle, manifest: Manifest & Course): Promise<void> {
+    const { tenant, learner } = device;
+    const packageId = manifest.package_id;
+    const title = titleOf(manifest, this.#words.tag).text;
+    document.title = title;
+    const origin = await contentOrigin(device.site_url, tenant, packageId);
+    const frame = packageFrame({ bundle, manifest, origin, progress: await openProgress(), key: { tenant, learner, packageId }, language: this.#words.tag, title });
+    this.#root.replaceChildren(h("p", { class: "all" }, h("a", { href: location.pathname }, this.#words.say("learner.back"))), frame);
   }
 
   async #try(work: () => Promise<void>): Promise<void> {

@@ -12,8 +12,9 @@ interface Globals {
   readonly captions?: Readonly<Record<string, string>>;
 }
 
-/** Files that lie beside the page. */
+/** Files that lie beside the page. From a disk no page has an origin that another could name. */
 const beside: Files = {
+  embedded: ({ page }) => (page ? { address: `${page}?embedded`, origin: location.protocol === "file:" ? null : location.origin } : null),
   url: (rendition: Rendition) => rendition.path ?? "",
   captions: async (rendition) => (globalThis as Globals).captions?.[rendition.path ?? ""] ?? (await fetch(rendition.path ?? "")).text(),
 };

@@ -1,12 +1,13 @@
 // The course document that the player shows: what `course.js` of an export holds, and what is made of a bundle's manifest.
 // Texts are maps from language tag to text; HTML in it was sanitised at build (content/drafts/markup.py).
+import type { Package } from "../imported/course.ts";
 
 export type Texts = Readonly<Record<string, string>>;
 
 export interface Rendition {
   readonly role: string;
   readonly media_type: string;
-  readonly path?: string; // in an export: where it lies beside the page
+  readonly path?: string; // in an export: where it lies beside the page; of an embedded package in a bundle: where in that
   readonly digest: string;
   readonly size_bytes: number;
   readonly width?: number;
@@ -54,8 +55,15 @@ export interface FileBlock extends Base {
   readonly asset: string;
   readonly title: Texts;
 }
+export interface EmbedBlock extends Base {
+  readonly type: "embed";
+  readonly title?: Texts;
+  readonly asset: string; // the id of the package
+  readonly page?: string; // in an export: its player, beside the course's own page
+  readonly course?: Package; // in a bundle: what that player is given
+}
 export interface OtherBlock extends Base {
-  readonly type: "assistant" | "embed";
+  readonly type: "assistant";
   readonly purpose?: Texts;
   readonly title?: Texts;
 }
@@ -121,7 +129,7 @@ export interface QuizBlock extends Base {
   readonly questions: readonly Question[];
 }
 
-export type Block = TextBlock | ImageBlock | TimedBlock | FileBlock | QuizBlock | OtherBlock;
+export type Block = TextBlock | ImageBlock | TimedBlock | FileBlock | QuizBlock | EmbedBlock | OtherBlock;
 
 export interface Unit {
   readonly id: string;

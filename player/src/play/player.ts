@@ -30,6 +30,7 @@ export class Player implements Doings {
   readonly #keeper: Keeper;
   readonly #began = Date.now();
   #state: State = EMPTY;
+  #learner = "";
   #context!: Context;
   #shown = -1;
   #sign: Sign = { state: "idle", why: null, since: null };
@@ -52,6 +53,7 @@ export class Player implements Doings {
     const { course } = this.#given;
     const begun = await this.#keeper.begin(this.#scope);
     if (begun.mastery !== null) this.#scope = { ...this.#scope, mastery: begun.mastery };
+    this.#learner = begun.learner;
     let foreign = false;
     try {
       if (begun.text) this.#state = decode(course, begun.text);
@@ -143,7 +145,7 @@ export class Player implements Doings {
     const words = new Speaker(language);
     // Where the interface does not speak the course's language, the page is in the interface's, and each text says its own.
     const page = words.tag === language.split("-")[0] ? language : words.tag;
-    this.#context = { course, language, languages, page, words, files, doings: this };
+    this.#context = { course, language, languages, page, words, files, doings: this, learner: this.#learner };
     document.documentElement.lang = page;
     document.documentElement.dir = page === language ? directionOf(course, language) : words.direction;
     document.title = pick(course.metadata.title, language, course.metadata.language).text;
@@ -235,7 +237,8 @@ export class Player implements Doings {
     if (!block) return;
     this.#state = { ...this.#state, place: index };
     const playable = (block.type === "video" || block.type === "audio") && course.assets[block.asset]?.renditions.some((each) => each.role === block.type || each.role === "audio");
-    if (isQuiz(block) || playable) this.#changed(false);
+    const embedded = block.type === "embed" && this.#given.files.embedded?.(block);
+    if (isQuiz(block) || playable || embedded) this.#changed(false);
     else if (this.#state.seen.has(index)) this.#changed(false);
     else this.seen(index);
   }

@@ -2,6 +2,7 @@
 import type { Block } from "../course.ts";
 import { type Context, rich, spoken } from "./context.ts";
 import { h } from "./dom.ts";
+import { embedBlock } from "./embed.ts";
 import { fileBlock, timedBlock } from "./media.ts";
 import { imageBlock } from "./pictures.ts";
 import { quizBlock } from "./quiz.ts";
@@ -25,6 +26,8 @@ function inside(context: Context, block: Block, index: number): HTMLElement {
       return fileBlock(context, block);
     case "quiz":
       return quizBlock(context, block, index);
+    case "embed":
+      return embedBlock(context, block, index);
     default:
       return h("p", { class: "note" }, block.purpose ?? block.title ? spoken(context, block.purpose ?? block.title) : null, " ", context.words.say("assistant.absent"));
   }

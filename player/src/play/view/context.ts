@@ -1,15 +1,28 @@
 // What a part of the page needs of the rest: the course, how to say things, where files are, and how to report what is done.
 import { type Course, pick, type Rendition, type Texts } from "../course.ts";
 import type { Answer, QuizState } from "../answers.ts";
-import type { QuizBlock } from "../course.ts";
+import type { EmbedBlock, QuizBlock } from "../course.ts";
+import type { Package } from "../../imported/course.ts";
+import type { File, Records } from "../../imported/embedding.ts";
 import type { Speaker } from "../words.ts";
 import { h, trusted } from "./dom.ts";
+
+/** How an embedded package is reached. `origin`: whose messages count, null where the frame has none that can be named. */
+export interface Embedded {
+  readonly address: string | Promise<string>;
+  readonly origin: string | null;
+  readonly course?: Package | undefined;
+  readonly records?: Records | undefined;
+  readonly file?: ((path: string) => Promise<File | null>) | undefined;
+}
 
 export interface Files {
   /** A URL that the page may load. A bundle decrypts first, so it may take a moment; rejects if the file cannot be had. */
   url(rendition: Rendition): string | Promise<string>;
   /** The text of a WebVTT file. */
   captions(rendition: Rendition): Promise<string>;
+  /** An imported package inside the course; null where this edition has it not. */
+  embedded?(block: EmbedBlock): Embedded | null;
   /** What was given so far is not shown any more: another unit is. */
   release?(): void;
 }
@@ -33,6 +46,7 @@ export interface Context {
   readonly words: Speaker;
   readonly files: Files;
   readonly doings: Doings;
+  readonly learner: string; // "" where nobody says
 }
 
 export const textOf = (context: Context, texts: Texts | null | undefined): string => pick(texts, context.language, context.course.metadata.language).text;
