@@ -28,15 +28,7 @@ PACKAGE, REPORT, COURSE, CANONICAL = "package.zip", "report.json", "course.json"
 PACKAGES = Kind(
     "packages",
     preload=(INSIDE, "encodings.utf_16", "encodings.latin_1", "encodings.cp437"),
-    packages=(
-        "langcodes",
-        "language_data",
-        "pydantic",
-        "pydantic_core",
-        "annotated_types",
-        "typing_inspection",
-        "typing_extensions.py",
-    ),
+    packages=("langcodes",),
     sources=("content", INSIDE),
 )
 _TRIES = 2

@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import socket
-import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -184,5 +183,4 @@ def test_it_reads_itself_and_the_interpreter_alone(attack: Attack) -> None:
         """
     )
     assert json.loads(found["sources"].replace("'", '"')) == ["content", "tasks", "tasks/packages_inside.py"]
-    assert not {"ray", "boto3", "psycopg", "cryptography"} & set(json.loads(found["site"].replace("'", '"')))
-    assert sys.executable
+    assert json.loads(found["site"].replace("'", '"')) == ["langcodes"]
