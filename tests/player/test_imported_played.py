@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from content.exports import Options
 from tests.content.scorm.packages import zip_of
-from tests.player.packages import play, shared, site
+from tests.player.packages import course_with, play, shared, site
 from tests.player.playing import told
 
 pytestmark = [pytest.mark.xdist_group("player"), pytest.mark.timeout(400)]
@@ -34,6 +35,15 @@ HOSTILE = """<?xml version="1.0"?>
 <item identifier="b" identifierref="r"><title>"&gt;&lt;iframe srcdoc="&lt;script&gt;top.ran=3&lt;/script&gt;"&gt;</title></item>
 </organization></organizations>
 <resources><resource identifier="r" type="webcontent" adlcp:scormtype="sco" href="index.html"/></resources></manifest>"""
+PLATFORM = """<!doctype html><title>Platform</title><script>
+var heard = [];
+const api = (name) => new Proxy({}, {get: (_, each) => (...given) => {
+  heard.push([name, each, ...given]);
+  return /GetValue/.test(each) ? "" : /Error|Diagnostic/.test(each) ? "0" : "true";
+}});
+var API = api("API"), API_1484_11 = api("API_1484_11");
+</script><iframe id="course" src="index.html" style="inline-size: 1000px; block-size: 700px"></iframe>"""
+"""Has both interfaces, and says yes to everything."""
 TAKES_OVER = """<script>
 let climbs = 0; for (let w = window; w.parent !== w && climbs < 9; w = w.parent) climbs++;
 parent.API.LMSInitialize(""); parent.API.LMSSetValue("cmi.suspend_data", String(climbs));
@@ -59,6 +69,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     )
     site(hostile, folder / "hostile", "pkg_hostile")
     jobs["hostile"] = {"folder": str(folder / "hostile"), "play": "shown"}
+    course_with(shared(GOLF_12), folder / "embed", Options("scorm2004-4th"))
+    (folder / "embed" / "lms.html").write_text(PLATFORM)
+    jobs["embed"] = {"folder": str(folder / "embed"), "play": "embed"}
     return play(jobs, folder)
 
 
@@ -195,3 +208,18 @@ def test_without_a_network_it_begins_again_where_one_was(played: Recorded) -> No
         ["LMSGetValue", "cmi.core.lesson_status", "incomplete", "0"],
         ["LMSGetValue", "cmi.core.lesson_location", "3", "0"],
     ]
+
+
+def test_a_package_inside_a_course_tells_the_course_and_never_the_platform(played: Recorded) -> None:
+    found = recorded(played, "embed")
+    assert found["outside"] == found["errors"] == []
+    assert found["before"] == {"title": "Golf", "finished": "", "button": "Full screen: Golf"}
+    assert told(found["inside"])["cmi.core.lesson_status"] == "completed"
+    heard = found["platform"]
+    assert [each for each in heard if each[0] == "API"] == [], (
+        "content of 1.2 found its own player's, not the platform's"
+    )
+    assert ["API_1484_11", "SetValue", "cmi.completion_status", "completed"] in heard, "and the course was told"
+    ((key, _),) = found["kept"]
+    assert key.endswith("/pkg_00000000000000000000000009/e1")
+    assert ["LMSGetValue", "cmi.core.lesson_location", "14", "0"] in found["again"]

@@ -25,9 +25,10 @@ from tests.support.imports import imported
 from tests.support.running import Running
 from tests.support.sites import Visitor
 from tests.support.tenants import Tenant
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
-COURSE, TITLE = "golf-in-browser", "Golf Explained"
+COURSE, TITLE, AROUND = "golf-in-browser", "Golf Explained", "A course around it"
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,49 @@ def demo(running: Running) -> Tenant:
 
 
 @pytest.fixture
+def enrolled(running: Running) -> Iterator[None]:
+    """The page's learner, in both courses and out of them again: others set up devices of the same learner."""
+    courses = (COURSE, f"around-{COURSE}")
+    for course in courses:
+        publishing.enrol(
+            running.home.path, FIRST_TENANT, enrollment_id=f"e-{course}", learner_id=DEMO_LEARNER, course_id=course
+        )
+    yield
+    for course in courses:
+        publishing.cancel(running.home.path, FIRST_TENANT, enrollment_id=f"e-{course}", reason="the test is over")
+    left = "select 1 from enrolments where enrollment_id = any(%s) and state = 'active'"
+    until("nobody is in them", lambda: not running.rows(left, [f"e-{course}" for course in courses]), 30)
+
+
+@pytest.fixture
 def temporary(tmp_path: Path) -> Iterator[Path]:
     """For the browser, which is unpacked there."""
     folder = tmp_path / "chromium"
     folder.mkdir()
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _course_with(running: Running, package_id: str) -> None:
+    """A course that embeds the package, for the same learner."""
+    blocks = [
+        {"type": "text", "id": "t1", "text": {"en": "Now play."}},
+        {"type": "embed", "id": "e1", "package": package_id, "title": {"en": "Golf"}},
+    ]
+    draft = {
+        "language": "en", "title": {"en": AROUND}, "description": {"en": "For tests"}, "license": "CC-BY-4.0",
+        "units": [{"id": "u1", "title": {"en": "One"}, "blocks": blocks}],
+    }  # fmt: skip
+    publishing.publish_draft(
+        running.home.path, FIRST_TENANT, draft, {}, course_id=f"around-{COURSE}", draft_id=f"d-{COURSE}", revision=1
+    )
+    publishing.enrol(
+        running.home.path,
+        FIRST_TENANT,
+        enrollment_id=f"e2-{COURSE}",
+        learner_id=DEMO_LEARNER,
+        course_id=f"around-{COURSE}",
+    )
 
 
 def published(tenant: Tenant, package: str, course: str) -> tuple[str, dict[str, Any]]:
@@ -65,20 +103,19 @@ def published(tenant: Tenant, package: str, course: str) -> tuple[str, dict[str,
     return found["package_id"], cast("dict[str, Any]", site)
 
 
+@pytest.mark.usefixtures("enrolled")
 def test_a_package_is_imported_and_played_online_and_out_of_its_bundle(
     running: Running, demo: Tenant, temporary: Path
 ) -> None:
-    publishing.enrol(
-        running.home.path, FIRST_TENANT, enrollment_id=f"e-{COURSE}", learner_id=DEMO_LEARNER, course_id=COURSE
-    )
     package_id, site = published(demo, "scorm12__RuntimeBasicCalls_SCORM12", COURSE)
+    _course_with(running, package_id)
     own = address_of(running.settings.site_url, FIRST_TENANT, package_id)
     assert site["url"].startswith(f"{own}/exports/{FIRST_TENANT}/{package_id}/1/")
     plain = running.settings.site_url.format(tenant=FIRST_TENANT)
     page, stolen = f"{running.settings.learner_origin}{PATH}/", site["url"].replace(own, plain)
     found = node(
-        "tests/play/learner-package.mjs", page, site["link"], stolen, TITLE, TMPDIR=str(temporary), HOME=str(temporary)
-    )
+        "tests/play/learner-package.mjs", page, site["link"], stolen, TITLE, AROUND, TMPDIR=str(temporary), HOME=str(temporary),
+    )  # fmt: skip
     assert [error for error in found["errors"] if "404" not in error] == []
     # Online: on its own origin, with cookies of that alone; the tenant's origin knows nothing of it.
     assert told(found["online"]) == {"cmi.core.lesson_status": "incomplete", "cmi.core.lesson_location": "2"}
@@ -93,6 +130,15 @@ def test_a_package_is_imported_and_played_online_and_out_of_its_bundle(
     assert found["resumed"][2] == ["LMSGetValue", "cmi.core.lesson_location", "3", "0"]
     (kept,) = found["kept"]
     assert kept["items"]["item_1"]["cmi"]["cmi.core.lesson_location"] == "3"
+    # Inside a course, offline too: on the same origin, with a record of its own.
+    inside = found["embedded"]
+    assert inside["origin"] == own and inside["calls"][1] == [
+        "LMSGetValue",
+        "cmi.core.lesson_status",
+        "not attempted",
+        "0",
+    ]
+    assert told(inside["calls"])["cmi.core.lesson_status"] == "completed"
 
 
 def test_the_edge_serves_it_on_its_own_origin_under_a_policy_of_its_own_until_it_is_withdrawn(
@@ -111,9 +157,14 @@ def test_the_edge_serves_it_on_its_own_origin_under_a_policy_of_its_own_until_it
         assert visitor.page(host=host).status_code == 404, host
     # The shell is there without a signature, and may be framed by the learner's page.
     own = urlsplit(site["url"]).netloc
-    shell = httpx.get(f"{tenant.running.settings.edge_url}/_player/", headers={"Host": own}, trust_env=False)
-    assert shell.status_code == 200
-    assert shell.headers["content-security-policy"].endswith(tenant.running.settings.learner_origin)
+
+    def policy() -> str:
+        shell = httpx.get(f"{tenant.running.settings.edge_url}/_player/", headers={"Host": own}, trust_env=False)
+        assert shell.status_code == 200
+        return shell.headers["content-security-policy"]
+
+    assert policy().endswith(tenant.running.settings.learner_origin)
     tenant.api.change_tenant(tenant.name, settings={"cors_origins": ["https://learn.example"]})
+    until("the tenant's own learner page may frame it", lambda: policy().endswith(" https://learn.example"), 15)
     tenant.api.withdraw(package_id, 1, reason="wrong")
     assert visitor.page().status_code == 410

@@ -206,6 +206,29 @@ const PLAYS = {
     return found;
   },
 
+  /** A package inside a course inside a learning platform that has both interfaces: each finds its own, and what is done below is told above. */
+  async embed(name) {
+    const { seen, open, done } = await learner(name);
+    const page = await open("lms.html");
+    const course = page.frameLocator("#course");
+    const wrapper = course.frameLocator("iframe.package");
+    const content = wrapper.frameLocator(".stage iframe");
+    await course.locator("iframe.package").scrollIntoViewIfNeeded();
+    await content.locator("#butNext").waitFor();
+    const before = { title: await course.locator("iframe.package").getAttribute("title"), finished: await course.locator(".finished").innerText(), button: await course.locator(".embed button").innerText() };
+    while (await content.locator("#butNext").isEnabled()) await content.locator("#butNext").click();
+    await course.locator(".finished", { hasText: "You have finished" }).waitFor();
+    await course.locator(".sign.saved").waitFor();
+    const embedded = page.frames().find((each) => each.url().includes("/embed/") && !each.url().includes("/content/"));
+    const found = { inside: await embedded.evaluate(() => globalThis.calls), platform: await page.evaluate(() => globalThis.heard), kept: await page.evaluate(() => Object.entries(localStorage).filter(([key]) => key.startsWith("content-imported"))) };
+    await page.reload();
+    await course.locator("iframe.package").scrollIntoViewIfNeeded();
+    await content.locator("#butNext").waitFor();
+    const again = await page.frames().find((each) => each.url().includes("/embed/") && !each.url().includes("/content/")).evaluate(() => globalThis.calls);
+    await done();
+    return { before, ...found, again, ...seen };
+  },
+
   /** For the documents: the second item of three, on a desktop; and the contents on a phone. */
   async pictures(name, { out }) {
     for (const [kind, width, height] of [["desktop", 1200, 800], ["phone", 390, 800]]) {

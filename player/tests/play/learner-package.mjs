@@ -1,13 +1,13 @@
-// Imported packages on a running stack: `node tests/play/learner-package.mjs PAGE LINK STOLEN TITLE`. Online by the link of the published
+// Imported packages on a running stack: `node tests/play/learner-package.mjs PAGE LINK STOLEN TITLE COURSE`. Online by the link of the published
 // site; and on the learner's page, which sets up a device, fetches the bundle, loses the network, and plays. STOLEN: an address of a
-// file of the package on the tenant's own origin. Prints one JSON object.
+// file of the package on the tenant's own origin. COURSE: the title of a course that has the package inside. Prints one JSON object.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launchOn } from "./browser.mjs";
 import { recording } from "./packages.mjs";
 
-const [page, link, stolen, title] = process.argv.slice(2);
+const [page, link, stolen, title, course] = process.argv.slice(2);
 const profile = mkdtempSync(join(tmpdir(), "profile-"));
 const context = await launchOn(profile, { viewport: { width: 1000, height: 800 }, locale: "en" });
 const errors = [];
@@ -46,10 +46,11 @@ try {
   await learner.locator("button.main", { hasText: "Look for courses" }).waitFor({ timeout: 20_000 });
   const deadline = Date.now() + 90_000;
   const entry = learner.locator(".shelf a", { hasText: title });
+  const outer = learner.locator(".shelf a", { hasText: course });
   for (;;) {
     await learner.locator("button.main").click();
     await learner.locator("[role=status]", { hasText: /has everything|could not be taken|did not work/ }).waitFor({ timeout: 60_000 });
-    if (await entry.count()) break;
+    if ((await entry.count()) && (await outer.count())) break;
     if (Date.now() > deadline) throw new Error(`no course came: ${await learner.locator("main").innerText()}`);
     await learner.waitForTimeout(500);
   }
@@ -88,6 +89,18 @@ try {
     const all = await new Promise((resolve) => (database.transaction("progress").objectStore("progress").getAll().onsuccess = (event) => resolve(event.target.result)));
     return all.filter((each) => each.item === "package").map((each) => JSON.parse(each.value));
   });
+  // -- the same package inside a course, still without a network: a record of its own, and the course hears of it
+  const within = watched(await context.newPage());
+  await within.goto(page);
+  await within.locator(".shelf a", { hasText: course }).click();
+  await within.locator("iframe.package").scrollIntoViewIfNeeded();
+  const embedded = within.frameLocator("iframe.package").frameLocator(".stage iframe");
+  await embedded.locator("#butNext").waitFor();
+  while (await embedded.locator("#butNext").isEnabled()) await embedded.locator("#butNext").click();
+  await within.locator(".finished", { hasText: "You have finished" }).waitFor();
+  await within.frameLocator("iframe.package").locator(".sign.saved").waitFor();
+  const frame = within.frames().find((each) => each.url().includes("/_player/?s="));
+  found.embedded = { origin: new URL(frame.url()).origin, calls: await frame.evaluate(() => globalThis.calls) };
 } finally {
   await context.close();
   rmSync(profile, { recursive: true, force: true });

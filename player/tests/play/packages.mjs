@@ -32,7 +32,7 @@ function send(response, file, headers) {
 
 /** To be run in every page before its scripts: whatever is put at a window as a run-time is recorded into `top.calls`. */
 export function recording() {
-  if (location.pathname.includes("/content/")) return;
+  if (/\/content\/|lms\.html$/.test(location.pathname)) return;
   globalThis.calls = [];
   for (const name of ["API", "API_1484_11"]) {
     let put;
