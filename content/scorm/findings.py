@@ -5,11 +5,14 @@ Warnings say what was wrong and what was assumed; errors say why the package was
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 
 from content.errors import ContentError
+from content.scorm.model import Edition
 
 MAX_TEXT = 500
+_JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji are not written without
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,13 @@ class PackageRefused(ContentError):
 
 @dataclass
 class Findings:
-    """Collects; of one code at most `most` are kept one by one, the others are counted."""
+    """Collects; of one code at most `most` are kept one by one, the others are counted. `edition`: as soon as it is known, so
+    that a refusal tells it too."""
 
     most: int = 50
     warnings: list[Finding] = field(default_factory=list[Finding])
     errors: list[Finding] = field(default_factory=list[Finding])
+    edition: Edition | None = None
     _counts: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
 
     def warn(self, code: str, place: str, message: str) -> None:
@@ -77,5 +82,11 @@ class Findings:
 
 def printable(text: str) -> str:
     """The text as it may be shown in a terminal or page: no control or direction characters, of bounded length."""
-    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text[: MAX_TEXT + 1])
+    shown = "".join(map(_printable, text[: MAX_TEXT + 1]))
     return shown if len(shown) <= MAX_TEXT else f"{shown[:MAX_TEXT]}…"
+
+
+def _printable(character: str) -> str:
+    if character.isprintable() or character in _JOINERS:
+        return character
+    return " " if unicodedata.category(character) == "Zs" else "\N{REPLACEMENT CHARACTER}"

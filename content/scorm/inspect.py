@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from content.scorm.archive import Archive, CanonicalFile, open_archive, write_canonical
 from content.scorm.course import read_course
@@ -56,6 +56,7 @@ def inspect_package(
             with _refusals(found):
                 files = write_canonical(archive, canonical, on_share=on_share)
     accepted = course is not None and not found.errors
+    told: dict[str, Any] = describe(course) if course is not None else {"edition": found.edition}
     report = Report(
         accepted=accepted,
         warnings=found.all_warnings(),
@@ -63,7 +64,7 @@ def inspect_package(
         tool=tool,
         sizes=Sizes(archive.zip_bytes, archive.unpacked_bytes, len(archive.entries)) if archive is not None else None,
         offline=offline.findings(),
-        **(describe(course) if course is not None else {}),
+        **told,
     )
     return Inspection(report, course, files) if accepted else Inspection(report)
 

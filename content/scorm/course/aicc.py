@@ -34,6 +34,7 @@ def read_aicc(archive: Archive, path: str, limits: ImportLimits, found: Findings
     parts = sections(tables.text(path))
     course = parts.get("course", {})
     units = tables.rows("au", "system_id")
+    found.edition = "aicc"
     if not units:
         found.error("no-launch", path, "The AICC course has no assignable units (.au), so there is nothing to open.")
         raise found.refuse()

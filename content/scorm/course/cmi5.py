@@ -34,6 +34,7 @@ def read_cmi5(archive: Archive, path: str, limits: ImportLimits, found: Findings
             "not-a-manifest", document.place(root), f"{path} is no cmi5 course structure. Export the course again."
         )
         raise found.refuse()
+    found.edition = "cmi5"
     reader = _Reader(document, Files(archive, path, found), found)
     title, language = _text(course, "title")
     identifier = plain((course.get("id") if course else "") or "")

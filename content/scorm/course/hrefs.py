@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import unquote, urljoin
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_LIKE_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _DRIVE = re.compile(r"[A-Za-z]:(?=[/\\])")
 _IGNORED = re.compile("[\t\n\r]")  # browsers drop them anywhere, so `java\nscript:` is a scheme
 _EDGES = "".join(chr(code) for code in range(0x21)) + "\x7f\xa0\ufeff\u200b"
@@ -86,6 +87,8 @@ def resolve(base: str, href: str) -> Target:
         clean, outside = _without_dots(hidden.replace("\0", ""))[0], True
     if outside:
         odd.add("outside")
+    if _LIKE_SCHEME.match(clean):  # `./javascript:…`: no file has a colon, and whoever joins it to an address runs it
+        return Target("other", url=clean + tail)
     return Target("local", clean, tail, odd=frozenset(odd))
 
 

@@ -34,6 +34,7 @@ def read_manifest(archive: Archive, path: str, limits: ImportLimits, found: Find
     schema, version = _head(manifest, "schema"), _head(manifest, "schemaversion")
     _refuse_others(document, schema, found)
     edition = edition_of(manifest, version, document.place(manifest), found)
+    found.edition = edition
     document.family = "1.2" if edition == "1.2" else "2004"
     _tell_odd(document, archive, found)
 

@@ -28,6 +28,7 @@ def read_tincan(archive: Archive, path: str, limits: ImportLimits, found: Findin
             "not-a-manifest", document.place(root), f"{path} is no Tin Can description. Export the course again."
         )
         raise found.refuse()
+    found.edition = "tincan"
     activities = [node for container in root.each("activities") for node in container.each("activity")]
     launched = [node for node in activities if _launch(node)]
     files, keeper = Files(archive, path, found), Keeper(document.family)

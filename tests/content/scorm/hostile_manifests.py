@@ -334,6 +334,9 @@ _HREFS: dict[str, Case] = {
     ),
     "launch-file-scheme": bad(manifest(resources=resource("file:///etc/passwd")), "launch-scheme"),
     "launch-javascript": bad(manifest(resources=resource("javascript:alert(1)")), "launch-scheme"),
+    "launch-javascript-dotted": bad(manifest(resources=resource("./javascript:alert(1)")), "launch-scheme"),
+    "launch-javascript-absolute": bad(manifest(resources=resource("/javascript:alert(1)")), "launch-scheme"),
+    "launch-javascript-above": bad(manifest(resources=resource("a/../javascript:alert(1)")), "launch-scheme"),
     "launch-javascript-hidden": bad(manifest(resources=resource(" &#1;jAva&#9;Script:alert(1)")), "launch-scheme"),
     "launch-javascript-second": bad(
         manifest(
