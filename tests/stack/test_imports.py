@@ -23,6 +23,7 @@ from cluster.local import publishing
 from cluster.presigned import CHECKSUM, Presigner
 from content.canonical import digest
 from content.errors import ContentError
+from serve_app.client import Import
 from tasks import gc
 from tests.content.scorm.packages import manifest_12, zip_of
 from tests.support.imports import broken_package, imported, keys, package, upload
@@ -442,6 +443,25 @@ def test_small_ones_are_not_held_up_by_a_large_one(tenant: Tenant, points: Any) 
         tenant.api.wait(str(each["job_id"]), deadline_s=120)
     assert len(list(tenant.api.packages())) == SMALL + 2
     assert_settled(tenant, 120)
+
+
+def test_those_that_wait_are_counted_and_bring_another_replica(tenant: Tenant, points: Any) -> None:
+    """The one replica is held at both of its places, so whatever is read is read by another one."""
+    until("one replica", lambda: len(tenant.running.replicas(IMPORTER_APP)) == 1, 120)
+    held: list[Import] = []
+    for name, data in (("large", large_package(tenant.running)), ("small", package("Small"))):
+        points.arm("importer.mid_read", "pause")  # who is held already waits on
+        held.append(upload(tenant, data, course=name))
+        points.reached("importer.mid_read")
+    waiting = [upload(tenant, package(f"{n}"), course=f"c-{n}") for n in range(10)]
+    until("another replica", lambda: len(tenant.running.replicas(IMPORTER_APP)) == 2, 90)
+    for each in waiting:
+        tenant.api.wait(str(each["job_id"]), deadline_s=90)
+    assert {tenant.api.import_(each["import_id"])["state"] for each in held} == {"importing"}
+    points.release("importer.mid_read")
+    for each in held:
+        tenant.api.wait(str(each["job_id"]), deadline_s=90)
+    assert_settled(tenant)
 
 
 def test_its_file_is_what_was_uploaded_whatever_came_after(tenant: Tenant, points: Any) -> None:
