@@ -83,13 +83,6 @@ def _course_with(running: Running, package_id: str) -> None:
     publishing.publish_draft(
         running.home.path, FIRST_TENANT, draft, {}, course_id=f"around-{COURSE}", draft_id=f"d-{COURSE}", revision=1
     )
-    publishing.enrol(
-        running.home.path,
-        FIRST_TENANT,
-        enrollment_id=f"e2-{COURSE}",
-        learner_id=DEMO_LEARNER,
-        course_id=f"around-{COURSE}",
-    )
 
 
 def published(tenant: Tenant, package: str, course: str) -> tuple[str, dict[str, Any]]:
