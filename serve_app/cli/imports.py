@@ -197,4 +197,4 @@ def _told(found: Import, report: dict[str, Any] | None) -> None:
     if report is None:
         say(f"  {found['file_name']}, {found['size_bytes']:,} bytes")
         return
-    say("\n".join(lines({"file": found["file_name"], **report})))
+    say("\n".join(lines(found["file_name"], report)))

@@ -33,6 +33,11 @@ class _Expired(Exception):
     """The address of a piece does not work any more."""
 
 
+def store_client() -> httpx.Client:
+    """For the object store alone, which gets nobody's token."""
+    return httpx.Client(timeout=TIMEOUT, trust_env=False)
+
+
 def begin(api: Client, path: Path, *, course_id: str | None = None, piece_bytes: int | None = None) -> str:
     """The id of a new import for a file."""
     size = path.stat().st_size
@@ -52,7 +57,7 @@ def send(api: Client, path: Path, found: ImportShown, on_bytes: Callable[[int], 
         raise ContentError("file-changed", f"{path} is another file than the one that was begun.", "Begin again.")
     there = {each["number"]: (each["size_bytes"], each["digest"]) for each in upload["uploaded"]}
     whole, told = hashlib.sha256(), on_bytes or (lambda _: None)
-    with httpx.Client(timeout=TIMEOUT, trust_env=False) as store, ThreadPoolExecutor(FLYING) as senders:
+    with store_client() as store, ThreadPoolExecutor(FLYING) as senders:
         flying: dict[Future[None], int] = {}
         asking = threading.Lock()  # a client is used by one thread at a time
         try:

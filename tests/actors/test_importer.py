@@ -55,9 +55,8 @@ def test_it_is_told_limits_and_no_secret(tmp_path: Path) -> None:
 
 
 def test_production_names_origins_and_the_digest_alone(tmp_path: Path) -> None:
-    settings = Settings(
-        importer_token_sha256="ab" * 32, importer_origins=(STORE, "https://other.example"), workspace=tmp_path
-    )
+    named: dict[str, Any] = {"importer_token_sha256": "ab" * 32, "importer_origins": (STORE, "https://other.example")}
+    settings = Settings(**named, workspace=tmp_path)
     told = given(settings)
     assert (told["token_sha256"], told["origins"]) == ("ab" * 32, [STORE, "https://other.example"])
 

@@ -19,7 +19,9 @@ from serve_app.cli.findings import place
 from tests.support.answers import Answers, Run, problem, token
 
 DEVICE = "Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZmdoaWo"
-PACKAGE, BUNDLE, JOB, EXPORT = (f"{kind}_{'0f8k2m4q6s8u0a2c4e6g8i0k2m'}" for kind in ("pkg", "bnd", "job", "exp"))
+PACKAGE, BUNDLE, JOB, EXPORT, IMPORT = (
+    f"{kind}_{'0f8k2m4q6s8u0a2c4e6g8i0k2m'}" for kind in ("pkg", "bnd", "job", "exp", "imp")
+)
 COURSE, LEARNER, ENROLMENT = "first-aid-for-everybody", "6f1ed002-ab59-4f5c-a0ef-3f1b7c1d2a90", "enr-2026-0000000017"
 WEBHOOK, EVENT = "whk_5f1c0a9b2d3e4f60", "e3b0c442-98fc-4c14-9afb-f4c8996fb924"
 URL = "https://lms.a-school-with-a-name.example/hooks/content"
@@ -27,7 +29,7 @@ AT = "2026-01-31T12:00:00.123456Z"
 ROW = {
     "created_at": AT, "published_at": AT, "registered_at": AT, "at": AT, "updated_at": AT, "withdrawn_at": None,
     "package_id": PACKAGE, "course_id": COURSE, "learner_id": LEARNER, "enrollment_id": ENROLMENT, "device_id": DEVICE,
-    "bundle_id": BUNDLE, "export_id": EXPORT, "format": "scorm2004-4th", "size_bytes": 123_456_789, "job_id": JOB, "version": 12, "revision": 7, "draft_id": f"draft-of-{COURSE}",
+    "bundle_id": BUNDLE, "export_id": EXPORT, "import_id": IMPORT, "edition": "2004-4th", "file_name": "first-aid-for-everybody.zip", "format": "scorm2004-4th", "size_bytes": 123_456_789, "job_id": JOB, "version": 12, "revision": 7, "draft_id": f"draft-of-{COURSE}",
     "total_bytes": 123_456_789, "profile": "tablet", "problem": None, "kind": "build", "progress": 0.41, "attempt": 1,
     "message": "film-of-the-recovery-position: video-480 41%", "subject": {"package_id": PACKAGE, "version": 12},
     "tenant": "a-tenant-with-a-rather-long-name-of-39", "region": "eu", "policy": "device", "name": "build",
@@ -45,6 +47,7 @@ LISTS = {
     f"packages versions {PACKAGE}": (f"/v1/packages/{PACKAGE}/versions", "superseded", (f"draft-of-{COURSE}",)),
     "bundles list": ("/v1/bundles", "superseded", (BUNDLE, PACKAGE, DEVICE, LEARNER)),
     "exports list": ("/v1/exports", "withdrawn", (EXPORT, PACKAGE)),
+    "imports list": ("/v1/imports", "superseded", (IMPORT,)),
     "enrolments list": ("/v1/enrolments", "cancelled", (ENROLMENT, LEARNER, COURSE)),
     "devices list": ("/v1/devices", "revoked", (DEVICE, LEARNER)),
     "jobs list": ("/v1/jobs", "cancelling", (JOB,)),

@@ -341,7 +341,7 @@ def test_it_is_cancelled_in_the_middle_and_tried_again(tenant: Tenant, points: A
     points.arm("importer.mid_read", "pause")
     asked = upload(tenant, package())
     points.reached("importer.mid_read")
-    stages = until("stages told", lambda: tenant.api.job(str(asked["job_id"]))["stages"], 10)
+    stages = until("stages told", lambda: tenant.api.get(f"/v1/jobs/{asked['job_id']}")["stages"], 10)
     assert [stage["name"] for stage in stages] == ["read", "check", "store", "publish"]
     assert tenant.api.cancel_job(str(asked["job_id"]))["state"] == "cancelling"
     points.release("importer.mid_read")
