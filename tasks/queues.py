@@ -37,6 +37,7 @@ COUNTS = {
     queue.REBUNDLE: JOBS.format(queue.REBUNDLE),
     queue.EXPORT: JOBS.format(queue.EXPORT),
     queue.PREVIEW: JOBS.format(queue.PREVIEW),
+    queue.IMPORT: JOBS.format(queue.IMPORT),
     queue.LICENCE: "select count(*) as waiting, 0 as running, 0 as failed, min(requested_at) as oldest from renewals",
 }
 HELD = "select count(*) as n from pgqueuer where entrypoint = %s and status = 'failed'"

@@ -9,8 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from content.drafts import validate
-from content.errors import ContentError, InvalidInput
-from content.packages.report import refuse_unbuildable
+from content.errors import ContentError
 from serve_app.auth import Authenticated
 from serve_app.models.base import Finding
 from serve_app.models.drafts import Judgement
@@ -34,7 +33,7 @@ BODY = {
 async def judge(request: Request, caller: Authenticated) -> Judgement:
     """The draft itself is the body, up to the setting `draft_max_bytes`. Answers 200 whatever is found: `valid` says whether
     it would be built, `errors` why not, `warnings` what a learner would miss. Each finding has a JSON pointer. What only the
-    media can show (a truncated film, say) is found by the build. Nothing is stored."""
+    media or packages that it embeds can show (a truncated film, say) is found by the build. Nothing is stored."""
     caller.require("content:read")
     body = await request.body()
     async with AT_ONCE:
@@ -43,13 +42,7 @@ async def judge(request: Request, caller: Authenticated) -> Judgement:
 
 def _judge(body: bytes) -> Judgement:
     report = validate(_document(body))
-    errors, warnings = list(report.errors), report.warnings
-    if report.draft is not None:
-        try:
-            refuse_unbuildable(report.draft)
-        except InvalidInput as error:
-            errors += error.problems
-    return Judgement(valid=not errors, errors=_findings(errors), warnings=_findings(warnings))
+    return Judgement(valid=not report.errors, errors=_findings(report.errors), warnings=_findings(report.warnings))
 
 
 def _document(body: bytes) -> Any:
