@@ -92,7 +92,9 @@ async def send(settings: Settings, order: Order, told: Told) -> bool:
                 if answer.status_code != 200:
                     raise await _refusal(answer)
                 began = True
-                return await _follow(answer.aiter_bytes(), settings.importer_silence_s, told)
+                # Its addresses do not work for longer, so nothing that it says after that is of use.
+                async with asyncio.timeout(settings.importer_url_ttl_s):
+                    return await _follow(answer.aiter_raw(), settings.importer_silence_s, told)
             finally:
                 await answer.aclose()
     except (httpx.HTTPError, TimeoutError) as error:
@@ -118,14 +120,21 @@ async def _follow(data: AsyncIterator[bytes], silence_s: float, told: Told) -> b
             raise _malformed()
         for line in lines:
             match _parsed(line):
-                case {"type": "progress", "stage": str(stage), "share": int() | float() as share} if stage in STAGES:
-                    told(stage, min(max(float(share), 0.0), 1.0))
+                case {"type": "progress", "stage": str(stage), "share": int() | float() as share} if (
+                    stage in STAGES and 0 <= share <= 1  # a number without end, or that is none, is neither
+                ):
+                    told(stage, float(share))
                 case {"type": "beat"}:
                     pass
                 case {"type": "done", "broke": bool(broke)}:
                     return broke
                 case {"type": "failed", **rest}:
-                    raise _said(rest)
+                    said = _said(rest)
+                    if (
+                        said.code == "internal"
+                    ):  # its own fault, or what a package did to it: tried again so many times only
+                        raise ImporterCut("importer-cut", said.message, said.remedy, True)
+                    raise said
                 case _:
                     raise _malformed()
 
@@ -135,13 +144,16 @@ async def status(settings: Settings) -> dict[str, Any]:
     if not settings.importer_url:
         raise ContentError("importer-missing", "Nothing is imported by this service.", "Have importer_url set.")
     try:
-        async with httpx.AsyncClient(timeout=5.0, trust_env=False, follow_redirects=False) as client:
-            answer = await client.get(settings.importer_url + STATUS, headers=_headers(settings))
+        async with (
+            httpx.AsyncClient(timeout=5.0, trust_env=False, follow_redirects=False) as client,
+            client.stream("GET", settings.importer_url + STATUS, headers=_headers(settings)) as answer,
+        ):
+            body = await _short(answer)
     except httpx.HTTPError as error:
         raise _away(type(error).__name__) from error
     if answer.status_code != 200:
-        raise _said_by(answer.status_code, answer.content)
-    found = _parsed(answer.content)
+        raise _said_by(answer.status_code, body)
+    found = _parsed(body)
     return {
         "sandbox": printable(str(found.get("sandbox", ""))),
         "version": printable(str(found.get("version", ""))),
@@ -154,6 +166,8 @@ def _headers(settings: Settings) -> dict[str, str]:
     return {
         "Authorization": f"Bearer {settings.importer_token.get_secret_value()}",
         "Content-Type": "application/json",
+        # Bytes are counted as they come: what is unpacked here could be a thousand times as much.
+        "Accept-Encoding": "identity",
         # Serve's own limit of a request is for the API; this one lasts as long as it speaks.
         "X-Request-Timeout-Seconds": "0",
     }
@@ -168,12 +182,17 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 async def _refusal(answer: httpx.Response) -> ContentError:
+    return _said_by(answer.status_code, await _short(answer))
+
+
+async def _short(answer: httpx.Response) -> bytes:
+    """Its beginning, as it came over the wire."""
     body = b""
-    async for piece in answer.aiter_bytes():
+    async for piece in answer.aiter_raw():
         body += piece
         if len(body) > ERROR_BYTES:
             break
-    return _said_by(answer.status_code, body)
+    return body
 
 
 def _said_by(status_code: int, body: bytes) -> ContentError:

@@ -241,7 +241,7 @@ class Settings(BaseSettings):
 
     # Reading one package (docs/import-report.md, docs/sandbox.md); names as in content.scorm.limits
     import_timeout_s: float = Field(900.0, gt=0, description="wall-clock limit of reading one package")
-    import_memory_bytes: int = Field(2048 * MIB, gt=0, description="address space of what reads it")
+    import_memory_bytes: int = Field(1536 * MIB, gt=0, description="address space of what reads it")
     import_zip_bytes: int = Field(5120 * MIB, gt=0, description="largest package that is read")
     import_unpacked_bytes: int = Field(10240 * MIB, gt=0, description="all its files together, unpacked")
     import_file_bytes: int = Field(4096 * MIB, gt=0, description="one of its files, unpacked")

@@ -75,7 +75,8 @@ class Commit:
         """The report says why nothing came of it."""
         async with self._connections.db.tenant(self._tenant) as tx:
             await self._hold(tx)
-            await self._end(tx, "refused", report)
+            if not await self._ended_before(tx):
+                await self._end(tx, "refused", report)
         await asyncio.to_thread(failpoints.hit, "import.after_commit", self._connections.settings)
 
     async def publish(self, read: Read) -> None:
@@ -119,6 +120,8 @@ class Commit:
             # Versions of a package are published one at a time.
             await tx.execute(b"select 1 from packages where package_id = %s for no key update", [package_id])
             await imports.require_kind(tx, course_id, imports.SCORM)
+            if await self._ended_before(tx):
+                return True
             ended = {"digest": read.digest, "course_id": course_id, "package_id": package_id}
             if await fetch_one(tx, NEWER, [package_id, self._row["completed_at"]]) is not None:
                 await self._end(tx, "superseded", read.report, **ended)
@@ -159,6 +162,24 @@ class Commit:
         """From here on it cannot be cancelled; a request that came before is obeyed."""
         if await jobs.cancel_requested(tx, self._row["job_id"], hold=True):
             raise job_cancelled()
+
+    async def _ended_before(self, tx: Transaction) -> bool:
+        """Whether another attempt was first. From here on this one is: the import's row is held. Raises ContentError
+        `import-not-wanted` where it was given up, or failed."""
+        there = await fetch_one(
+            tx,
+            "select state, package_id, version, course_id, report, import_id, job_id from imports"
+            " where import_id = %s for no key update",
+            [self._row["import_id"]],
+        )
+        if there is not None and there["state"] == "importing" and there["job_id"] == self._row["job_id"]:
+            return False
+        if there is None or there["report"] is None:
+            raise ContentError(
+                "import-not-wanted", "This import was given up, or has failed.", "Upload the package anew."
+            )
+        await jobs.succeed(tx, self._row["job_id"], result_of(there))
+        return True
 
     async def _end(self, tx: Transaction, state: str, report: Report, **more: Any) -> None:
         """The import's end, its event, and its job's, if no other attempt was first."""

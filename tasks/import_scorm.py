@@ -30,7 +30,7 @@ from cluster.telemetry.metrics import JOBS
 from content.errors import ContentError
 from content.scorm.archive import CanonicalFile, read_canonical
 from content.scorm.findings import Finding
-from content.scorm.model import parse_course
+from content.scorm.model import Course, parse_course
 from content.scorm.package import StoredFile
 from content.scorm.report import MAX_COURSE_BYTES, MAX_REPORT_BYTES, Report, parse_report, refused
 from tasks import import_files, imports, jobs, workspace
@@ -131,7 +131,9 @@ class _Import:
                 if not report.accepted:
                     await commit.refuse(report)
                     return
-                async with self._seats.take(self._row["size_bytes"]):
+                # What takes room here is what was packed, not how small it was packed.
+                unpacked = report.sizes.unpacked_bytes if report.sizes is not None else 0
+                async with self._seats.take(max(self._row["size_bytes"], unpacked)):
                     read = await self._accept(outputs, report)
                 await commit.publish(read)
             finally:
@@ -177,7 +179,7 @@ class _Import:
             return await self._broken(refused(Finding(UNREADABLE, "", told)))
         await asyncio.to_thread(failpoints.hit, "import.after_read", self._settings)
         try:
-            report = parse_report(await asyncio.to_thread(self._small, outputs.report, MAX_REPORT_BYTES))
+            report = await asyncio.to_thread(lambda: parse_report(self._small(outputs.report, MAX_REPORT_BYTES)))
         except ContentError as error:
             if error.code != "report-unreadable":
                 raise
@@ -205,8 +207,7 @@ class _Import:
         self._progress.tell("check", 0.0, "checking what was read")
         with telemetry.span("check"):
             try:
-                course = parse_course(await asyncio.to_thread(self._small, outputs.course, MAX_COURSE_BYTES))
-                agree(report, course)
+                course = await asyncio.to_thread(self._course, outputs, report)
             except (ValidationError, ContentError) as error:
                 raise error if getattr(error, "retryable", False) else _not_ours("its course cannot be read") from error
             await asyncio.to_thread(self._fetch, outputs, path)
@@ -231,6 +232,12 @@ class _Import:
             await import_files.note(self._connections, self._tenant, new, found)
         distinct = len({each.digest for each in found.values()})
         return Read(course, report, digest, import_files.Stored(found, len(new), distinct - len(new)))
+
+    def _course(self, outputs: _Outputs, report: Report) -> Course:
+        """In a thread: a large one takes seconds to read."""
+        course = parse_course(self._small(outputs.course, MAX_COURSE_BYTES))
+        agree(report, course)
+        return course
 
     def _upload_stat(self) -> Any:
         stat = self._objects.stat(self._uploaded)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from cluster.connections import Connections
+from cluster.telemetry import describe
 from content.errors import ContentError
 from tasks import jobs
 
@@ -120,7 +121,7 @@ class Progress:
 
     def overall(self) -> float:
         """The share of the whole, 0 to 1."""
-        return max(start + (end - start) * self._stages[name] for name, (start, end) in self._bounds.items() if self._stages[name])  # fmt: skip
+        return max((start + (end - start) * self._stages[name] for name, (start, end) in self._bounds.items() if self._stages[name]), default=0.0)  # fmt: skip
 
     async def _mirror(self) -> None:
         while True:
@@ -131,6 +132,6 @@ class Progress:
                         await jobs.progress(tx, self._job, self.overall(), self._message[:200], self.stages())
                     if await jobs.cancel_requested(tx, self._job):
                         self._cancelled.set()
-            except ContentError as error:
-                log.warning("progress not written", code=error.code)
+            except Exception as error:  # noqa: BLE001 - whatever it is: without this nobody hears of a cancel
+                log.warning("progress not written", **describe(error))
             await asyncio.sleep(EVERY_S)

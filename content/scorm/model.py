@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Literal, cast
 
+from content.errors import ContentError
+
+MAX_OBJECTS = 800_000
+"""In the JSON of a course: four for each element that a manifest may have. Each is half a kilobyte of memory and more."""
 Edition = Literal["1.2", "2004-2nd", "2004-3rd", "2004-4th", "aicc", "cmi5", "tincan"]
 ScormType = Literal["sco", "asset"]
 _STRICT: dict[str, Any] = {"extra": "forbid", "strict": True}
@@ -107,7 +111,8 @@ class Launch:
 @dataclass(frozen=True)
 class Course:
     """A package, understood. `default`: the identifier of the organization that is played. `language`: BCP 47, or empty where
-    nothing says. `launches`: of the default organization, in its order; at least one. `metadata` and `extras` are of the
+    nothing says. `launches`: of the default organization, in its order; at least one. What is not in the package is none of them,
+    unless nothing is. `metadata` and `extras` are of the
     manifest itself (LOM; the sequencing collection). `manifest`: the path of the document all this was read from."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -137,7 +142,10 @@ class Course:
 
 
 def parse_course(data: bytes | str) -> Course:
-    """A course from its JSON. Raises pydantic's ValidationError, which a caller who does not trust the bytes translates."""
+    """A course from its JSON. Raises pydantic's ValidationError, which a caller who does not trust the bytes translates, and
+    ContentError `course-unreadable` for more objects than any manifest gives."""
+    if data.count("{" if isinstance(data, str) else b"{") > MAX_OBJECTS:  # type: ignore[arg-type]
+        raise ContentError("course-unreadable", f"The course has more than {MAX_OBJECTS} objects.")
     return _adapter().validate_json(data)
 
 

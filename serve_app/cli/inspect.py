@@ -28,7 +28,9 @@ def register(app: Commands) -> None:
 
 
 def inspect(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Zips: SCORM, AICC, cmi5 or xAPI packages.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Zips: SCORM, AICC, cmi5 or xAPI packages.", readable=False)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per file, each on one line.")] = False,
 ) -> None:
     """Say of packages what an import would say: accepted or why not, what is in them, what will be missing offline.
@@ -87,7 +89,10 @@ def _tell_failed(path: Path, error: ContentError, as_json: bool) -> None:
 
 def _print_line(document: dict[str, Any]) -> None:
     """As one line in which nothing controls a terminal: what is not printable is written as JSON's escapes."""
-    line = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    plain = (sys.stdout.encoding or "").lower().replace(
+        "-", ""
+    ) != "utf8"  # a terminal or pipe that cannot write all of it
+    line = json.dumps(document, ensure_ascii=plain, separators=(",", ":"))
     if not line.isprintable():
         line = "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
     sys.stdout.write(line + "\n")

@@ -83,6 +83,7 @@ class _Builder:
         for cells, row in self.tables.rows_with_rest("cst", "block"):
             self._add_members(cells, row)
         self._used: set[str] = set()
+        self._objective_ids = {row.get("objective_id", "").lower() for row in self._flat()}
 
     def items(self) -> tuple[Item, ...]:
         """The tree below `root`; where there is no structure, the units one after the other."""
@@ -105,9 +106,7 @@ class _Builder:
             elif key in self._by_name or key in self._structure:
                 self._used.add(key)
                 items.append(self._item(name, (*above, key)))
-            elif key not in self._described and key not in {
-                row.get("objective_id", "").lower() for row in self._flat()
-            }:
+            elif key not in self._described and key not in self._objective_ids:
                 message = f"The structure (.cst) names “{name}”, which is nowhere described; it was left out."
                 self.found.warn("aicc-structure", self.tables.path, message)
         return tuple(items)

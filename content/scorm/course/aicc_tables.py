@@ -77,6 +77,7 @@ def sections(text: str) -> dict[str, Row]:
     """The .crs file: `[Section]`, `key=value`; lines without a key are the section's text (under the empty key)."""
     sections: dict[str, Row] = {}
     section: Row = {}
+    texts: dict[int, list[str]] = {}
     for line in text.splitlines():
         line = line.strip()
         if line.startswith("[") and line.endswith("]"):
@@ -86,5 +87,8 @@ def sections(text: str) -> dict[str, Row]:
             if mark and re.fullmatch(r"[\w ]{1,60}", key.strip()):
                 section[key.strip().lower()] = value.strip()
             else:
-                section[""] = f"{section.get('', '')} {line}".strip()
+                texts.setdefault(id(section), []).append(line)
+    for section in sections.values():
+        if lines := texts.get(id(section)):
+            section[""] = " ".join(lines)
     return sections

@@ -39,6 +39,7 @@ class Reference:
     tail: str = ""
     url: str = ""
     exists: bool = False
+    outside: bool = False  # it leads out of the package, and what it comes to inside is not there
 
     @property
     def href(self) -> str:
@@ -65,7 +66,9 @@ class Files:
         self._tell(target, found, href, place, path)
         if found:
             self._named.add(path)
-        return Reference("local", path, target.tail, exists=found is not None)
+        return Reference(
+            "local", path, target.tail, exists=found is not None, outside=not found and "outside" in target.odd
+        )
 
     def base(self, base: Base, href: str | None, place: str) -> Base:
         """The base below an element with this xml:base; tells what had to be forgiven in that."""

@@ -134,7 +134,8 @@ def _without_dots(path: str) -> tuple[str, bool]:
     for segment in segments:
         if segment == "..":
             outside = outside or not kept
-            kept = kept[:-1]
+            if kept:
+                kept.pop()
         elif segment not in ("", "."):
             kept.append(segment)
     ends_in_folder = bool(kept) and segments[-1] in ("", ".", "..")

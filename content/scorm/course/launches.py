@@ -33,6 +33,7 @@ def choose(
 
 def _launches(organization: Organization, openings: Openings, document: str, found: Findings) -> tuple[Launch, ...]:
     launches: list[Launch] = []
+    missing: list[Launch] = []
     for item in organization.walk():
         resource = openings.resources.get(item.resource or "")
         if resource is None or not is_opened(resource):
@@ -44,16 +45,18 @@ def _launches(organization: Organization, openings: Openings, document: str, fou
             )
             found.warn("launch-remote", place, message)
             continue
+        into = launches
         if resource.identifier in openings.missing:
+            into = missing
             path = split(resource.href)[0]
             message = (
                 f"“{item.title}” opens “{path}”, which is not in the package. Put the file there and pack it again."
             )
             found.warn("launch-file-missing", place, message)
-        launches.append(
+        into.append(
             Launch(organization.identifier, item.identifier, item.title, compose(resource.href, item.parameters))
         )
-    return tuple(launches)
+    return tuple(launches or missing)
 
 
 def _tell_resources(
@@ -67,6 +70,12 @@ def _tell_resources(
             found.error("launch-scheme", place, message)
         else:
             found.warn("href-scheme", place, f"“{said}” is no file of the package; it was left out.")
+    for name, (said, place) in openings.outside.items():
+        if name in used:
+            message = (
+                f"An item would open “{said}”, which leads out of the package. Only files of the package can be opened."
+            )
+            found.error("launch-outside", place, message)
     for name in sorted(openings.missing - used):
         message = (
             f"“{split(openings.resources[name].href)[0]}” is named by the resource “{name}” but not in the package."

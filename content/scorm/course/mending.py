@@ -13,6 +13,7 @@ from content.scorm.findings import Findings
 
 _DECLARATION = re.compile(r"\s*<\?xml(?=[\s?])[^>]{0,1000}\?>", re.IGNORECASE)
 _PROLOG = re.compile(r"(?:\s++|<!--.*?-->|<\?.*?\?>)*+", re.DOTALL)
+_EXTERNAL = re.compile(r"\b(?:SYSTEM|PUBLIC)\b")
 _DOCTYPE = re.compile(r"""<!DOCTYPE(?:[^\[>"']++|"[^"]*+"|'[^']*+')*+([\[>])""")
 # What no XML 1.0 document may hold, not even written as a number.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
@@ -66,6 +67,13 @@ def _without_doctype(text: str, document: str, found: Findings) -> str:
             f"{document} declares {'entities' if entities else 'a document type of its own'}, which no course package needs"
             " and which can be used for attacks. Remove everything from “<!DOCTYPE” to “]>”.",
         )
+        raise found.refuse()
+    if _EXTERNAL.search(doctype[0]):
+        message = (
+            f"{document} takes a document type from somewhere else, which no course package needs and which is never fetched."
+            " Remove everything from “<!DOCTYPE” to “>”."
+        )
+        found.error("xml-dtd", place, message)
         raise found.refuse()
     found.warn("xml-doctype", place, "A document type stands there; it was ignored and nothing was fetched for it.")
     return text[:start] + "\n" * doctype[0].count("\n") + text[doctype.end() :]

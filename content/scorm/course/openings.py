@@ -14,11 +14,12 @@ _NOT_OPENED = ("imsqti", "associatedcontent", "imsbasiclti", "imswl", "imsdt")
 @dataclass
 class Openings:
     """`resources`: by identifier, in the order of the document. `forbidden`: resource → (its address, where it stands), of
-    those whose address is none of the web. `missing`: resources whose file is not there."""
+    those whose address is none of the web. `outside`: the same of those that lead out of the package. `missing`: resources whose file is not there."""
 
     files: Files
     resources: dict[str, Resource] = field(default_factory=dict[str, Resource])
     forbidden: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    outside: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     missing: set[str] = field(default_factory=set[str])
 
     def target(self, name: str, base: Base, said: str, place: str) -> Reference | None:
@@ -29,6 +30,8 @@ class Openings:
         if target.kind == "other":
             self.forbidden[name] = (target.url, place)
             return None
+        if target.outside:
+            self.outside[name] = (said, place)
         if target.kind == "local" and not target.path.strip("/"):
             return None
         if target.kind == "local" and not target.exists:

@@ -84,6 +84,7 @@ class _Builder:
         self._parser = expat.ParserCreate("utf-8")
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
+        self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._text
 
@@ -94,6 +95,13 @@ class _Builder:
     @property
     def spaces(self) -> frozenset[str]:
         return frozenset(space for space, _ in self._names)
+
+    def _doctype(self, *_: object) -> None:
+        """One that `mending` did not take out. Nothing of it is ever read: attributes could come from there, too."""
+        message = (
+            f"{self._path} declares a document type where there can be none, which no course package needs. Remove it."
+        )
+        _refuse(self._found, "xml-dtd", f"{self._path}:{self._parser.CurrentLineNumber}", message)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         opened, line = self._open, self._parser.CurrentLineNumber

@@ -156,7 +156,7 @@ _LETTERS: dict[str, Case] = {
     "control-characters": good(manifest(title="<title>A\x0bB\x00</title>"), "xml-characters"),
     "control-character-as-number": good(manifest(title="<title>A&#11;B&#xD800;C</title>"), "xml-characters"),
     "cdata-title": good(manifest(title="<title><![CDATA[<b>A & B</b>]]></title>")),
-    "doctype-bare": good(manifest(before='<!DOCTYPE manifest SYSTEM "http://127.0.0.1:9/cp.dtd">'), "xml-doctype"),
+    "doctype-bare": good(manifest(before="<!DOCTYPE manifest>"), "xml-doctype"),
     "crlf": good(manifest().replace(">", ">\r\n")),
 }
 
@@ -314,17 +314,16 @@ _HREFS: dict[str, Case] = {
         "launch-file-missing",
         launch="courses/index.html",
     ),
-    "traversal": good(
-        manifest(resources=resource("../../etc/passwd")), "href-outside", "launch-file-missing", launch="etc/passwd"
-    ),
-    "traversal-encoded": good(
-        manifest(resources=resource("%2e%2e/..%2fetc/passwd")),
-        "href-outside",
+    "traversal": bad(manifest(resources=resource("../../etc/passwd")), "launch-outside"),
+    "traversal-encoded": bad(manifest(resources=resource("%2e%2e/..%2fetc/passwd")), "launch-outside"),
+    "traversal-backslashes": bad(manifest(resources=resource("..\\..\\etc\\passwd")), "launch-outside"),
+    "launch-missing-first": good(
+        manifest(
+            items='<item identifier="item_0" identifierref="res_0"><title>Zero</title></item>' + ITEM,
+            resources='<resource identifier="res_0" type="webcontent" adlcp:scormtype="sco" href="gone.html"/>'
+            + RESOURCE,
+        ),
         "launch-file-missing",
-        launch="etc/passwd",
-    ),
-    "traversal-backslashes": good(
-        manifest(resources=resource("..\\..\\etc\\passwd")), "href-outside", "launch-file-missing", launch="etc/passwd"
     ),
     "traversal-in-files": good(
         manifest(resources=resource("index.html", files='<file href="/etc/passwd"/><file href="../../x"/>')),
@@ -469,6 +468,10 @@ _BOMBS: dict[str, Case] = {
     "entity-parameter": bad(_doctype('<!ENTITY % x SYSTEM "http://127.0.0.1:9/x.dtd"> %x;'), "xml-entities"),
     "entity-harmless": bad(_doctype('<!ENTITY copy "(c)">', "&copy;"), "xml-entities"),
     "doctype-with-subset": bad(_doctype("<!ELEMENT manifest ANY>"), "xml-dtd"),
+    "doctype-external": bad(manifest(before='<!DOCTYPE manifest SYSTEM "http://127.0.0.1:9/cp.dtd">'), "xml-dtd"),
+    "doctype-twice": bad(
+        manifest(before='<!DOCTYPE a><!DOCTYPE manifest [<!ATTLIST item parameters CDATA "?injected=1">]>'), "xml-dtd"
+    ),
     "doctype-later": bad(manifest(more='<!DOCTYPE x [<!ENTITY a "b">]>'), "xml-malformed"),
     "xinclude": bad(
         manifest(more='<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="/etc/passwd" parse="text"/>'),
