@@ -105,6 +105,21 @@ async def test_the_work_goes_on_while_nobody_asks(row: Row) -> None:
     assert row.written[0][1] == "read"
 
 
+async def test_who_waits_at_the_very_beginning_is_told_and_hears_of_a_cancel(row: Row) -> None:
+    async with fresh() as told:
+        told.tell(next(iter(told.stages()))["name"], 0.0, "waiting")
+
+        async def wait_for_ever() -> None:
+            while not row.written:
+                await asyncio.sleep(0.005)
+            row.cancelling = True
+            await asyncio.sleep(60)
+
+        with pytest.raises(JobCancelled):
+            await told.unless_cancelled(wait_for_ever())
+    assert row.written[0] == (0.0, "waiting")
+
+
 async def test_a_cancelled_job_stops_its_work_and_waits_until_it_has_stopped(row: Row) -> None:
     cleaned = False
 
