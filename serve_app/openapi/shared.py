@@ -19,7 +19,10 @@ TAGS: Final[list[dict[str, Any]]] = [
     {"name": "enrolments", "description": "Enrolments as the neighbours told of them; read only."},
     {"name": "bundles", "description": "A package, encrypted and licensed for one device."},
     {"name": "exports", "description": "A version as a zip for learning platforms, browsers and disks."},
-    {"name": "imports", "description": "A package of another tool, uploaded in pieces, read in a sandbox, made a version."},
+    {
+        "name": "imports",
+        "description": "A package of another tool, uploaded in pieces, read in a sandbox, made a version.",
+    },
     {"name": "trust", "description": "Keys and their rotation, what was taken back, what was found changed."},
     {"name": "jobs", "description": "Long work: its progress, its result, its problem."},
     {"name": "queues", "description": "The queues of work: how much waits, and pausing one."},
