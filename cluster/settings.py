@@ -249,7 +249,10 @@ class Settings(BaseSettings):
         200.0, gt=1, description="unpacked against packed, of the package and of each larger file"
     )
     import_ratio_from_bytes: int = Field(
-        MIB, ge=0, description="a file that unpacks to less may be packed as tightly as it is"
+        32 * MIB, ge=0, description="a file that unpacks to less is not judged alone, however tightly it is packed"
+    )
+    import_ratio_package_from_bytes: int = Field(
+        8 * MIB, ge=0, description="a package that unpacks to less may be packed as tightly as it is"
     )
     import_entries: int = Field(50_000, gt=0, description="files and folders in a package")
     import_name_bytes: int = Field(512, gt=0, description="of the path of one file in it")

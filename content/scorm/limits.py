@@ -9,13 +9,15 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class ImportLimits:
-    """Sizes in bytes. `ratio`: unpacked against packed, of the whole package and of each entry over `ratio_from_bytes`."""
+    """Sizes in bytes. `ratio`: unpacked against packed, of each file over `ratio_from_bytes`, and of the whole package if that
+    unpacks to more than `ratio_package_from_bytes`: a silent sound or a white picture packs well and is no harm."""
 
     zip_bytes: int = 5120 * MIB
     unpacked_bytes: int = 10240 * MIB
     file_bytes: int = 4096 * MIB
     ratio: float = 200.0
-    ratio_from_bytes: int = MIB
+    ratio_from_bytes: int = 32 * MIB
+    ratio_package_from_bytes: int = 8 * MIB
     entries: int = 50_000
     name_bytes: int = 512
     name_depth: int = 32

@@ -34,6 +34,7 @@ def check_claims(headers: Sequence[Central], limits: ImportLimits, found: Findin
     """Adds to `found`: `zip-disks`, `zip-encrypted`, `zip-link`, `zip-device`, `zip-method`, `zip-patch`, `zip-file-size`,
     `zip-ratio`, `zip-stored-size`, `zip-fields`, `zip-unpacked-size`."""
     unpacked = packed = 0
+    tight = False
     for header in headers:
         unpacked += header.size
         packed += header.packed
@@ -48,11 +49,14 @@ def check_claims(headers: Sequence[Central], limits: ImportLimits, found: Findin
             or (header.method == STORED and header.size != header.packed)
         ):
             _check_one(header, limits, found)
+            tight = tight or _is_tight(header, limits)
     if unpacked > limits.unpacked_bytes:
         message = f"The package would unpack to {unpacked:,} bytes; at most {limits.unpacked_bytes:,} are taken."
         found.error("zip-unpacked-size", "", message)
-    if unpacked > max(limits.ratio_from_bytes, limits.ratio * packed):
-        found.error("zip-ratio", "", _ratio(limits))
+    if (
+        unpacked > max(limits.ratio_package_from_bytes, limits.ratio * packed) and not tight
+    ):  # else told of the file already
+        found.error("zip-ratio", "", _ratio("The package", "its files are", unpacked, packed, limits))
 
 
 def is_folder(header: Central, name: str, found: Findings) -> bool:
@@ -85,8 +89,8 @@ def _check_one(header: Central, limits: ImportLimits, found: Findings) -> None:
     if header.size > limits.file_bytes:
         message = f"The file unpacks to {header.size:,} bytes; at most {limits.file_bytes:,} are taken."
         found.error("zip-file-size", place, message)
-    if header.size > limits.ratio_from_bytes and header.size > limits.ratio * header.packed:
-        found.error("zip-ratio", place, _ratio(limits))
+    if _is_tight(header, limits):
+        found.error("zip-ratio", place, _ratio("The file", "it is", header.size, header.packed, limits))
     if header.method == STORED and header.size != header.packed and not header.flags & _ENCRYPTED:
         found.error("zip-stored-size", place, "The file is stored as it is, and yet has two sizes. Make the zip anew.")
 
@@ -119,10 +123,15 @@ def _has(header: Central, number: int) -> bool:
         return True
 
 
-def _ratio(limits: ImportLimits) -> str:
+def _is_tight(header: Central, limits: ImportLimits) -> bool:
+    return header.size > limits.ratio_from_bytes and header.size > limits.ratio * header.packed
+
+
+def _ratio(what: str, made: str, unpacked: int, packed: int, limits: ImportLimits) -> str:
     return (
-        f"Unpacked it would have more than {limits.ratio:g} times the bytes that it has in the zip, as only “zip bombs” have. "
-        "Leave out files that are empty but large."
+        f"{what} unpacks to {unpacked // max(packed, 1):,} times its size in the zip, because {made} made of the same bytes "
+        f"again and again, as “zip bombs” are; at most {limits.ratio:g} times are taken. Save silent sounds and plain pictures "
+        "in a format that is small by itself (MP3, PNG), and leave out what is only filled up."
     )
 
 

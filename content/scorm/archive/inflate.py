@@ -72,13 +72,14 @@ def _inflated(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
             file.seek(at)
             packed = file.read(min(_READ_BYTES, end - at))
             at += len(packed)
-            if not packed:
-                raise _damaged(entry)
+        over = not packed  # all is read; the unpacker may still hold bytes that it had no room to give
         try:
             piece = unpacker.decompress(packed, PIECE_BYTES)
         except zlib.error as error:
             raise _damaged(entry) from error
         packed = unpacker.unconsumed_tail
+        if over and not piece and not unpacker.eof:
+            raise _damaged(entry)
         if piece:
             yield piece
     if at < end or unpacker.unused_data:

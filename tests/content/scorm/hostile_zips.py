@@ -10,6 +10,7 @@ import io
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 
 from content.scorm.limits import ImportLimits
 from tests.content.scorm.packages import (
@@ -35,13 +36,15 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Case:
-    """`codes`: of the errors, all of them and no other. `unpacked`: seen only once the contents are read."""
+    """`codes`: of the errors, all of them and no other. `unpacked`: seen only once the contents are read.
+    `reasons`: how many are told, if that matters."""
 
     build: Callable[[], bytes]
     codes: frozenset[str]
     limits: ImportLimits = field(default_factory=ImportLimits)
     unpacked: bool = False
     says: str = ""
+    reasons: int = 0
 
 
 def _with(*entries: Raw, end: End | None = None, **more: bytes) -> Callable[[], bytes]:
@@ -49,10 +52,15 @@ def _with(*entries: Raw, end: End | None = None, **more: bytes) -> Callable[[], 
 
 
 def _case(
-    build: Callable[[], bytes] | Raw, *codes: str, says: str = "", unpacked: bool = False, **limits: float
+    build: Callable[[], bytes] | Raw,
+    *codes: str,
+    says: str = "",
+    unpacked: bool = False,
+    reasons: int = 0,
+    **limits: float,
 ) -> Case:
     builder = _with(build) if isinstance(build, Raw) else build
-    return Case(builder, frozenset(codes), ImportLimits(**limits), unpacked, says)  # type: ignore[arg-type]
+    return Case(builder, frozenset(codes), ImportLimits(**limits), unpacked, says, reasons)  # type: ignore[arg-type]
 
 
 def _named(name: str | bytes, code: str) -> Case:
@@ -132,7 +140,20 @@ NO_ZIPS: Mapping[str, Case] = {
 
 LIMITS: Mapping[str, Case] = {
     "larger than taken": _case(_sound, "zip-size", zip_bytes=500),
-    "bomb": _case(Raw(b"zeros.bin", bytes(8 * MIB)), "zip-ratio"),
+    "bomb": _case(Raw(b"zeros.bin", bytes(8 * MIB)), "zip-ratio", says="The package unpacks to"),
+    "bomb that is judged alone": _case(
+        Raw(b"zeros.bin", bytes(32 * MIB + 1)), "zip-ratio", says="The file unpacks to 1,0", reasons=1
+    ),
+    "bomb beside noise": _case(
+        _with(Raw(b"zeros.bin", bytes(32 * MIB + 1)), Raw(b"noise.bin", Random(1).randbytes(MIB))),
+        "zip-ratio", says="made of the same bytes again and again", reasons=1,
+    ),
+    "bomb that claims no packed bytes": _case(
+        Raw(b"zeros.bin", packed=b"", size=33 * MIB), "zip-ratio", says="The file unpacks to 34,603,008 times", reasons=1
+    ),
+    "bombs below what is judged alone": _case(
+        _with(*(Raw(b"%d.bin" % n, bytes(8 * MIB)) for n in range(3))), "zip-ratio", says="The package", reasons=1
+    ),
     "many small bombs": _case(_with(*(Raw(b"%d.bin" % n, bytes(MIB)) for n in range(40))), "zip-ratio"),
     "claims 40 GB": _case(
         Raw(b"x", b"x", size=LIES, central_extra=zip64_extra(LIES), local_size=MAX32, local_packed_size=MAX32,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 
 from tests.content.scorm.packages import (
     DESCRIPTOR,
@@ -27,6 +28,7 @@ from tests.content.scorm.packages import (
     zip_of,
 )
 
+MIB = 1 << 20
 SOUND = ("imsmanifest.xml", "index.html")
 
 
@@ -58,6 +60,20 @@ def _file(
 
 def _described(form: bytes, **how: object) -> Odd:
     return _odd(Raw(b"a.html", b"<p>A page</p>", flags=DESCRIPTOR, descriptor=form, **how), more=("a.html",))  # type: ignore[arg-type]
+
+
+def wav(size: int) -> bytes:
+    """A sound of 16 bits and 44.1 kHz in which nothing is heard."""
+    head = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, 44100, 88200, 2, 16, b"data", size
+    )
+    return head + bytes(size)
+
+
+def bmp(size: int) -> bytes:
+    """A white picture, 1024 pixels wide."""
+    head = struct.pack("<2sIIIIiiHHIIiiII", b"BM", 54 + size, 0, 54, 40, 1024, size // 3072, 1, 24, 0, size, 0, 0, 0, 0)
+    return head + b"\xff" * size
 
 
 def _in_charset(codec: str, *names: str, declared: str = "", href: str = "") -> Odd:
@@ -226,6 +242,15 @@ NAMES: Mapping[str, Odd] = {
     "Persian with a joiner": _file("می\u200cخواهم.html"),
     "case of folders differs": _odd(
         Raw(b"Media/a.html", DATA), Raw(b"media/b.html", DATA), more=("Media/a.html", "media/b.html")
+    ),
+    "silent sound": _odd(Raw(b"silence.wav", wav(3 * MIB)), more=("silence.wav",)),
+    "white picture beside a photo": _odd(
+        Raw(b"white.bmp", bmp(6 * MIB)), Raw(b"photo.jpg", b"\xff\xd8\xff\xe0" + Random(1).randbytes(40_000)),
+        more=("white.bmp", "photo.jpg"),
+    ),
+    "large white picture among other things": _odd(
+        Raw(b"white.bmp", bmp(30 * MIB)), Raw(b"photo.jpg", b"\xff\xd8\xff\xe0" + Random(1).randbytes(200_000)),
+        more=("white.bmp", "photo.jpg"),
     ),
     "zip in a zip": _odd(Raw(b"more.zip", zip_of({"../x": b"x"}), method=0), more=("more.zip",)),
 }  # fmt: skip

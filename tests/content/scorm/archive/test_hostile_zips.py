@@ -35,6 +35,7 @@ def test_is_refused_for_its_reason(name: str):
     case = HOSTILE[name]
     found = reasons(case)
     assert {each.code for each in found.errors} == case.codes
+    assert case.reasons in (0, len(found.errors))
     assert case.says in " ".join(each.message for each in found.errors)
     assert all(each.message.endswith((".", ")")) for each in found.errors)
 
