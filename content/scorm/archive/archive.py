@@ -12,6 +12,7 @@ from typing import BinaryIO
 from content.scorm.archive.entry import Entry, Found
 from content.scorm.archive.inflate import pieces, refused
 from content.scorm.archive.lookup import Lookup
+from content.scorm.archive.words import too_large
 from content.scorm.findings import Findings, PackageRefused
 
 
@@ -39,7 +40,10 @@ class Archive:
         """All bytes of a file. Raises PackageRefused as `stream`, and `zip-file-size` for more than `most` bytes."""
         entry = self.entries[path]
         if entry.size_bytes > most:
-            message = f"The file has {entry.size_bytes:,} bytes; at most {most:,} are taken."
+            message = (
+                f"“{path}” has {too_large(entry.size_bytes, most)} for a document that says what is in a course. Take out what "
+                "else was written into it (pictures, texts), or split the course into several packages."
+            )
             raise refused("zip-file-size", path, message)
         return b"".join(self.stream(path))
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from content.scorm.archive.directory import AES, ASI_UNIX, PKWARE_UNIX, Central, field_of
 from content.scorm.archive.inflate import refused
+from content.scorm.archive.words import too_large
 from content.scorm.findings import Findings
 from content.scorm.limits import ImportLimits
 
@@ -51,7 +52,10 @@ def check_claims(headers: Sequence[Central], limits: ImportLimits, found: Findin
             _check_one(header, limits, found)
             tight = tight or _is_tight(header, limits)
     if unpacked > limits.unpacked_bytes:
-        message = f"The package would unpack to {unpacked:,} bytes; at most {limits.unpacked_bytes:,} are taken."
+        message = (
+            f"All files of the package have {too_large(unpacked, limits.unpacked_bytes)}. Leave out what the course does not "
+            "need, save films and pictures smaller, or make several packages of it."
+        )
         found.error("zip-unpacked-size", "", message)
     if (
         unpacked > max(limits.ratio_package_from_bytes, limits.ratio * packed) and not tight
@@ -87,7 +91,10 @@ def _check_one(header: Central, limits: ImportLimits, found: Findings) -> None:
         found.error("zip-patch", place, "The entry is a patch for a file and not the file. Pack the files themselves.")
     _check_kind(header, found)
     if header.size > limits.file_bytes:
-        message = f"The file unpacks to {header.size:,} bytes; at most {limits.file_bytes:,} are taken."
+        message = (
+            f"“{header.shown}” has {too_large(header.size, limits.file_bytes)}. Save it smaller (a film with a lower resolution or "
+            "bit rate) or in parts, or leave it out."
+        )
         found.error("zip-file-size", place, message)
     if _is_tight(header, limits):
         found.error("zip-ratio", place, _ratio("The file", "it is", header.size, header.packed, limits))
@@ -138,5 +145,8 @@ def _ratio(what: str, made: str, unpacked: int, packed: int, limits: ImportLimit
 def check_file_size(file_bytes: int, limits: ImportLimits) -> None:
     """Raises PackageRefused `zip-size`."""
     if file_bytes > limits.zip_bytes:
-        message = f"The file has {file_bytes:,} bytes; at most {limits.zip_bytes:,} are taken."
+        message = (
+            f"The zip has {too_large(file_bytes, limits.zip_bytes)}. Leave out what the course does not need, save films and "
+            "pictures smaller, or make several packages of it."
+        )
         raise refused("zip-size", "", message)

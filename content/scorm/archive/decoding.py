@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from content.scorm.archive.charsets import guess
 from content.scorm.archive.directory import UNICODE_PATH, Central, field_of
 from content.scorm.archive.local import in_force
+from content.scorm.archive.words import counted
 from content.scorm.findings import Findings
 
 _UTF8_FLAG = 1 << 11
@@ -36,7 +37,7 @@ def decode_names(headers: Sequence[Central], witness: Callable[[], bytes], found
         if not all(_is_utf8(name) for name in some):
             codec = guess(some, witness())
             message = (
-                f"The names of {len(unsure):,} files are not in Unicode; they were read as {codec}. If they look wrong, pack "
+                f"The zip has {counted(len(unsure), 'name')} not in Unicode, read here as {codec}. If they look wrong, pack "
                 "the files with a tool that writes names in UTF-8, for instance 7-Zip."
             )
             found.warn("zip-name-encoding", headers[unsure[0]].name.decode(codec, "replace"), message)

@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from content.scorm.archive.end import AGAIN, End
 from content.scorm.archive.inflate import refused
+from content.scorm.archive.words import too_large
 from content.scorm.findings import Findings
 from content.scorm.limits import ImportLimits
 
@@ -45,12 +46,15 @@ def read_directory(file: BinaryIO, end: End, limits: ImportLimits, found: Findin
     """All central headers in their order. Raises PackageRefused: `zip-entries`, `zip-directory`, `zip-empty`; adds `zip-zip64`,
     `zip-fields` to `found`."""
     if end.count > limits.entries:
-        message = f"The zip has {end.count:,} entries; at most {limits.entries:,} are taken."
+        message = (
+            f"The zip has {end.count:,} files and folders in it; at most {limits.entries:,} are taken. Leave out what the course "
+            "does not need (sources, libraries unused, other courses), or make several packages of it."
+        )
         raise refused("zip-entries", "", message)
     if not end.count:
         raise refused("zip-empty", "", "The zip is empty. Pack the folder that holds the course's files.")
     if end.size > MAX_BYTES:
-        message = f"The zip's table of contents has {end.size:,} bytes; at most {MAX_BYTES:,} are taken."
+        message = f"The zip's table of contents has {too_large(end.size, MAX_BYTES)}. Use fewer files, shorter names and no comments."
         raise refused("zip-directory", "", message)
     file.seek(end.offset)
     data = file.read(end.size)

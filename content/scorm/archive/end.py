@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from content.scorm.archive.inflate import refused
 from content.scorm.archive.strangers import HEAD_BYTES, what_it_is
+from content.scorm.archive.words import counted
 from content.scorm.findings import Findings
 
 END = struct.Struct("<4s4HIIH")
@@ -79,7 +80,7 @@ def _end_record(file: BinaryIO, file_bytes: int, found: Findings) -> int:
     if not fitting:
         raise _no_end(file, tail, last)
     if fitting[0][1]:
-        message = f"{fitting[0][1]:,} bytes of blanks or zeros follow the zip; they were ignored."
+        message = f"{counted(fitting[0][1], 'byte')} of blanks or zeros behind the zip: ignored."
         found.warn("zip-padding", "", message)
     return start + fitting[0][0]
 
@@ -92,13 +93,15 @@ def _no_end(file: BinaryIO, tail: bytes, last: int) -> Exception:
         stop = last + END.size + int.from_bytes(tail[last + 20 : last + 22], "little")
         if stop > len(tail):
             return refused("zip-truncated", "", f"The zip is cut off within its last bytes. {AGAIN}")
-        message = f"{len(tail) - stop:,} bytes that belong to no file of the zip follow its end. {AGAIN}"
+        alien = counted(len(tail) - stop, "byte")
+        message = f"Behind the zip's end there are {alien} that belong to no file of it. {AGAIN}"
         return refused("zip-trailing-data", "", message)
     if head.startswith((b"PK\3\4", b"PK\1\2", b"PK00")):
         message = "The zip is cut off: its table of contents, which stands at the end, is missing. Upload it again."
         return refused("zip-truncated", "", message)
     name, remedy = what_it_is(head)
-    return refused("not-a-zip", "", f"The file is {name}, not a package in a zip. {remedy}")
+    what = f"The file is {name}, not a package in a zip." if name else "The file is not a zip, as packages are."
+    return refused("not-a-zip", "", f"{what} {remedy}")
 
 
 def _with_zip64(file: BinaryIO, at: int, end: End) -> End:
@@ -154,10 +157,11 @@ def tell_prefix(file: BinaryIO, size: int, found: Findings) -> None:
         return
     if len(data) < size or not noise(data):
         name, _ = what_it_is(data[:HEAD_BYTES])
-        what = "" if name == "no zip file" else f" (they look like {name})"
-        message = f"{size:,} bytes that belong to no file stand before the zip{what}. Pack the files as a plain zip."
+        what = f" (they look like {name})" if name else ""
+        alien = counted(size, "byte")
+        message = f"Before the zip there are {alien} that belong to no file of it{what}. Pack the files as a plain zip."
         raise refused("zip-prefix-data", "", message)
-    found.warn("zip-padding", "", f"{size:,} blank bytes stand before the zip; they were ignored.")
+    found.warn("zip-padding", "", f"{counted(size, 'blank byte')} before the zip: ignored.")
 
 
 def _is_signature(data: bytes) -> bool:

@@ -14,11 +14,14 @@ from typing import BinaryIO
 
 from content.scorm.archive.directory import MAX32, UNICODE_PATH, ZIP64, Central, field_of, zip64_values
 from content.scorm.archive.end import AGAIN, End, noise, tell_prefix
+from content.scorm.archive.words import counted
 from content.scorm.findings import Findings
 
 HEADER = struct.Struct("<4s5H3I2H")
 _DESCRIPTOR_FLAG = 1 << 3
-_MUST_AGREE = 1 << 0 | 1 << 5 | 1 << 6 | 1 << 13
+_ENCRYPTED_FLAGS = 1 << 0 | 1 << 5 | 1 << 6 | 1 << 13
+_UTF8_FLAG = 1 << 11
+_MUST_AGREE = _ENCRYPTED_FLAGS | _UTF8_FLAG | _DESCRIPTOR_FLAG
 _AHEAD = 256
 """Read with a header, for its name and extra fields."""
 _MOST_PADDING = 1 << 16
@@ -49,7 +52,7 @@ def check_places(file: BinaryIO, headers: Sequence[Central], end: End, found: Fi
         elif stop < following:
             padded += _check_between(file, header, stop, following, found)
     if padded:
-        found.warn("zip-padding", "", f"There are {padded:,} bytes of zeros between the files; they were ignored.")
+        found.warn("zip-padding", "", f"{counted(padded, 'byte')} of zeros between the files: ignored.")
     return starts
 
 
@@ -78,6 +81,14 @@ def _data_start(file: BinaryIO, header: Central, limit: int, found: Findings) ->
     ):
         return header.offset + length
     differing = _differences(header, name, flags, method, crc, packed, size, extra)
+    if (flags ^ header.flags) & _DESCRIPTOR_FLAG:
+        stop = header.offset + length + header.packed
+        behind = b""
+        if stop < limit:
+            file.seek(stop)
+            behind = file.read(24)
+        if not any(behind.startswith(form) for form in _descriptors(header)):
+            differing.append("whether its sizes stand behind it")
     if differing:
         message = (
             f"The zip says two different things about the file ({', '.join(differing)}), so that other programs may see "
@@ -96,7 +107,9 @@ def _differences(
         differing.append("its name")
     if method != header.method:
         differing.append("how it is packed")
-    if (flags ^ header.flags) & _MUST_AGREE:
+    if (flags ^ header.flags) & _UTF8_FLAG and not name.isascii():  # ASCII is the same in all character sets there are
+        differing.append("in which character set its name is")
+    if (flags ^ header.flags) & _ENCRYPTED_FLAGS:
         differing.append("whether it is encrypted")
     try:
         data = field_of(extra, ZIP64)
@@ -130,14 +143,19 @@ def in_force(field: bytes, name: bytes) -> bool:
     return len(field) >= 5 and field[0] == 1 and int.from_bytes(field[1:5], "little") == zlib.crc32(name)
 
 
+def _descriptors(header: Central) -> tuple[bytes, ...]:
+    """What may stand behind the data if sizes were not known before."""
+    sizes = struct.pack("<III", header.crc32, header.packed & MAX32, header.size & MAX32)
+    wide = struct.pack("<IQQ", header.crc32, header.packed, header.size)
+    return b"PK\7\x08" + wide, b"PK\7\x08" + sizes, wide, sizes
+
+
 def _check_between(file: BinaryIO, header: Central, stop: int, following: int, found: Findings) -> int:
     """What stands between an entry's data and the next entry: its descriptor, with or without signature and with sizes of 4
     or 8 bytes, then at most zeros. How many of these there were."""
     file.seek(stop)
     data = file.read(min(following - stop, _MOST_PADDING + 25))
-    sizes = struct.pack("<III", header.crc32, header.packed & MAX32, header.size & MAX32)
-    wide = struct.pack("<IQQ", header.crc32, header.packed, header.size)
-    for form in (b"PK\7\x08" + wide, b"PK\7\x08" + sizes, wide, sizes):
+    for form in _descriptors(header):
         rest = data[len(form) :]
         if data.startswith(form) and (not rest or (following - stop <= len(data) and noise(rest))):
             return len(rest)
@@ -147,6 +165,7 @@ def _check_between(file: BinaryIO, header: Central, stop: int, following: int, f
         return 0
     if following - stop <= len(data) and noise(data):
         return len(data)
-    message = f"{following - stop:,} bytes that belong to no file of the zip stand behind this one. {AGAIN}"
+    hidden = counted(following - stop, "byte")
+    message = f"Behind this file the zip has {hidden} that belong to no file of it. {AGAIN}"
     found.error("zip-gap", header.shown, message)
     return 0

@@ -19,8 +19,9 @@ from content.scorm.archive.end import find_end
 from content.scorm.archive.entry import Entry
 from content.scorm.archive.inflate import pieces
 from content.scorm.archive.local import check_places
-from content.scorm.archive.names import clean_path
+from content.scorm.archive.names import clean_path, too_long
 from content.scorm.archive.tree import check_twice, is_junk, rooted, without_mark
+from content.scorm.archive.words import counted
 from content.scorm.findings import Findings, PackageRefused
 from content.scorm.limits import ImportLimits
 
@@ -64,8 +65,7 @@ def _entries(
     junk: list[str] = []
     for header, start, name in zip(headers, starts, names, strict=True):
         if len(header.name) > 4 * limits.name_bytes:
-            message = f"The name has {len(header.name):,} bytes; at most {limits.name_bytes:,} are taken."
-            found.error("zip-name-length", name, message)
+            found.error("zip-name-length", name, too_long(len(header.name), limits))
             continue
         bare = without_mark(name)
         folder = is_folder(header, name, found)
@@ -85,7 +85,8 @@ def _entries(
                 Entry(path, header.size, header.packed, header.crc32, header.method == 8, start, header.name)
             )
     if junk:
-        message = f"{len(junk):,} files that a system left behind, and no author made, were left out (as “{junk[0]}”)."
+        some = counted(len(junk), "file was", "files were")
+        message = f"{some} left out that a system left behind and no author made (as “{junk[0]}”)."
         found.warn("zip-junk", junk[0], message)
     return entries, folders
 

@@ -43,7 +43,7 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
 
 
 def what_it_is(head: bytes) -> tuple[str, str]:
-    """What the file is, with its article, and what to do. `head`: its first `HEAD_BYTES`."""
+    """What the file is, with its article, or nothing if that is unknown; and what to do. `head`: its first `HEAD_BYTES`."""
     for beginning, name, remedy in _BEGINNINGS:
         if head.startswith(beginning):
             return name, remedy
@@ -73,4 +73,4 @@ def _by_text(head: bytes) -> tuple[str, str]:
         return "a JSON document", _PAGE
     if not head.strip(b"\0"):
         return "nothing but zeros", "The upload or the copy was cut off; upload the package again."
-    return "no zip file", _EXPORT
+    return "", _EXPORT

@@ -34,7 +34,7 @@ def is_junk(path: str) -> bool:
     """Whether a system or file manager made it, and not the author."""
     segments = path.lower().rstrip("/").split("/")
     last = segments[-1]
-    return last in _JUNK_FILES or last.startswith("._") or any(segment in _JUNK_FOLDERS for segment in segments)
+    return last in _JUNK_FILES or last.startswith("._") or not _JUNK_FOLDERS.isdisjoint(segments)
 
 
 def check_twice(files: Iterable[str], folders: Iterable[str], found: Findings) -> None:
@@ -63,15 +63,27 @@ def check_twice(files: Iterable[str], folders: Iterable[str], found: Findings) -
 def find_root(paths: Iterable[str]) -> str:
     """The folder that everything lies in, with its slash; empty if there is none. With loose files beside it, the one folder
     that has the manifest."""
-    paths = list(paths)
+    inside = list(paths)
     root = ""
-    while True:
-        inside = [path[len(root) :] for path in paths if path.startswith(root)]
+    while inside:
+        if shared := _shared(inside):
+            root += shared
+            inside = [path[len(shared) :] for path in inside]
         tops = {path.partition("/")[0] for path in inside if "/" in path}
         loose = [path for path in inside if "/" not in path]
         if len(tops) != 1 or (loose and (has_manifest(loose) or not has_manifest(_below(inside, tops)))):
             return root
-        root += f"{tops.pop()}/"
+        top = f"{tops.pop()}/"
+        root += top
+        inside = [path[len(top) :] for path in inside if path.startswith(top)]
+    return root
+
+
+def _shared(paths: list[str]) -> str:
+    """The folders that all of these lie in, at once however many they are."""
+    first, last = min(paths), max(paths)  # what these two begin with, all between them do
+    same = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[: first.rfind("/", 0, same) + 1]
 
 
 def has_manifest(names: Iterable[str]) -> bool:

@@ -126,8 +126,8 @@ NO_ZIPS: Mapping[str, Case] = {
     "HTML page in UTF-16": _case(lambda: "<html>Log in</html>".encode("utf-16"), "not-a-zip", says="HTML page"),
     "manifest alone": _case(lambda: manifest_12().encode(), "not-a-zip", says="manifest alone"),
     "JSON": _case(lambda: b'{"error": "expired"}', "not-a-zip", says="JSON"),
-    "text": _case(lambda: b"hello", "not-a-zip", says="no zip file"),
-    "one byte": _case(lambda: b"P", "not-a-zip", says="no zip file"),
+    "text": _case(lambda: b"hello", "not-a-zip", says="The file is not a zip, as packages are. In the tool"),
+    "one byte": _case(lambda: b"P", "not-a-zip", says="The file is not a zip"),
     "zeros": _case(lambda: bytes(4096), "not-a-zip", says="zeros"),
     "LFS pointer": _case(lambda: b"version https://git-lfs.github.com/spec/v1\n", "not-a-zip", says="Git LFS"),
     "cut off in the middle": _case(lambda: _sound()[:300], "zip-truncated"),
@@ -139,7 +139,7 @@ NO_ZIPS: Mapping[str, Case] = {
 }
 
 LIMITS: Mapping[str, Case] = {
-    "larger than taken": _case(_sound, "zip-size", zip_bytes=500),
+    "larger than taken": _case(_sound, "zip-size", zip_bytes=500, says="at most 500 bytes are taken. Leave out"),
     "bomb": _case(Raw(b"zeros.bin", bytes(8 * MIB)), "zip-ratio", says="The package unpacks to"),
     "bomb that is judged alone": _case(
         Raw(b"zeros.bin", bytes(32 * MIB + 1)), "zip-ratio", says="The file unpacks to 1,0", reasons=1
@@ -158,16 +158,22 @@ LIMITS: Mapping[str, Case] = {
     "claims 40 GB": _case(
         Raw(b"x", b"x", size=LIES, central_extra=zip64_extra(LIES), local_size=MAX32, local_packed_size=MAX32,
             local_extra=zip64_extra(LIES, 3)),
-        "zip-file-size", "zip-ratio", "zip-unpacked-size",
+        "zip-file-size", "zip-ratio", "zip-unpacked-size", says="has 40,000.0 MB; at most 4,295.0 MB are taken", reasons=3,
     ),
     "unpacks to more than taken": _case(Raw(b"x", bytes(range(256)) * 8), "zip-unpacked-size", unpacked_bytes=2000),
-    "a file larger than taken": _case(Raw(b"x", bytes(range(256)) * 8), "zip-file-size", file_bytes=2000),
-    "too many entries": _case(_with(*(Raw(b"%d" % n) for n in range(100))), "zip-entries", entries=100),
+    "a file larger than taken": _case(Raw(b"x", bytes(range(256)) * 8), "zip-file-size", file_bytes=2000, says="“x” has 2,048 bytes; at most 2,000 bytes are taken. Save it smaller"),
+    "too many entries": _case(_with(*(Raw(b"%d" % n) for n in range(100))), "zip-entries", entries=100, says="102 files and folders in it; at most 100 are taken. Leave out"),
     "claims 60,000 entries": _case(_with(end=End(count=60_000)), "zip-entries"),
-    "long name": _case(Raw(b"n" * 513, b"x"), "zip-name-length"),
-    "long name by bytes": _case(Raw(("Я" * 257).encode(), b"x", flags=UTF8), "zip-name-length"),
-    "name of 60,000 bytes": _case(Raw(b"n" * 60_000, b"x"), "zip-name-length"),
-    "deep": _case(Raw(b"d/" * 32 + b"x", b"x"), "zip-name-depth"),
+    "long name": _case(Raw(b"nn/" * 30 + b"n" * 250 + b"/" + b"n" * 172, b"x"), "zip-name-length", says="513 bytes"),
+    "long name by bytes": _case(
+        Raw(("Я" * 86 + "/").encode() * 3, b"", flags=UTF8, method=0), "zip-name-length", says="518 bytes"
+    ),
+    "name of 60,000 bytes": _case(Raw(b"n" * 60_000, b"x"), "zip-name-length", says="60,000 bytes"),
+    "long name of one file": _case(Raw(b"a/" + b"n" * 256, b"x"), "zip-name-length", says=f"“{'n' * 256}” has 256 bytes"),
+    "long name of one folder": _case(
+        Raw(("Я" * 128 + "/a.html").encode(), b"x", flags=UTF8), "zip-name-length", says=f"“{'Я' * 128}” has 256 bytes"
+    ),
+    "deep": _case(Raw(b"d/" * 32 + b"x", b"x"), "zip-name-depth", says="in 32 folders within each other; at most 31"),
     "unpacks to more than it says": _case(Raw(b"x", bytes(200_000), size=100), "zip-size-lie", unpacked=True),
     "a large file unpacks to more than it says": _case(
         Raw(b"x", bytes(range(256)) * 40_000, size=2 * MIB), "zip-size-lie", unpacked=True
@@ -228,6 +234,10 @@ NAMES: Mapping[str, Case] = {
     "line end": _named("x\n.html", "zip-name-characters"),
     "delete character": _named("x\x7f.html", "zip-name-characters"),
     "control character of C1": _named("x\u0085.html", "zip-name-characters"),
+    "right to left": _named("x\u202egpj.exe", "zip-name-characters"),
+    "left to right again": _named("x\u202a.html", "zip-name-characters"),
+    "folder that isolates": _named("x\u2066/a.html", "zip-name-characters"),
+    "end of what was isolated": _named("x\u2069.html", "zip-name-characters"),
     "CON": _named("CON", "zip-name-reserved"),
     "con.html": _named("con.html", "zip-name-reserved"),
     "folder nul": _named("nul/x.html", "zip-name-reserved"),
@@ -276,6 +286,25 @@ PLACES: Mapping[str, Case] = {
     "local checksum differs": _case(Raw(b"a", b"x", local_crc=1), "zip-headers-differ"),
     "local method differs": _case(Raw(b"a", b"x", local_method=0), "zip-headers-differ"),
     "local header says encrypted": _case(Raw(b"a", b"x", local_flags=1), "zip-headers-differ"),
+    "flag of Unicode in the directory alone": _case(
+        Raw("é.html".encode(), b"x", flags=UTF8, local_flags=0), "zip-headers-differ", says="in which character set"
+    ),
+    "flag of Unicode in the local header alone": _case(
+        Raw("é.html".encode(), b"x", local_flags=UTF8), "zip-headers-differ", says="in which character set"
+    ),
+    "flag of a descriptor in the local header alone": _case(
+        Raw(b"a.html", b"x", local_flags=DESCRIPTOR, descriptor=b"", local_size=1, local_packed_size=3), "zip-headers-differ", says="whether its sizes stand behind it"
+    ),
+    "flag of a descriptor that would lie further than files can be": _case(
+        Raw(b"a", b"x", local_flags=DESCRIPTOR, descriptor=b"", packed_size=2**64 - 1, size=2**64 - 1, method=0,
+            local_size=0, local_packed_size=0,
+            central_extra=zip64_extra(2**64 - 1, 2**64 - 1)),
+        "zip-headers-differ", "zip-file-size", "zip-unpacked-size", says="whether its sizes stand behind it",
+    ),
+    "flag of a descriptor in the directory alone": _case(
+        Raw(b"a.html", b"x", flags=DESCRIPTOR, local_flags=0, descriptor=b"", local_size=1, local_packed_size=3, local_crc=0x8CDC1683),
+        "zip-headers-differ", says="whether its sizes stand behind it",
+    ),
     "local sizes are missing": _case(Raw(b"a", b"x", local_size=0, local_packed_size=0), "zip-headers-differ"),
     "local ZIP64 lies": _case(
         Raw(b"a", b"x" * 9, local_size=MAX32, local_packed_size=MAX32, local_extra=zip64_extra(LIES, LIES)),

@@ -132,8 +132,11 @@ HEADERS: Mapping[str, Odd] = {
     "descriptor, and sizes in the local header too": _described(
         descriptor(CRC, PACKED, SIZE), local_size=SIZE, local_packed_size=PACKED, local_crc=CRC
     ),
-    "flag of a descriptor in the local header alone": _odd(
-        Raw(b"a.html", DATA, local_flags=DESCRIPTOR), more=("a.html",)
+    "flag of a descriptor in the local header alone, and there is one": _odd(
+        Raw(b"a.html", DATA, local_flags=DESCRIPTOR, descriptor=descriptor(CRC, PACKED, SIZE)), more=("a.html",)
+    ),
+    "flag of a descriptor in the directory alone, and there is one": _described(
+        descriptor(CRC, PACKED, SIZE, signed=False), local_flags=0, local_size=SIZE, local_packed_size=PACKED, local_crc=CRC
     ),
     "flag of a descriptor, and none": _described(b"", local_size=SIZE, local_packed_size=PACKED, local_crc=CRC),
     "descriptor without a flag": _odd(
@@ -193,7 +196,8 @@ HEADERS: Mapping[str, Odd] = {
 NAMES: Mapping[str, Odd] = {
     "Unicode with its flag": _file("Урок 1/картинка – 日本語 🎓.png"),
     "Unicode without its flag": _file("Урок 1/картинка – 日本語 🎓.png", flags=0),
-    "flag in the directory alone": _file("é.html", local_flags=0),
+    "flag of an English name in the directory alone": _file("e.html", flags=UTF8, local_flags=0),
+    "flag of an English name in the local header alone": _file("e.html", local_flags=UTF8),
     "flag and no Unicode": _file(DOS, path="Урок.html", flags=UTF8, warns=("zip-name-encoding",)),
     "letters taken apart, as macOS has them": _file("cafe\u0301 й.html".replace("й", "и\u0306"), path="café й.html"),
     "cp866": _in_charset("cp866", "Урок первый.html", "Введение/Тест.html"),
@@ -232,11 +236,17 @@ NAMES: Mapping[str, Odd] = {
     "single dots": _file("./a/./b.html", path="a/b.html", warns=("zip-name-dots",)),
     "doubled slashes": _file("a//b.html", path="a/b.html", warns=("zip-name-dots",)),
     "dots within names": _file("a..b/..c/.hidden/d...e.html"),
-    "name of 512 bytes": _file("n" * 512),
+    "name of 512 bytes": _file("n" * 255 + "/" + "n" * 254 + "/n"),
+    "names of 255 bytes in other letters": _file("Я" * 127 + "n/" + "Я" * 127),
     "31 folders deep": _file("d/" * 31 + "x.html"),
-    "signs that addresses need escaped": _file("a b/100%25 & more?x=1#top+plus;.html"),
+    "signs that addresses need escaped": _file("a b/100%25 & more#top+plus;.html"),
+    "signs that addresses and Windows have their own use for": _file("a/b?x=1.html", warns=("zip-name-characters",)),
+    "folder with signs that Windows has not": _odd(
+        Raw(b"a*/", method=0), Raw(b"a*/b.html", DATA), more=("a*/b.html",), warns=("zip-name-characters",)
+    ),
+    "Arabic with a mark of direction": _file("مقدمة\u200f (1).html"),
     "slash in percent": _file("a%2Fb.html"),
-    "signs that Windows has not": _file("a<b>|*?\".html"),
+    "signs that Windows has not": _file("a<b>|*?\".html", warns=("zip-name-characters",)),
     "blank before": _file(" a.html"),
     "nearly reserved": _file("console/com0/nullable/auxiliary.com1.html"),
     "Persian with a joiner": _file("می\u200cخواهم.html"),
