@@ -92,8 +92,8 @@ async def send(settings: Settings, order: Order, told: Told) -> bool:
                 if answer.status_code != 200:
                     raise await _refusal(answer)
                 began = True
-                # Its addresses do not work for longer, so nothing that it says after that is of use.
-                async with asyncio.timeout(settings.importer_url_ttl_s):
+                # When its addresses work no more it has that long to say so; whatever it says later is of no use.
+                async with asyncio.timeout(settings.importer_url_ttl_s + settings.importer_silence_s):
                     return await _follow(answer.aiter_raw(), settings.importer_silence_s, told)
             finally:
                 await answer.aclose()
