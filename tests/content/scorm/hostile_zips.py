@@ -47,8 +47,10 @@ class Case:
     reasons: int = 0
 
 
-def _with(*entries: Raw, end: End | None = None, **more: bytes) -> Callable[[], bytes]:
-    return lambda: raw_zip(raw_package(*entries), end=end, **more)
+def _with(
+    *entries: Raw, end: End | None = None, prefix: bytes = b"", gap: bytes = b"", trailer: bytes = b""
+) -> Callable[[], bytes]:
+    return lambda: raw_zip(raw_package(*entries), end=end, prefix=prefix, gap=gap, trailer=trailer)
 
 
 def _case(
