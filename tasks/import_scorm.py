@@ -151,9 +151,7 @@ class _Import:
 
     def _order(self, outputs: _Outputs) -> Order:
         limits, size, inside = self._limits, self._row["size_bytes"], self._connections.inside
-        most = (
-            min(limits.unpacked_bytes, int(size * limits.ratio) + limits.ratio_from_bytes * limits.entries) + OVERHEAD
-        )
+        most = min(limits.unpacked_bytes, max(limits.ratio_package_from_bytes, int(size * limits.ratio))) + OVERHEAD
         ttl_s = self._settings.importer_url_ttl_s
         pieces = range(1, -(-most // PIECE) + 1)
         package = tuple(inside.open_piece(outputs.zip, outputs.upload, number, ttl_s) for number in pieces)

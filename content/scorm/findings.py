@@ -55,7 +55,9 @@ class Findings:
         """What to raise once there is an error."""
         first = self.errors[0]
         more = len(self.errors) - 1
-        message = first.message + (f" There are {more} more reasons." if more else "")
+        message = first.message + (
+            f" There {'is 1 more reason' if more == 1 else f'are {more} more reasons'}." if more else ""
+        )
         return PackageRefused("package-refused", message, "See the report.", False, tuple(self.errors))
 
     def require(self) -> None:

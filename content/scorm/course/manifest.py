@@ -1,6 +1,6 @@
 """imsmanifest.xml of SCORM 1.2 and 2004 as a course.
 
-parse → is it SCORM at all → edition → names → resources → organizations → metadata → launches. What is wrong and can be
+parse → is it SCORM at all → edition → parts (manifests inside it) → names → resources → organizations → metadata → launches. What is wrong and can be
 understood is a warning with its line.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from content.scorm.archive import Archive
 from content.scorm.course.editions import edition_of
 from content.scorm.course.files import EXAMPLES, Files
+from content.scorm.course.grafting import plan
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
 from content.scorm.course.keeping import Keeper
@@ -17,14 +18,14 @@ from content.scorm.course.metadata import Metadata, MetadataReader
 from content.scorm.course.namespaces import IMSSS, XML, XSI
 from content.scorm.course.nodes import Document, Node
 from content.scorm.course.organizations import OrganizationReader
-from content.scorm.course.resources import BASE, ResourceReader
+from content.scorm.course.parts import Parts
+from content.scorm.course.remains import Remains
+from content.scorm.course.resources import ResourceReader
 from content.scorm.course.words import language_tag, plain
 from content.scorm.course.xml import parse
 from content.scorm.findings import Findings
 from content.scorm.limits import ImportLimits
 from content.scorm.model import Course, Organization
-
-_PARTS = frozenset(("metadata", "organizations", "resources", "manifest"))
 
 
 def read_manifest(archive: Archive, path: str, limits: ImportLimits, found: Findings) -> Course:
@@ -40,17 +41,18 @@ def read_manifest(archive: Archive, path: str, limits: ImportLimits, found: Find
 
     files, keeper, identifiers = Files(archive, path, found), Keeper(document.family), Identifiers(found)
     beside = Base(_folder(path), _folder(path))
-    base = files.base(beside, manifest.attributes.get(BASE), document.place(manifest))
+    parts = Parts(document, files, beside)
+    base, planned = parts.outer.base, plan(parts, document, limits, found)
     for node in _all(manifest) if IMSSS in document.spaces else ():
         if node.local == "sequencing" and (name := node.attributes.get("ID")):
             identifiers.reserve(name)
-    organization_reader = OrganizationReader(document, files, identifiers, keeper, base, found)
-    organization_reader.identify(manifest)
-    resources = ResourceReader(document, files, identifiers, keeper, found).read(manifest, base)
+    organization_reader = OrganizationReader(document, files, identifiers, keeper, parts, planned, found)
+    organization_reader.identify()
+    resources = ResourceReader(document, files, identifiers, keeper, found).read(parts)
     identifier = identifiers.claim(manifest.get("identifier"), "manifest", document.place(manifest))
     organizations = organization_reader.read(resources)
     metadata = MetadataReader(files, keeper, limits, found).read(document, base)
-    default = organization_reader.default(manifest)
+    default = organization_reader.default()
     chosen, launches = choose(organizations, default, resources.openings, path, found)
     organizations = tuple(_titled(each, metadata, each.identifier == chosen, path, found) for each in organizations)
     files.tell_unlisted()
@@ -68,7 +70,7 @@ def read_manifest(archive: Archive, path: str, limits: ImportLimits, found: Find
         description=metadata.description,
         keywords=metadata.keywords,
         metadata=metadata.elements,
-        extras=tuple(keeper.keep(node) for node in manifest.children if node.local not in _PARTS),
+        extras=Remains(document, files, keeper, found).extras([part for part in parts.all if part in planned.used]),
     )
 
 
@@ -113,9 +115,6 @@ def _tell_odd(document: Document, archive: Archive, found: Findings) -> None:
             f"The manifest is not at the top of the package but in “{folder}”, beside other files; it was taken there."
         )
         found.warn("manifest-nested", document.path, message)
-    for inner in manifest.each("manifest"):
-        message = "A manifest inside the manifest was left out; only the outer one is played."
-        found.warn("sub-manifest", document.place(inner), message)
     others = [path for path in archive.entries if path.lower().endswith("imsmanifest.xml") and path != document.path]
     if others:
         message = (

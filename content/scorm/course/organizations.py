@@ -1,6 +1,6 @@
 """A manifest's organizations and their items: the tree as it stands, with texts as they stand.
 
-Before: `resources`, which items refer to. After: `launches`. What has no field of its own in the model (sequencing,
+Before: `grafting`, which says what stands below items of other manifests; `resources`, which items refer to. After: `launches`. What has no field of its own in the model (sequencing,
 presentation, objectives, completion threshold, metadata, and what nobody knows) is kept as elements.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 
 from content.scorm.course.files import Files
-from content.scorm.course.hrefs import Base
+from content.scorm.course.grafting import Graft, Placed, Plan, defaults
 from content.scorm.course.identifiers import Identifiers
 from content.scorm.course.keeping import Keeper
 from content.scorm.course.metadata import with_locations
 from content.scorm.course.namespaces import is_packaging
 from content.scorm.course.nodes import Document, Node
+from content.scorm.course.parts import Part, Parts
+from content.scorm.course.remains import Remains
 from content.scorm.course.resources import Resources, others
 from content.scorm.course.words import plain
 from content.scorm.findings import Findings
@@ -36,54 +38,68 @@ class OrganizationReader:
     """First `identify`, so that items get their names before everything else; then `read`, once resources are known."""
 
     def __init__(
-        self, document: Document, files: Files, identifiers: Identifiers, keeper: Keeper, base: Base, found: Findings
+        self,
+        document: Document,
+        files: Files,
+        identifiers: Identifiers,
+        keeper: Keeper,
+        parts: Parts,
+        plan: Plan,
+        found: Findings,
     ) -> None:
         self._document, self._files, self._identifiers = document, files, identifiers
-        self._keeper, self._base, self._found = keeper, base, found
-        self._names: dict[int, str] = {}
-        self._renamed: dict[str, str] = {}
-        self._nodes: list[Node] = []
+        self._keeper, self._parts, self._plan, self._found = keeper, parts, plan, found
+        self._remains = Remains(document, files, keeper, found)
+        self._names: dict[Node, str] = {}
+        self._renamed: dict[Part, dict[str, str]] = {}
         self._said: dict[str, str] = {}
 
-    def identify(self, manifest: Node) -> None:
-        self._nodes = [node for container in manifest.each("organizations") for node in container.each("organization")]
-        for organization in self._nodes:
-            self._identify_items(organization)
-        for organization in self._nodes:
+    def identify(self) -> None:
+        waiting = list(self._plan.organizations)
+        for part, node in waiting:  # which grows: what is grafted gets its names after all that were there
+            self._identify_items(part, node, waiting)
+        for _, organization in self._plan.organizations:
             said = (organization.get("identifier") or "").strip()
             name = self._identifiers.claim(said, "organization", self._document.place(organization))
-            self._names[id(organization)] = name
+            self._names[organization] = name
             if said:
                 self._said.setdefault(said, name)
 
-    def default(self, manifest: Node) -> str:
+    def default(self) -> str:
         """The identifier of the organization that the manifest calls its default; empty where it names none that is there."""
+        manifest = self._parts.outer.node
         said = next((each.get("default") for each in manifest.each("organizations")), None)
         name = self._said.get((said or "").strip(), "")
         if said and said.strip() and not name:
             place = self._document.place(next(manifest.each("organizations")))
             message = f"The default organization “{said.strip()}” is not there; the first that can be opened is played."
             self._found.warn("default-dangling", place, message)
+        if not name and self._plan.organizations and not self._parts.outer.organizations:
+            name = self._names.get(defaults(self._plan.organizations[0][0])[0][1], "")
         return name
 
     def read(self, resources: Resources) -> tuple[Organization, ...]:
-        return tuple(self._organization(node, resources) for node in self._nodes)
+        return tuple(self._organization(part, node, resources) for part, node in self._plan.organizations)
 
-    def _identify_items(self, node: Node) -> None:
+    def _identify_items(self, part: Part, node: Node, waiting: list[Placed]) -> None:
         for child in node.children:
             if child.local == "item" and is_packaging(child.space):
                 said = (child.get("identifier") or "").strip()
                 name = self._identifiers.claim(said, "item", self._document.place(child))
-                self._names[id(child)] = name
-                if said and name != said:
-                    self._renamed.setdefault(said, name)
-                self._identify_items(child)
+                self._names[child] = name
+                if said:
+                    self._renamed.setdefault(part, {}).setdefault(said, name)
+                if child in self._plan.grafts:
+                    waiting.extend(self._plan.grafts[child].organizations)
+                self._identify_items(part, child, waiting)
 
-    def _organization(self, node: Node, resources: Resources) -> Organization:
-        items, extras, title = self._below(node, resources, {})
+    def _organization(self, part: Part, node: Node, resources: Resources) -> Organization:
+        items, extras, title = self._below(part, node, resources, {})
+        if part is not self._parts.outer:
+            extras = self._remains.beside(extras, self._remains.metadata(part), part)
         attributes = {name: value for name, value in node.attributes.items() if name.rpartition("}")[2] not in _OWN}
         return Organization(
-            identifier=self._names[id(node)],
+            identifier=self._names[node],
             title=title or "",
             items=items,
             structure=(node.get("structure") or "").strip() or "hierarchical",
@@ -91,21 +107,25 @@ class OrganizationReader:
             extras=extras,
         )
 
-    def _item(self, node: Node, resources: Resources) -> Item:
+    def _item(self, part: Part, node: Node, resources: Resources) -> Item:
         place = self._document.place(node)
         texts: dict[str, str] = {}
-        items, extras, title = self._below(node, resources, texts)
-        name = self._names[id(node)]
+        items, extras, title = self._below(part, node, resources, texts)
+        graft = self._plan.grafts.get(node)
+        if graft:
+            more, extras, other = self._grafted(graft, extras, resources)
+            items, title = (*items, *more), title or other
+        name = self._names[node]
         if title is None or not title:
             self._found.warn("title-missing", place, f"The item “{name}” has no title; its identifier stands for it.")
         prerequisites = texts.get("prerequisites", "")
         return Item(
             identifier=name,
             title=title or name,
-            resource=self._resource(node, resources, place),
+            resource=None if graft else self._resource(part, node, resources, place),
             visible=(node.get("isvisible") or "").strip().lower() not in _HIDDEN,
             parameters=(node.get("parameters") or "").strip(),
-            prerequisites=self._following(prerequisites) if self._renamed and prerequisites else prerequisites,
+            prerequisites=self._following(part, prerequisites) if prerequisites else "",
             max_time_allowed=texts.get("max_time_allowed", ""),
             time_limit_action=texts.get("time_limit_action", ""),
             data_from_lms=texts.get("data_from_lms", ""),
@@ -116,7 +136,7 @@ class OrganizationReader:
         )
 
     def _below(
-        self, node: Node, resources: Resources, texts: dict[str, str]
+        self, part: Part, node: Node, resources: Resources, texts: dict[str, str]
     ) -> tuple[tuple[Item, ...], tuple[Element, ...], str | None]:
         """Items, elements to keep, and the title; `texts` gets what the model has fields for."""
         items: list[Item] = []
@@ -125,7 +145,7 @@ class OrganizationReader:
         for child in node.children:
             field = _TEXTS.get(child.local)
             if child.local == "item" and is_packaging(child.space):
-                items.append(self._item(child, resources))
+                items.append(self._item(part, child, resources))
             elif child.local == "title" and is_packaging(child.space):
                 title = title or plain(child.words())
             elif field and node.local == "item" and field not in texts:
@@ -133,23 +153,39 @@ class OrganizationReader:
                 texts[field] = words if field == "data_from_lms" and words.strip() else words.strip()
             else:
                 kept = self._keeper.keep(child)
-                extras.append(with_locations(kept, self._files, self._base, self._document.place(child), self._keeper))
+                extras.append(with_locations(kept, self._files, part.base, self._document.place(child), self._keeper))
         return tuple(items), tuple(extras), title
 
-    def _resource(self, node: Node, resources: Resources, place: str) -> str | None:
+    def _grafted(
+        self, graft: Graft, extras: tuple[Element, ...], resources: Resources
+    ) -> tuple[tuple[Item, ...], tuple[Element, ...], str | None]:
+        """What an item gets from the manifest that it refers to: items, with what it has already all that it keeps, and the
+        title that it may need."""
+        below = [(part, self._below(part, node, resources, {})) for part, node in graft.organizations]
+        for part in dict.fromkeys((graft.part, *(part for part, _ in below))):
+            extras = self._remains.beside(extras, self._remains.metadata(part), part)
+        for part, (_, more, _) in below:
+            extras = self._remains.beside(extras, more, part)
+        return tuple(item for _, (items, _, _) in below for item in items), extras, below[0][1][2]
+
+    def _resource(self, part: Part, node: Node, resources: Resources, place: str) -> str | None:
         said = (node.get("identifierref") or "").strip()
         if not said:
             return None
-        resource = resources.refer(said)
-        if resource is None:
+        target = self._parts.refer(part, said)
+        if isinstance(target, Part):
+            return None  # told where it was not grafted
+        if target is None:
             message = f"The item refers to the resource “{said}”, which is not there; nothing opens with it."
             self._found.warn("identifierref-dangling", place, message)
             return None
-        if said not in resources.by_said:
-            message = f"The item refers to “{said}”; the resource is written “{resource.identifier}”."
+        written = (target.get("identifier") or "").strip()
+        if said != written:
+            message = f"The item refers to “{said}”; the resource is written “{written}”."
             self._found.warn("identifierref-case", place, message)
-        return resource.identifier
+        return resources.names[target]
 
-    def _following(self, prerequisites: str) -> str:
+    def _following(self, part: Part, prerequisites: str) -> str:
         """The script with the names that items have got (aicc_script: names between operators)."""
-        return re.sub(r"[^\s&|~=<>(){},*\"]+", lambda name: self._renamed.get(name[0], name[0]), prerequisites)
+        names = self._renamed.get(part, {})
+        return re.sub(r"[^\s&|~=<>(){},*\"]+", lambda name: names.get(name[0], name[0]), prerequisites)

@@ -1,7 +1,7 @@
 """A manifest's resources: what can be opened, with which files.
 
-xml:base of manifest, resources and resource are composed into every path and so are gone afterwards. A `<file>` that carries
-metadata is also kept whole in `extras` (its href then is the path), since the model's files are paths alone.
+xml:base of manifests, resources and resource are composed into every path and so are gone afterwards; resources of manifests
+inside the manifest are resources as the others. A `<file>` that carries metadata is also kept whole in `extras` (its href then is the path), since the model's files are paths alone.
 """
 
 from __future__ import annotations
@@ -13,37 +13,23 @@ from content.scorm.course.files import Files, Reference
 from content.scorm.course.hrefs import Base
 from content.scorm.course.identifiers import Identifiers
 from content.scorm.course.keeping import Keeper
-from content.scorm.course.namespaces import XML, is_packaging
+from content.scorm.course.namespaces import is_packaging
 from content.scorm.course.nodes import Document, Node
 from content.scorm.course.openings import Openings
+from content.scorm.course.parts import BASE, Part, Parts
 from content.scorm.findings import Findings
 from content.scorm.model import Element, Resource, ScormType
 
-BASE = f"{{{XML}}}base"
 _OF_RESOURCES = frozenset(("identifier", "type", "href", "scormtype", BASE))
 _STRUCTURE = frozenset(("file", "dependency"))
 
 
 @dataclass
 class Resources:
-    """`by_said`: a resource by the identifier that the manifest wrote; of two with one name, the first."""
+    """`names`: what the resource of an element is called."""
 
     openings: Openings
-    by_said: dict[str, Resource] = field(default_factory=dict[str, Resource])
-
-    def refer(self, said: str) -> Resource | None:
-        """By identifier; where none is exactly so, by the only one that differs in case."""
-        exact = self.by_said.get(said)
-        if exact is not None or not said:
-            return exact
-        if not self._by_case:
-            for name, each in self.by_said.items():
-                self._by_case.setdefault(name.lower(), []).append(each)
-        alike = self._by_case.get(said.lower(), [])
-        return alike[0] if len(alike) == 1 else None
-
-    def __post_init__(self) -> None:
-        self._by_case: dict[str, list[Resource]] = {}
+    names: dict[Node, str] = field(default_factory=dict[Node, str])
 
 
 class ResourceReader:
@@ -54,30 +40,18 @@ class ResourceReader:
         self._keeper, self._found = keeper, found
         self._read = Resources(Openings(files))
 
-    def read(self, manifest: Node, base: Base) -> Resources:
-        nodes = [
-            (node, self._files.base(base, container.attributes.get(BASE), self._document.place(container)))
-            for container in manifest.each("resources")
-            for node in container.each("resource")
-        ]
-        self._identify([node for node, _ in nodes])
-        for node, under in nodes:
-            self._add(node, self._files.base(under, node.attributes.get(BASE), self._document.place(node)))
+    def read(self, parts: Parts) -> Resources:
+        self._parts = parts
+        for _, _, node in parts.resources:  # all names first: dependencies point forward
+            self._read.names[node] = self._identifiers.claim(
+                node.get("identifier"), "resource", self._document.place(node)
+            )
+        for part, under, node in parts.resources:
+            self._add(part, node, self._files.base(under, node.attributes.get(BASE), self._document.place(node)))
         return self._read
 
-    def _identify(self, nodes: list[Node]) -> None:
-        """All names first: dependencies point forward."""
-        self._names: dict[str, str] = {}
-        self._own: list[str] = []
-        for node in nodes:
-            said = (node.get("identifier") or "").strip()
-            name = self._identifiers.claim(said, "resource", self._document.place(node))
-            self._own.append(name)
-            if said:
-                self._names.setdefault(said, name)
-
-    def _add(self, node: Node, base: Base) -> None:
-        name = self._own[len(self._read.openings.resources)]
+    def _add(self, part: Part, node: Node, base: Base) -> None:
+        name = self._read.names[node]
         place = self._document.place(node)
         launch = self._read.openings.target(name, base, (node.get("href") or "").strip(), place)
         listed, extras = self._listed(node, base, launch)
@@ -88,14 +62,11 @@ class ResourceReader:
             href=launch.href if launch else "",
             remote=launch is not None and launch.kind == "remote",
             files=listed,
-            dependencies=self._dependencies(node),
+            dependencies=self._dependencies(part, node),
             attributes=others(node, _OF_RESOURCES),
             extras=extras,
         )
         self._read.openings.add(resource)
-        said = (node.get("identifier") or "").strip()
-        if said:
-            self._read.by_said.setdefault(said, resource)
 
     def _listed(self, node: Node, base: Base, launch: Reference | None) -> tuple[tuple[str, ...], tuple[Element, ...]]:
         paths: dict[str, None] = {}
@@ -132,16 +103,16 @@ class ResourceReader:
             self._found.warn("file-missing", place, f"“{target.path or said}” is listed but not in the package.")
         return ()
 
-    def _dependencies(self, node: Node) -> tuple[str, ...]:
+    def _dependencies(self, part: Part, node: Node) -> tuple[str, ...]:
         kept: dict[str, None] = {}
         for child in node.each("dependency"):
             said = (child.get("identifierref") or "").strip()
-            name = self._names.get(said)
-            if name is None:
+            needed = self._parts.resource(part, said)
+            if needed is None:
                 message = f"A resource depends on “{said}”, which is no resource of this manifest; that was left out."
                 self._found.warn("dependency-dangling", self._document.place(child), message)
             else:
-                kept[name] = None
+                kept[self._read.names[needed]] = None
         return tuple(kept)
 
     def _scorm_type(self, node: Node, place: str) -> ScormType:

@@ -122,6 +122,39 @@ def _upper(text: str) -> str:
     return text
 
 
+def _to(name: str) -> str:
+    return f'<item identifier="to_{name}" identifierref="{name}"><title>To {name}</title></item>'
+
+
+def _sub(
+    name: str, base: str = "", resources: str = RESOURCE, *, items: str = ITEM, more: str = "", rest: str = ""
+) -> str:
+    """A manifest for the inside of another."""
+    return (
+        f'<manifest identifier="{name}" xml:base="{base}"><metadata><schema>Of {name}</schema></metadata>'
+        f'<organizations default="o_{name}"><organization identifier="o_{name}"><title>Of {name}</title>{items}'
+        f"</organization></organizations><resources>{resources}</resources>{more}{rest}</manifest>"
+    )
+
+
+def _collection(name: str, mode: str) -> str:
+    return (
+        f'<imsss:sequencingCollection><imsss:sequencing ID="{name}"><imsss:controlMode {mode}="true"/>'
+        "</imsss:sequencing></imsss:sequencingCollection>"
+    )
+
+
+def _deep_subs(levels: int, items: int) -> str:
+    """Each level's last item, which is nested itself, refers to the manifest one level deeper."""
+    made = ""
+    for level in range(levels, 0, -1):
+        inside = (_to(f"s{level + 1}") if level < levels else "") + ITEM
+        for n in range(items):
+            inside = f'<item identifier="i_{level}_{n}"><title>{n}</title>{inside}</item>'
+        made = _sub(f"s{level}", items=inside, resources="" if level > 1 else RESOURCE, more=made)
+    return manifest(items=_to("s1"), resources="", more=made)
+
+
 _LETTERS: dict[str, Case] = {
     "bom-utf8": good(b"\xef\xbb\xbf" + manifest().encode()),
     "bom-utf16-le": good("\ufeff".encode("utf-16-le") + manifest().replace("UTF-8", "UTF-16").encode("utf-16-le")),
@@ -415,6 +448,56 @@ _STRUCTURE: dict[str, Case] = {
         )
     ),
     "sub-manifest": good(manifest(more=manifest(before="")), "sub-manifest"),
+    "sub-manifest-below-an-item": good(manifest(items=_to("sub"), resources="", more=_sub("sub")), "sub-manifest"),
+    "sub-manifest-with-a-resource": good(
+        manifest(items=_to("res_1"), resources="", more=_sub("sub", items="")), "sub-manifest"
+    ),
+    "sub-manifest-with-organizations": good(
+        manifest(organizations="<organizations/>", resources="", more=_sub("sub")), "sub-manifest"
+    ),
+    "sub-manifests-with-organizations": good(
+        manifest(organizations="", resources="", more=_sub("s1", items=_to("gone")) + _sub("s2")),
+        "sub-manifest",
+        "identifier-duplicate",
+    ),
+    "sub-manifests-of-one-spelling": good(
+        manifest(items=_to("s1") + _to("s2"), resources="", more=_sub("s1") + _sub("s2", "b/", resource("two.html"))),
+        "sub-manifest",
+        "identifier-duplicate",
+        files=("index.html", "b/two.html"),
+    ),
+    "sub-manifest-twice": good(
+        manifest(items=_to("sub") + _to("sub"), resources="", more=_sub("sub")), "sub-manifest", "identifier-duplicate"
+    ),
+    "sub-manifest-in-sub-manifest": good(
+        manifest(items=_to("s1"), more=_sub("s1", "a/", items=_to("s2"), resources="", more=_sub("s2", "b/"))),
+        "sub-manifest",
+        launch="a/b/index.html",
+        files=("a/b/index.html", "index.html"),
+    ),
+    "sub-manifest-that-nothing-opens": good(
+        manifest(items=_to("gone"), resources="", more=_sub("sub")), "sub-manifest", "identifierref-dangling"
+    ),
+    "sub-manifests-in-a-circle": good(
+        manifest(items=_to("s1"), resources="", more=_sub("s1", items=ITEM + _to("s1") + _to("course_1"))),
+        "sub-manifest",
+        "identifierref-dangling",
+    ),
+    "sub-manifest-with-metadata-and-sequencing": good(
+        manifest(
+            head=head("2004 3rd Edition"),
+            namespaces=NS2004,
+            items=_to("sub"),
+            resources="",
+            more=_collection("x", "flow") + _sub("sub", rest=_collection("x", "choice") + _collection("y", "flow")),
+        ).replace("scormtype", "scormType"),
+        "sub-manifest",
+        edition="2004-3rd",
+    ),
+    "sub-manifests-too-deep": good(_deep_subs(12, 14), "sub-manifest"),
+    "sub-manifests-with-nothing": bad(
+        manifest(items=_to("sub"), resources="", more=_sub("sub", items="", resources="")), "no-launch"
+    ),
     "several-manifest-files": good(manifest(), "manifest-more", more={"other/imsmanifest.xml": manifest().encode()}),
     "schema-missing": good(
         manifest(

@@ -41,6 +41,7 @@ REPORTED = {
     "metadata-unreadable",
     "manifest-more",
     "href-outside",
+    "zip-name-characters",
 }
 """Of faults that no export can mend: what is missing is missing, what is elsewhere is elsewhere."""
 
