@@ -169,7 +169,9 @@ def _environment(tmp_path: Path) -> dict[str, str]:
 
 
 def _program() -> list[str]:
-    return [sys.executable, "-c", "from serve_app.cli import main; main()"]
+    # Whoever runs the tests in the background has them ignore SIGINT, and a process takes that from its parent.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    return [sys.executable, "-c", f"{heeds}from serve_app.cli import main; main()"]
 
 
 def test_it_needs_no_settings_and_leaves_nothing(tmp_path: Path) -> None:
