@@ -53,7 +53,7 @@ async def _tenant(settings: Settings) -> str:
 
 
 def _import(settings: Settings, token: str, path: Path) -> None:
-    with Client(settings.api_url, token) as api:
+    with Client(settings.api_url, token=token) as api:
         import_id = uploading.begin(api, path)
         begun = uploading.send(api, path, api.import_(import_id))
         api.wait(str(begun["job_id"]))
