@@ -10,7 +10,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from content.exports.xml import etree
@@ -82,44 +82,39 @@ def with_items(organization: Organization, change: Callable[[Item], Item]) -> Or
     return replace(organization, items=tuple(map(deep, organization.items)))
 
 
+Part = TypeVar("Part", Item, Organization, Resource)
+
+
+class PartChange(Protocol):
+    def __call__(self, part: Part, /) -> Part: ...
+
+
+def with_parts(course: Course, change: PartChange) -> Course:
+    """Every organization, item and resource changed, the inner ones first."""
+    return replace(
+        course,
+        organizations=tuple(change(with_items(each, change)) for each in course.organizations),
+        resources=tuple(map(change, course.resources)),
+    )
+
+
 def with_extras(course: Course, change: Change) -> Course:
     """What was kept of the manifest, its organizations, items and resources, changed where it stands."""
 
-    def of_item(item: Item) -> Item:
-        return replace(item, extras=change(item.extras)) if item.extras else item
+    def of(part: Part) -> Part:
+        return replace(part, extras=change(part.extras)) if part.extras else part
 
-    def of_organization(each: Organization) -> Organization:
-        return replace(with_items(each, of_item), extras=change(each.extras))
-
-    def of_resource(each: Resource) -> Resource:
-        return replace(each, extras=change(each.extras)) if each.extras else each
-
-    return replace(
-        course,
-        metadata=change(course.metadata),
-        extras=change(course.extras),
-        organizations=tuple(map(of_organization, course.organizations)),
-        resources=tuple(map(of_resource, course.resources)),
-    )
+    changed = with_parts(course, of)
+    return replace(changed, metadata=change(course.metadata), extras=change(course.extras))
 
 
 def with_attributes(course: Course, change: Callable[[Attributes], Attributes]) -> Course:
     """What else stood at organizations, items and resources, changed where it stands."""
 
-    def of_item(item: Item) -> Item:
-        return replace(item, attributes=change(item.attributes)) if item.attributes else item
+    def of(part: Part) -> Part:
+        return replace(part, attributes=change(part.attributes)) if part.attributes else part
 
-    def of_organization(each: Organization) -> Organization:
-        return replace(with_items(each, of_item), attributes=change(each.attributes))
-
-    def of_resource(each: Resource) -> Resource:
-        return replace(each, attributes=change(each.attributes)) if each.attributes else each
-
-    return replace(
-        course,
-        organizations=tuple(map(of_organization, course.organizations)),
-        resources=tuple(map(of_resource, course.resources)),
-    )
+    return with_parts(course, of)
 
 
 def first(elements: Sequence[Element], name: str) -> Element | None:
