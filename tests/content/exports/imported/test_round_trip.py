@@ -288,10 +288,13 @@ def packages(draw: st.DrawFn) -> Imported:
     return Imported(course, {MANIFEST: b"<manifest/>", **files})
 
 
+_DEVICES = {"con", "aux", "nul", "prn", *(f"{kind}{number}" for kind in ("com", "lpt") for number in "123456789¹²³")}
+
+
 def _is_kept(name: str, names: list[str]) -> bool:
     """Whether an archive takes it beside the others."""
     parts = name.split("/")
-    odd = any(part.strip(" .") != part or part.split(".")[0].lower() in ("con", "aux", "nul", "prn") for part in parts)
+    odd = any(part.strip(" .") != part or part.split(".")[0].strip().lower() in _DEVICES for part in parts)
     below = any(caseless(other).startswith(caseless(name) + "/") for other in names)
     return (
         not odd
