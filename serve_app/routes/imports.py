@@ -14,7 +14,7 @@ from cluster import places
 from cluster.database import Transaction, fetch_one
 from content.errors import ContentError
 from serve_app.auth import Authenticated, Caller, Platform
-from serve_app.conditions import UNCHANGED, etag_of, not_modified
+from serve_app.conditions import UNCHANGED
 from serve_app.idempotency import Idempotent
 from serve_app.import_report_page import import_report_page
 from serve_app.listing import Listing, Order, Paging
@@ -37,7 +37,7 @@ from serve_app.models.imports import (
 from serve_app.problems import not_found, raises
 from serve_app.problems.pages import preferred
 from serve_app.record import record
-from serve_app.static import PAGE_POLICY
+from serve_app.report_answers import PAGE, report_answer
 from tasks import imports, steering
 from tasks.imports import Upload
 
@@ -55,7 +55,6 @@ IMPORTS = Listing(
     },
     order=(Order("created_at", "created_at", datetime), Order("import_id", "import_id", str)),
 )
-PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 
 
 @router.get("", summary="Imports, newest first")
@@ -261,14 +260,7 @@ async def _report(import_id: str, request: Request, caller: Caller, platform: An
     if row["report"] is None:
         raise ContentError("report-not-ready", f"The import is {row['state']}.", "Wait for the end of its job.")
     found = ImportReport.model_validate({"import_id": import_id, "file_name": row["file_name"], **row["report"]})
-    told = found.model_dump(mode="json")
-    headers = {"ETag": etag_of([told, html]), "Cache-Control": "private, no-cache", "Vary": "Accept"}
-    if (same := not_modified(request, headers)) is not None:
-        return same
-    if html:
-        headers["Content-Security-Policy"] = PAGE_POLICY
-        return HTMLResponse(import_report_page(told), headers=headers)
-    return Response(found.model_dump_json(), media_type="application/json", headers=headers)
+    return report_answer(request, found, import_report_page, html=html)
 
 
 def _digests(wanted: Upload, pieces: Iterable[PieceDigest]) -> dict[int, str]:

@@ -10,16 +10,15 @@ from fastapi.responses import HTMLResponse, Response
 from cluster.database import fetch_one
 from content.errors import ContentError
 from serve_app.auth import Authenticated, Caller, Platform
-from serve_app.conditions import UNCHANGED, etag_of, not_modified
+from serve_app.conditions import UNCHANGED
 from serve_app.models.base import Id, Number
 from serve_app.models.packages import Quality
 from serve_app.problems import not_found, raises
 from serve_app.problems.pages import preferred
 from serve_app.quality_page import quality_page
-from serve_app.static import PAGE_POLICY
+from serve_app.report_answers import PAGE, report_answer
 
 router = APIRouter(prefix="/v1/packages/{package_id}/versions/{version}", tags=["packages"])
-PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 
 
 @router.get(
@@ -78,11 +77,4 @@ async def _answer(
             "quality-not-assessed", message, "Wait until its build has ended, or publish the course again."
         )
     found = Quality.model_validate({"package_id": package_id, "version": version, **row["quality"]})
-    told = found.model_dump(mode="json")
-    headers = {"ETag": etag_of([told, html]), "Cache-Control": "private, no-cache", "Vary": "Accept"}
-    if (same := not_modified(request, headers)) is not None:
-        return same
-    if html:
-        headers["Content-Security-Policy"] = PAGE_POLICY
-        return HTMLResponse(quality_page(told), headers=headers)
-    return Response(found.model_dump_json(), media_type="application/json", headers=headers)
+    return report_answer(request, found, quality_page, html=html)
