@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -85,28 +85,34 @@ async def _built(connections: Connections, home: Path, media: dict[str, tuple[Pa
 
 
 def bare(media: dict[str, tuple[Path, str]]) -> _Bare:
-    """Seconds on the clock, and of processors, of the same recipes in plain processes, one per core, longest first; nothing is fetched, stored or signed. A picture is
-    scaled once for all of its recipes of a size."""
+    """Seconds on the clock, and of processors, of the same recipes in plain processes, one per core, longest first; nothing is
+    fetched, stored or signed."""
     work: list[tuple[Path, tuple[Recipe, ...]]] = []
     for name, (path, _) in media.items():
         kind: Kind = "video" if name == "film" else "image"
-        sizes: dict[object, list[Recipe]] = {}
-        for recipe in plan(kind, probe(path, kind)):
-            sizes.setdefault(recipe.width if isinstance(recipe, PICTURE) else recipe, []).append(recipe)
-        work += [(path, tuple(together)) for together in sizes.values()]
+        work += together(path, plan(kind, probe(path, kind)))
     work.sort(key=lambda entry: entry[1][0].base != "video-h264")
     with ProcessPoolExecutor(os.cpu_count()) as pool, tempfile.TemporaryDirectory() as folder:
         list(pool.map(_warm, range(4)))
         began = time.perf_counter()
-        used = sum(pool.map(_render, *zip(*((path, recipes, folder) for path, recipes in work), strict=True)))
+        used = sum(pool.map(render, *zip(*((path, recipes, folder) for path, recipes in work), strict=True)))
         return time.perf_counter() - began, used
+
+
+def together(path: Path, recipes: Iterable[Recipe]) -> list[tuple[Path, tuple[Recipe, ...]]]:
+    """What is followed in one go: a picture is scaled once for all of its recipes of a size."""
+    sizes: dict[object, list[Recipe]] = {}
+    for recipe in recipes:
+        sizes.setdefault(recipe.width if isinstance(recipe, PICTURE) else recipe, []).append(recipe)
+    return [(path, tuple(each)) for each in sizes.values()]
 
 
 def _warm(_: int) -> None:
     time.sleep(0.05)
 
 
-def _render(path: Path, recipes: tuple[Recipe, ...], folder: str) -> float:
+def render(path: Path, recipes: tuple[Recipe, ...], folder: str) -> float:
+    """Processor seconds of it."""
     before = processor.own_s()
     with tempfile.TemporaryDirectory(dir=folder) as own:
         pictures = {Path(own) / recipe.name: recipe for recipe in recipes if isinstance(recipe, PICTURE)}
@@ -115,7 +121,9 @@ def _render(path: Path, recipes: tuple[Recipe, ...], folder: str) -> float:
         else:
             (recipe,) = recipes
             argv = [ffmpeg_path(), *ffmpeg_argv(recipe, path, Path(own) / recipe.name)[1:]]
-            subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
     return processor.own_s() - before
 
 

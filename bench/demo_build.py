@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import tempfile
 import time
 import uuid
@@ -13,18 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import processor
-from bench.build import PICTURE
+from bench.build import render, together
 from bench.course import publish, published
 from bench.results import Result, at_most, fact
 from bench.stack import new_tenant
 from cluster.connections import Connections
 from cluster.settings import Settings
-from content.media import Kind, LoudnessRecipe, MediaLimits, Probe, Recipe, SceneRecipe, Sound, ffmpeg_argv, plan
+from content.media import Kind, LoudnessRecipe, Probe, Recipe, SceneRecipe, Sound, plan
 from content.media.scenes import MIN_LITE_S
 from serve_app.demo.course import Media, RunCourse, make_run_course
 from tasks.render import probe
-from tasks.rendering.decoders import ffmpeg_path
-from tasks.rendering.pictures import render_image
 
 ROUNDS = 3
 
@@ -93,12 +90,9 @@ def bare(media: Media) -> float:
             continue
         found = probe(path, kind)
         work += [(path, (each,)) for each in _measures(kind, found)]
-        sizes: dict[object, list[Recipe]] = {}
-        for recipe in plan(kind, found):
-            sizes.setdefault(recipe.width if isinstance(recipe, PICTURE) else recipe, []).append(recipe)
-        work += [(path, tuple(together)) for together in sizes.values()]
+        work += together(path, plan(kind, found))
     with ProcessPoolExecutor(os.cpu_count()) as pool, tempfile.TemporaryDirectory() as folder:
-        return sum(pool.map(_render, *zip(*((path, recipes, folder) for path, recipes in work), strict=True)))
+        return sum(pool.map(render, *zip(*((path, recipes, folder) for path, recipes in work), strict=True)))
 
 
 def _measures(kind: Kind, found: Probe) -> list[SceneRecipe | LoudnessRecipe]:
@@ -111,19 +105,3 @@ def _measures(kind: Kind, found: Probe) -> list[SceneRecipe | LoudnessRecipe]:
         sound = Sound(found.sound, min(max(found.channels, 1), 2), 0.0, False)
         passes += [LoudnessRecipe(sound)] * (2 if found.limited else 1)
     return passes
-
-
-def _render(path: Path, recipes: tuple[Recipe, ...], folder: str) -> float:
-    """Processor seconds of it."""
-    before = processor.own_s()
-    with tempfile.TemporaryDirectory(dir=folder) as own:
-        pictures = {Path(own) / recipe.name: recipe for recipe in recipes if isinstance(recipe, PICTURE)}
-        if pictures:
-            render_image(path, pictures, lambda share: None, MediaLimits(), path.name)
-        else:
-            (recipe,) = recipes
-            argv = [ffmpeg_path(), *ffmpeg_argv(recipe, path, Path(own) / recipe.name)[1:]]
-            subprocess.run(
-                argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-    return processor.own_s() - before
