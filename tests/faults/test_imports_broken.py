@@ -175,6 +175,35 @@ def test_a_package_that_breaks_the_importer_each_time_is_refused_in_the_end(
     assert_settled(tenant)
 
 
+def test_an_attempt_that_wakes_up_late_publishes_nothing_of_what_was_refused(
+    bare: Light, tenant: Tenant, importer: Worker
+) -> None:
+    """It had all of the package when it was stopped; whoever took over could not read it any more, and said so."""
+    first = bare.worker("builder")
+    bare.failpoints.arm("import.after_upload", "pause")
+    asked = upload(tenant, package())
+    bare.failpoints.reached("import.after_upload")
+    first.freeze()
+    importer.end()
+    bare.importer(CONTENT_IMPORT_TIMEOUT_S="0.001")
+    bare.worker("builder")
+    job = tenant.api.wait(str(asked["job_id"]), deadline_s=120)
+    assert job["result"] is not None and job["result"]["accepted"] is False
+    bare.failpoints.release("import.after_upload")
+    first.thaw()
+    first.end()  # it finishes what it holds
+    found = tenant.api.import_(asked["import_id"])
+    assert (found["state"], found["version"], tenant.api.job(str(asked["job_id"]))["result"]) == (
+        "refused",
+        None,
+        job["result"],
+    )
+    assert bare.rows("select version from package_versions where tenant = %s", tenant.name) == []
+    (event,) = bare.heard(tenant.name, IMPORT_EVENT)
+    assert event["data"]["result"] == "refused"
+    tenant.api.remove_import(asked["import_id"])
+
+
 def test_the_uploader_is_killed_and_goes_on(
     bare: Light, tenant: Tenant, importer: Worker, proxy: S3Proxy, tmp_path: Path
 ) -> None:
