@@ -21,6 +21,7 @@ from cluster.connections import Connections
 from cluster.importer import Order, token_digest
 from cluster.local import publishing
 from cluster.presigned import CHECKSUM, Presigner
+from cluster.topology import IMPORTER
 from content.canonical import digest
 from content.errors import ContentError
 from serve_app.client import Import
@@ -34,7 +35,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 
-LEARNER, IMPORTER_APP = "learner-1", "content-importer"
+LEARNER = "learner-1"
 REASON = "web-site"
 SMALL = 50
 """Packages that come behind a large one."""
@@ -382,12 +383,12 @@ def test_the_importer_knows_no_secret_and_not_where_they_are(running: Running) -
     assert len(known) > 10
     told = json.dumps(given(running.settings))
     assert token_digest(running.settings) in told
-    for pid in running.replicas(IMPORTER_APP):
+    for pid in running.replicas(IMPORTER.name):
         environment = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
         told += "\n".join(environment) + " ".join(psutil.Process(pid).cmdline())
         named = [each for each in environment if each.startswith("CONTENT_") and not each.endswith("=")]
         assert named == [], "it is told where the stack's settings are"
-    assert running.replicas(IMPORTER_APP)
+    assert running.replicas(IMPORTER.name)
     assert [name for name, value in secret.items() if value and value in told] == []
     assert str(running.home.settings) not in told
 
@@ -447,14 +448,14 @@ def test_small_ones_are_not_held_up_by_a_large_one(tenant: Tenant, points: Any) 
 
 def test_those_that_wait_are_counted_and_bring_another_replica(tenant: Tenant, points: Any) -> None:
     """The one replica is held at both of its places, so whatever is read is read by another one."""
-    until("one replica", lambda: len(tenant.running.replicas(IMPORTER_APP)) == 1, 120)
+    until("one replica", lambda: len(tenant.running.replicas(IMPORTER.name)) == 1, 120)
     held: list[Import] = []
     for name, data in (("large", large_package(tenant.running)), ("small", package("Small"))):
         points.arm("importer.mid_read", "pause")  # who is held already waits on
         held.append(upload(tenant, data, course=name))
         points.reached("importer.mid_read")
     waiting = [upload(tenant, package(f"{n}"), course=f"c-{n}") for n in range(10)]
-    until("another replica", lambda: len(tenant.running.replicas(IMPORTER_APP)) == 2, 90)
+    until("another replica", lambda: len(tenant.running.replicas(IMPORTER.name)) == 2, 90)
     for each in waiting:
         tenant.api.wait(str(each["job_id"]), deadline_s=90)
     assert {tenant.api.import_(each["import_id"])["state"] for each in held} == {"importing"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -99,11 +100,12 @@ class Running:
     # -- processes ----------------------------------------------------------------------------------------------------
 
     def replicas(self, pool: str) -> set[int]:
-        """The pids of a pool's replicas; a pool is named after its app, which has it alone."""
+        """The pids of a pool's replicas. Their titles name the app, which the importer's is not called after, and the pool."""
         note = self._noted().get("ray")
         if note is None:
             return set()
-        return {process.pid for process in members(note.started) if f"ServeReplica:{pool}:" in _title(process)}
+        title = re.compile(rf"ServeReplica:[^:]+:{re.escape(pool)}(?![\w-])")
+        return {process.pid for process in members(note.started) if title.search(_title(process))}
 
     def encoders(self) -> list[psutil.Process]:
         """The ffmpeg processes that work on this stack's jobs, each in its sandbox."""
