@@ -14,3 +14,14 @@ export const launch = async () => playwright.launch(await options());
 
 /** On a profile of its own, so that what is kept is kept as for a learner. */
 export const launchOn = async (profile, given = {}) => playwright.launchPersistentContext(profile, { ...(await options()), ...given });
+
+/** What the condition gives as soon as it is true; pages come and go while it is asked. */
+export async function until(condition) {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const found = await condition();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error("it did not come to that in 15 s");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

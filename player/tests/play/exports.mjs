@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { launch } from "./browser.mjs";
+import { launch, until } from "./browser.mjs";
 import { answerSome, readCourse, readUnit, saved } from "./human.mjs";
 import { judgeSession } from "./lrs.mjs";
 import { serve } from "./platform.mjs";
@@ -280,14 +280,6 @@ async function installed(name, job) {
   const link = await page.evaluate(() => document.querySelector("link[rel=manifest]")?.href ?? "");
   await context.close();
   return { offline: true, broken, link };
-}
-
-async function until(condition) {
-  const deadline = Date.now() + 15_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error("it did not come to that in 15 s");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 const ways = { scorm12: scorm, "scorm2004-3rd": scorm, "scorm2004-4th": scorm, cmi5, xapi, html, window: window_, installed, edge, middle, failing, launches };

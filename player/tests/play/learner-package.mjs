@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { launchOn } from "./browser.mjs";
+import { launchOn, until } from "./browser.mjs";
 import { recording } from "./packages.mjs";
 
 const [page, link, stolen, title, course] = process.argv.slice(2);
@@ -69,7 +69,11 @@ try {
   const shell = () => learner.frames().find((each) => each.url().includes("/_player/?s="));
   found.played = await shell().evaluate(() => globalThis.calls);
   found.origin = new URL(shell().url()).origin;
-  found.pictures = await learner.frames().find((each) => /\/Playing\/.*html/.test(each.url())).evaluate(() => [...document.images].map((each) => each.naturalWidth));
+  found.pictures = await until(async () => {
+    const shown = learner.frames().find((each) => /\/Playing\/.*html/.test(each.url()));
+    const widths = await shown?.evaluate(() => (document.readyState === "complete" ? [...document.images].map((each) => each.naturalWidth) : [])).catch(() => []);
+    return widths?.length ? widths : null;
+  });
   found.reach = await learner.frames().find((each) => each.url().includes("/content/")).evaluate(() => {
     try {
       return window.top.document.title;
