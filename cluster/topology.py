@@ -56,3 +56,20 @@ API_CPU_TARGET = 0.6
 
 DEVELOPMENT_MINIMUM, DEVELOPMENT_MAXIMUM = 1, 2
 REGIONS = ("us", "eu", "me", "ap")
+
+
+@dataclass(frozen=True)
+class CloudRegions:
+    """Where a region of ours stands in the cloud, and where its copies for disaster recovery are kept."""
+
+    primary: str
+    replica: str
+
+
+REPLICAS = {
+    "us": CloudRegions("us-east-1", "us-west-2"),
+    "eu": CloudRegions("eu-central-1", "eu-west-1"),
+    "me": CloudRegions("me-central-1", "me-south-1"),
+    "ap": CloudRegions("ap-southeast-1", "ap-southeast-2"),
+}
+"""Both of a pair stand in the same jurisdiction (platform.md, Regions); which pair that is, a settings file may change."""
