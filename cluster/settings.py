@@ -183,6 +183,14 @@ class Settings(BaseSettings):
     # Work
     lease_s: float = Field(60.0, description="a job whose worker sent no heartbeat for so long is taken over")
     drain_s: float = Field(30.0, description="how long a replica that leaves may finish what it holds")
+    pool_bounds: dict[str, tuple[int, int]] = Field(
+        {}, description="least and most replicas of a pool by its name, where they are not those of the table"
+    )
+    calm_s: float | None = Field(
+        None,
+        ge=0,
+        description="a pool shrinks when fewer were enough for so long; empty: 300 in production, 30 in development",
+    )
     job_max_attempts: int = Field(5, description="tries of a build before it has failed")
     bundle_batch: int = Field(64, description="bundles per signature and per read of the assets")
     bundle_policy: Literal["device", "shared"] = Field(

@@ -35,6 +35,10 @@ class Pool:
         most = min(self.maximum, DEVELOPMENT_MAXIMUM)
         return replace(self, minimum=min(self.minimum, DEVELOPMENT_MINIMUM), maximum=most)
 
+    def within(self, bounds: tuple[int, int] | None) -> Pool:
+        """The row with other bounds, where an installation has its own."""
+        return self if bounds is None else replace(self, minimum=bounds[0], maximum=bounds[1])
+
 
 def replicas_for(depth: float, per_replica: int, least: int, most: int) -> int:
     """clamp(ceil(depth / per replica), least, most), as a Kubernetes HPA with an AverageValue target counts."""
@@ -53,6 +57,11 @@ IMPORTER_AT_ONCE = 2
 """Packages that a replica of the importer reads at once, of which one may be large (ADR 0033)."""
 API_CPU_TARGET = 0.6
 """One more API replica when the mean CPU is over this share of its request."""
+
+POOL_LABEL = "pool"
+"""The label of a Ray node, whose value is the name of the pool that it is for."""
+LEAVING_S, API_LEAVING_S = 15, 35
+"""What a worker that leaves may take beyond `drain_s`; and what an API replica may take in all."""
 
 DEVELOPMENT_MINIMUM, DEVELOPMENT_MAXIMUM = 1, 2
 REGIONS = ("us", "eu", "me", "ap")

@@ -1,7 +1,8 @@
-"""The depth policy: an HPA's arithmetic, and total whatever it is given."""
+"""The policies: an HPA's arithmetic, total whatever they are given; and what the log says of their decisions."""
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,12 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.scaling import DepthPolicy
-from cluster.topology import BUNDLER, POOLS
+from actors.cpu import CpuMeter
+from actors.scaling import LOG, CpuPolicy, DepthPolicy, by_cpu
+from cluster.topology import API, BUNDLER, POOLS
+
+NOISE = st.recursive(st.none() | st.floats() | st.text(), lambda inner: st.dictionaries(st.text(), inner))
 
 
-def context(metrics: Any, target: int = 7) -> Any:
-    return SimpleNamespace(aggregated_metrics=metrics, target_num_replicas=target)
+def context(metrics: Any, target: int = 7, running: int | None = None) -> Any:
+    return SimpleNamespace(
+        aggregated_metrics=metrics,
+        target_num_replicas=target,
+        current_num_replicas=target if running is None else running,
+        deployment_name="content-bundler",
+        config=SimpleNamespace(downscale_delay_s=300.0),
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,11 +45,99 @@ def test_the_deepest_report_counts() -> None:
     assert DepthPolicy(10, 1, 50)(context({"depth": {"a": 5, "b": 95.0}}))[0] == 10
 
 
-@given(st.recursive(st.none() | st.floats() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+@given(NOISE | st.fixed_dictionaries({"depth": NOISE, "cpu": NOISE}))
 def test_never_raises(metrics: Any) -> None:
     # A policy that raises freezes every application of the cluster.
-    wanted, _ = DepthPolicy(200, 3, 50)(context(metrics))
-    assert wanted == 7 or 3 <= wanted <= 50
+    for policy in (DepthPolicy(200, 3, 50), CpuPolicy(0.6, 3, 50)):
+        wanted, _ = policy(context(metrics))
+        assert 3 <= wanted <= 50
+
+
+@pytest.mark.parametrize("policy", [DepthPolicy(200, 3, 50), CpuPolicy(0.6, 3, 20)])
+def test_a_context_that_is_none_at_all(policy: Any) -> None:
+    assert policy(None)[0] == 3
+    assert policy(SimpleNamespace(target_num_replicas=5))[0] == 5
+
+
+@pytest.mark.parametrize(
+    ("shares", "running", "wanted"),
+    [
+        ([0.6, 0.6, 0.6], 3, 3),
+        ([0.65, 0.65, 0.65], 3, 3),  # within an HPA's tolerance
+        ([1.2, 1.2, 1.2], 3, 6),
+        ([4.0, 4.0, 4.0], 3, 20),
+        ([0.1] * 10, 10, 3),
+        ([0.3] * 10, 10, 5),
+        ([1.2, 1.2, 1.2], 6, 6),  # three that say nothing yet may be idle
+        ([0.1] * 3, 6, 6),  # or as busy as can be
+        ([float("nan"), 1.2], 2, 3),  # reported, but no number: as if silent
+    ],
+)
+def test_cpu_as_an_hpa_reckons(shares: list[float], running: int, wanted: int) -> None:
+    reports = {str(n): share for n, share in enumerate(shares)}
+    assert CpuPolicy(0.6, API.minimum, API.maximum)(context({"cpu": reports}, running, running))[0] == wanted
+
+
+@given(
+    shares=st.lists(st.floats(0, 4), min_size=1, max_size=20),
+    silent=st.integers(0, 20),
+    held=st.integers(3, 20),
+)
+def test_what_is_unknown_never_turns_the_direction(shares: list[float], silent: int, held: int) -> None:
+    running = len(shares) + silent
+    wanted = by_cpu(dict(enumerate(shares)), running, held, 0.6, 1, 1000).replicas
+    if sum(shares) / len(shares) > 0.6:
+        assert wanted >= min(running, held)
+    else:
+        assert wanted <= max(running, held)
+
+
+def test_the_log_says_each_decision_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Serve's logger does not hand on what it gets; here it is to be read.
+    monkeypatch.setattr(logging.getLogger("ray.serve"), "propagate", True)
+    policy = DepthPolicy(200, 3, 50)
+    with caplog.at_level(logging.INFO, logger=LOG.name):
+        for target, depth in [(3, 0), (3, 0), (3, 2745), (14, 2745), (14, 2600), (14, 100), (14, 0), (3, 0), (3, 0)]:
+            policy(context({"depth": {"a": depth}}, target))
+    assert [record.getMessage() for record in caplog.records] == [
+        "content-bundler scales from 3 to 14 replicas: 2745 wait or run, 200 for each replica",
+        "content-bundler scales from 14 to 3 replicas: 0 wait or run, 200 for each replica; 3 is the least; "
+        "for 300 s fewer were enough",
+    ]
+
+
+def test_a_target_that_nobody_decided_is_told_as_such(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("ray.serve"), "propagate", True)
+    policy = CpuPolicy(0.6, 3, 20)
+    with caplog.at_level(logging.INFO, logger=LOG.name):
+        policy(context({"cpu": {"a": 0.6}}, 3))
+        policy(context({}, 3))
+        policy(context({}, 5))
+    assert [record.getMessage() for record in caplog.records] == [
+        "content-bundler scales from 3 to 5 replicas: it was deployed with other bounds"
+    ]
+
+
+def test_the_meter_tells_shares_of_the_request() -> None:
+    used, now = [10.0], [100.0]
+    meter = CpuMeter(0.5, lambda: used[0], lambda: now[0])
+    assert meter.share() == 0.0
+    used[0], now[0] = 11.0, 102.0
+    assert meter.share() == pytest.approx(1.0)
+    now[0] = 102.1  # too short to say anything: the same again
+    assert meter.share() == pytest.approx(1.0)
+    now[0] = 104.0
+    assert meter.share() == 0.0
+
+
+@pytest.mark.parametrize(("limit", "own"), [("200000 100000", True), ("max 100000", False), ("400000 100000", False)])
+def test_the_group_counts_where_it_is_the_pods(tmp_path: Any, limit: str, own: bool) -> None:
+    (tmp_path / "cpu.max").write_text(limit + "\n")
+    (tmp_path / "cpu.stat").write_text("usage_usec 5000000\nuser_usec 1\n")
+    meter = CpuMeter.of(API, tmp_path)
+    assert (meter._used() == 5.0) is own
 
 
 @pytest.mark.parametrize("pool", POOLS)
