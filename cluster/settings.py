@@ -87,7 +87,30 @@ class Settings(BaseSettings):
 
     edge_url: str = Field("", description="address that devices download from")
     edge_key_id: str = Field("", description="id of the key that signs its URLs")
-    edge_private_key: SecretStr = Field(SecretStr(""), description="PEM, EC P-256: signs CDN URLs")
+    edge_private_key: SecretStr = Field(SecretStr(""), description="PEM, EC P-256 or RSA-2048: signs CDN URLs")
+    edge_next_key_id: str = Field(
+        "", description="id of the key that will sign; the edge knows it already (docs/edge.md)"
+    )
+    edge_next_private_key: SecretStr = Field(SecretStr(""), description="its PEM")
+    edge_retired_keys: dict[str, str] = Field(
+        {}, description="ids of keys that no longer sign, with the time since when; the edge still knows them"
+    )
+    edge_rollout_s: int = Field(
+        3600, ge=0, description="after so long every replica has settings that were changed; a rotation waits for it"
+    )
+    edge_cdn: Literal["none", "cloudfront", "cloudflare"] = Field(
+        "none", description="what is told of withdrawn versions and knows the keys; none: the local edge, which hears by itself"
+    )
+    cloudfront_distribution_ids: tuple[str, ...] = Field((), description="CloudFront: distributions that are invalidated")
+    cloudfront_key_group_id: str = Field("", description="CloudFront: key group of the keys that sign")
+    cloudfront_sites_store: str = Field(
+        "", description="CloudFront: ARN of the key value store with what tenants say about their sites"
+    )
+    cloudflare_zone_id: str = Field("", description="Cloudflare: zone that is purged")
+    cloudflare_account_id: str = Field("", description="Cloudflare: account of the Worker")
+    cloudflare_worker: str = Field("", description="Cloudflare: name of the Worker that is the edge")
+    cloudflare_token: SecretStr = Field(SecretStr(""), description="Cloudflare: token for purging and for its keys")
+    cloudflare_api_url: str = Field("https://api.cloudflare.com/client/v4", description="Cloudflare: address of its API")
     edge_ttl_s: int = Field(3600, description="how long a signed address works")
     site_url: str = Field(
         "",
@@ -165,7 +188,16 @@ class Settings(BaseSettings):
     ray_address: str = Field("", description="Ray cluster to deploy to; empty: the one of this machine")
     ray_dashboard_url: str = Field("", description="where `pools` and `doctor` ask for replicas")
 
+    # Which release this process is of (docs/release.md)
+    release: str = Field("", description="name of the release, the tag or digest of its image; told by `/version`")
+    release_track: Literal["", "stable", "canary"] = Field(
+        "", description="which of two releases of the API side by side; empty where there is one"
+    )
+
     # What operators see (docs/telemetry.md)
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="processes outside Ray: the port on which they tell their numbers; 0: not at all"
+    )
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for eyes")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe line that is written"

@@ -18,7 +18,7 @@ from cluster.telemetry.metrics import HTTP
 UNKNOWN = "unknown"
 """What no route matches: the path is the caller's own words."""
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
-PROBES = frozenset(("/livez", "/readyz"))
+PROBES = frozenset(("/livez", "/readyz", "/version"))
 log = structlog.get_logger()
 
 

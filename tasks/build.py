@@ -52,7 +52,7 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
     with workspace.attempt(connections.settings.workspace, job["job_id"], job["attempt"]) as folder:
         async with Progress(connections, tenant, job["job_id"]) as progress:
             with (
-                JOBS.timed(kind="build"),
+                JOBS.timed(kind="build", asked_by=job["asked_by"]),
                 telemetry.span("build", tenant=tenant, job=job["job_id"], attempt=job["attempt"]),
             ):
                 build = Build(connections, tenant, job["job_id"], row, str(folder), progress)

@@ -69,7 +69,10 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
             return
     row = _wanted(row, job_id)
     async with Progress(connections, tenant, job_id, STAGES) as progress:
-        with JOBS.timed(kind="export"), telemetry.span("export", tenant=tenant, job=job_id, attempt=job["attempt"]):
+        with (
+            JOBS.timed(kind="export", asked_by=job["asked_by"]),
+            telemetry.span("export", tenant=tenant, job=job_id, attempt=job["attempt"]),
+        ):
             try:
                 counted = {**row, "attempt": job["attempt"]}
                 await progress.unless_cancelled(_Export(connections, tenant, job_id, counted, progress).run())

@@ -67,7 +67,10 @@ async def run(connections: Connections, job: Mapping[str, Any], seats: Seats) ->
         raise ContentError("import-not-wanted", "This import was given up.", "Upload the package anew.")
     with workspace.attempt(connections.settings.workspace, job_id, job["attempt"]) as folder:
         async with Progress(connections, tenant, job_id, STAGES) as progress:
-            with JOBS.timed(kind="import"), telemetry.span("import", tenant=tenant, job=job_id, attempt=job["attempt"]):
+            with (
+                JOBS.timed(kind="import", asked_by=job["asked_by"]),
+                telemetry.span("import", tenant=tenant, job=job_id, attempt=job["attempt"]),
+            ):
                 attempt = _Import(connections, tenant, {**row, "attempt": job["attempt"]}, folder, progress, seats)
                 await progress.unless_cancelled(attempt.run())
     with suppress(ContentError):  # the row says that it is gone; garbage collection finds what stays

@@ -98,13 +98,14 @@ async def create(tx: Transaction, tenant: str, job: str, kind: str, subject: dic
     """Insert a queued job; a job that ended badly is queued anew. False if it is under way or done already."""
     row = await fetch_one(
         tx,
-        """insert into jobs (tenant, job_id, kind, subject, traceparent) values (%s, %s, %s, %s, %s)
+        """insert into jobs (tenant, job_id, kind, subject, traceparent, asked_by) values (%s, %s, %s, %s, %s, %s)
            on conflict (tenant, job_id) do update
               set state = 'queued', problem = null, result = null, progress = 0, message = '', stages = '[]',
-                  attempt = 0, starts = 0, updated_at = now(), traceparent = excluded.traceparent
+                  attempt = 0, starts = 0, updated_at = now(), traceparent = excluded.traceparent,
+                  asked_by = excluded.asked_by
               where jobs.state in ('failed', 'cancelled')
            returning job_id""",
-        [tenant, job, kind, Jsonb(subject), telemetry.traceparent()],
+        [tenant, job, kind, Jsonb(subject), telemetry.traceparent(), telemetry.track()],
     )
     return row is not None
 
@@ -121,7 +122,7 @@ async def begin(tx: Transaction, job: str) -> dict[str, Any] | None:
         tx,
         """update jobs set state = 'running', attempt = attempt + 1, starts = starts + 1, updated_at = now()
            where job_id = %s and state in ('queued', 'running')
-           returning job_id, tenant, kind, subject, attempt, starts, traceparent""",
+           returning job_id, tenant, kind, subject, attempt, starts, traceparent, asked_by""",
         [job],
     )
 

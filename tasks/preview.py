@@ -54,7 +54,7 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
             return
     with workspace.attempt(connections.settings.workspace, job_id, job["attempt"]) as folder:
         async with Progress(connections, tenant, job_id) as progress:
-            with JOBS.timed(kind="preview"), telemetry.span("preview", tenant=tenant, job=job_id, attempt=job["attempt"]):  # fmt: skip
+            with JOBS.timed(kind="preview", asked_by=job["asked_by"]), telemetry.span("preview", tenant=tenant, job=job_id, attempt=job["attempt"]):  # fmt: skip
                 work = _Preview(connections, tenant, job_id, row, str(folder), progress)
                 await progress.unless_cancelled(work.run())
 

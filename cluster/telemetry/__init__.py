@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cluster.settings import Settings
-from cluster.telemetry import logs, traces
+from cluster.telemetry import exposition, logs, traces
 from cluster.telemetry.logs import bound, describe
 from cluster.telemetry.metrics import Metric
 from cluster.telemetry.redaction import hide
 from cluster.telemetry.traces import Span, SpanKind, span, traceparent
 
-__all__ = ["Span", "SpanKind", "begin", "bound", "calling", "describe", "hide", "span", "traceparent"]
+__all__ = ["Span", "SpanKind", "begin", "bound", "calling", "describe", "hide", "span", "traceparent", "track"]
 
 _begun: list[str] = []
+_track: list[str] = []
 
 
 def begin(service: str, settings: Settings) -> None:
@@ -26,8 +27,16 @@ def begin(service: str, settings: Settings) -> None:
     if _begun:
         return
     _begun.append(service)
+    _track[:] = [settings.release_track]
+    if settings.metrics_port:
+        exposition.tell(settings.metrics_port)
     logs.configure(service, settings)
     traces.configure(service, settings)
+
+
+def track() -> str:
+    """Which of two releases side by side this process is of: `stable`, `canary`, or empty."""
+    return _track[0] if _track else ""
 
 
 @contextmanager

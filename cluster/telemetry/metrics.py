@@ -1,8 +1,8 @@
 """Every number the service tells, once: name, kind, help, labels. docs/telemetry.md is compared with this table.
 
 They go out by `ray.util.metrics`, through the node's agent to Prometheus, under the name `ray_` and the one here; a
-counter's ends in `_total`. Where no Ray runs (the command line, tests, plain uvicorn) they do nothing. A gauge vanishes 20 s
-after it was last set, so the loops that own one set it every few seconds. No label holds a tenant: their number is not
+counter's ends in `_total`. Where no Ray runs (the command line, tests, plain uvicorn) they do nothing, unless the process keeps
+them itself (`exposition.py`). A gauge vanishes 20 s after it was last set, so the loops that own one set it every few seconds. No label holds a tenant: their number is not
 bounded. Replicas of a pool all tell the depth of the same
 queue: take the maximum.
 """
@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from cluster.telemetry import exposition
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LONG_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
@@ -70,7 +72,9 @@ class Metric:
             self.observe(time.perf_counter() - began, **labels, outcome=outcome)
 
     def _ready(self) -> Any:
-        """Ray's own object for it, or None where no Ray runs in this process."""
+        """Ray's own object for it or the process's, or None where neither Ray runs in this process nor numbers are kept."""
+        if not self._made and (kept := exposition.kept()) is not None:
+            self._made.append(kept.made(self))
         if not self._made:
             ray = sys.modules.get("ray")
             if ray is None or not getattr(ray, "is_initialized", bool)():
@@ -122,7 +126,12 @@ WEBHOOKS = _counter(
 )
 
 JOBS = _times(
-    "content_job_seconds", "Attempts at jobs: ok, or an error's code.", "kind", "outcome", bounds=LONG_SECONDS
+    "content_job_seconds",
+    "Attempts at jobs: ok, or an error's code; which release of the API asked, where there are two.",
+    "kind",
+    "outcome",
+    "asked_by",
+    bounds=LONG_SECONDS,
 )
 RENDITIONS = _counter("content_renditions", "Renditions of builds: made, or reused from the cache.", "result")
 BUNDLES = _counter("content_bundles", "Bundles that came to an end: ready, superseded, failed, cancelled.", "result")
@@ -137,6 +146,18 @@ SANDBOXES = _counter(
 STORAGE = _times("content_storage_seconds", "Calls to the object store.", "action", "outcome")
 KEYS = _times("content_keys_seconds", "Calls to the key service; `sign` and `wrap` cost money.", "action", "outcome")
 NEIGHBOURS = _times("content_neighbour_seconds", "Calls to neighbouring services.", "service", "outcome")
+
+RELEASE_SHARE = _gauge("content_release_share", "Share of requests that the canary gets, in per cent.")
+RELEASE_COMPARED = _counter(
+    "content_release_compared",
+    "Answers of both versions that were compared: same, different, unverified, unreached.",
+    "result",
+)
+RELEASE_DECISIONS = _counter(
+    "content_release_decisions",
+    "What the promoter decided: begin, hold, advance, promote, settle, roll-back.",
+    "decision",
+)
 
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 

@@ -1,4 +1,4 @@
-"""Alive, and ready: what is not ready is named."""
+"""Alive, and ready: what is not ready is named; and which release answers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from fastapi.responses import JSONResponse
 from cluster import migrations
 from cluster.connections import Connections
 from cluster.database import fetch_one
+from cluster.settings import Settings
+from content.packages.manifest import SHAPE
 from serve_app.auth import Platform
 
 KNOWN_S = 1.0
@@ -22,6 +24,13 @@ router = APIRouter(tags=["health"])
 @router.get("/livez", summary="Is this replica alive?")
 async def livez() -> dict[str, str]:
     return {"status": "alive"}
+
+
+@router.get("/version", summary="Which release answers, and which shape its manifests have")
+async def version() -> dict[str, str | int]:
+    """What the promoter of a release asks both versions (docs/release.md). Says nothing of what is inside."""
+    settings = Settings.load()
+    return {"release": settings.release, "track": settings.release_track, "manifest_shape": SHAPE}
 
 
 @router.get("/readyz", summary="Can it serve? Names what it waits for.", responses={503: {"description": "not ready"}})

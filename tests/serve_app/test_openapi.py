@@ -31,7 +31,7 @@ WITHOUT_KEY = {
     "/v1/webhooks/{webhook_id}/secret/rotate": "as above",
 }
 """POSTs that take no Idempotency-Key, and why."""
-OPEN = ("/livez", "/readyz")
+OPEN = ("/livez", "/readyz", "/version")
 
 
 @cache

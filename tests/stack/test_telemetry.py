@@ -150,8 +150,11 @@ def test_rows_of_a_batch_keep_their_own_traces(tenant: Tenant) -> None:
 
 # -- numbers ------------------------------------------------------------------------------------------------------------
 
-RARE = {"content_publish_failures", "content_rate_limited"}
-"""Told only when something went wrong, which no test here makes happen."""
+RARE = {
+    "content_publish_failures", "content_rate_limited",
+    "content_release_share", "content_release_compared", "content_release_decisions",
+}  # fmt: skip
+"""Told only when something went wrong, which no test here makes happen; or by the promoter of a release."""
 
 
 def test_every_number_of_the_page_is_told_with_its_help(tenant: Tenant) -> None:
