@@ -1,7 +1,8 @@
-"""Signed URLs and cookies in CloudFront's format: a custom policy, an ECDSA P-256 signature, and the check an edge makes of both.
+"""Signed URLs and cookies in CloudFront's format: a custom policy, its signature (ECDSA P-256, or RSA-2048 PKCS#1 v1.5), and the check an
+edge makes of both.
 
 The policy is JSON without blanks: one statement with a resource (`*` and `?` are wildcards) and the second from which it
-is refused. Policy and signature travel as base64 with `+=/` written `-_~`, the signature as DER over the policy's bytes
+is refused. Policy and signature travel as base64 with `+=/` written `-_~`, the signature (of ECDSA as DER) over the policy's bytes
 with SHA-256, which CloudFront only assumes if `Hash-Algorithm=SHA256` is there. Pure: keys and time are handed in.
 
 `verify` closes what a wildcard opens: a path with dot segments, in any spelling, is no resource of anybody's.
@@ -20,13 +21,18 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from cluster.edge_rules import OPEN
 from content.errors import ContentError
 
 PARAMETERS = ("Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm")
 COOKIE = "CloudFront-"
 """Before the name of a parameter: the name of its cookie."""
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+RSA_BITS = 2048
+"""The only size that CloudFront takes."""
 _TO_CDN = bytes.maketrans(b"+=/", b"-_~")
 _FROM_CDN = bytes.maketrans(b"-_~", b"+=/")
 _ALPHABET = re.compile(r"[A-Za-z0-9_~-]{1,4096}")
@@ -37,20 +43,36 @@ class UrlRefused(ContentError):
     """A URL that the edge does not serve: `url-unsigned`, `url-signature`, `url-expired` or `url-resource`."""
 
 
-def load_private_key(pem: str) -> ec.EllipticCurvePrivateKey:
-    """The signing key of a PEM. Raises ContentError `edge-key` for anything but a P-256 key."""
-    key = serialization.load_pem_private_key(pem.encode(), None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ContentError("edge-key", "The CDN's signing key is not an EC P-256 key.", "Set edge_private_key.")
-    return key
+def load_private_key(pem: str) -> PrivateKey:
+    """The signing key of a PEM. Raises ContentError `edge-key` for anything but a P-256 or an RSA-2048 key."""
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), None)
+    except (ValueError, TypeError) as error:
+        raise _no_key("signing") from error  # and not a word of what was given
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size == RSA_BITS:
+        return key
+    raise _no_key("signing")
 
 
-def load_public_key(pem: str) -> ec.EllipticCurvePublicKey:
-    """The checking key of a PEM. Raises ContentError `edge-key` for anything but a P-256 key."""
-    key = serialization.load_pem_public_key(pem.encode())
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ContentError("edge-key", "The CDN's public key is not an EC P-256 key.")
-    return key
+def load_public_key(pem: str) -> PublicKey:
+    """The checking key of a PEM. Raises ContentError `edge-key` for anything but a P-256 or an RSA-2048 key."""
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except (ValueError, TypeError) as error:
+        raise _no_key("public") from error
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size == RSA_BITS:
+        return key
+    raise _no_key("public")
+
+
+def public_pem(key: PrivateKey) -> str:
+    """What a CDN is given to check signatures of this key with."""
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return public.decode()
 
 
 def policy(resource: str, expires_at: datetime) -> bytes:
@@ -59,17 +81,21 @@ def policy(resource: str, expires_at: datetime) -> bytes:
     return json.dumps({"Statement": [{"Resource": resource, "Condition": condition}]}, separators=(",", ":")).encode()
 
 
-def sign(
-    url: str, key: ec.EllipticCurvePrivateKey, key_id: str, *, expires_at: datetime, resource: str | None = None
-) -> str:
+def sign(url: str, key: PrivateKey, key_id: str, *, expires_at: datetime, resource: str | None = None) -> str:
     """The URL with the four parameters appended. `resource` widens it, say to all below a folder: `https://…/bnd_x/*`."""
     document = policy(resource or url, expires_at)
-    signature = key.sign(document, ec.ECDSA(hashes.SHA256()))
+    signature = signature_of(key, document)
     query = f"Policy={_encode(document)}&Signature={_encode(signature)}&Key-Pair-Id={key_id}&Hash-Algorithm=SHA256"
     return f"{url}{'&' if '?' in url else '?'}{query}"
 
 
-def verify(url: str, keys: Mapping[str, ec.EllipticCurvePublicKey], *, now: datetime) -> None:
+def signature_of(key: PrivateKey, document: bytes) -> bytes:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(document, padding.PKCS1v15(), hashes.SHA256())
+    return key.sign(document, ec.ECDSA(hashes.SHA256()))
+
+
+def verify(url: str, keys: Mapping[str, PublicKey], *, now: datetime) -> None:
     """Return if this URL may be served now. Raises UrlRefused; nothing in the policy is believed before its signature."""
     parts = urlsplit(url)
     given, rest = _take_parameters(parts)
@@ -82,7 +108,7 @@ def verify(url: str, keys: Mapping[str, ec.EllipticCurvePublicKey], *, now: date
         raise _forged("its key is not known here")
     document = _decode(given["Policy"])
     try:
-        key.verify(_decode(given["Signature"]), document, ec.ECDSA(hashes.SHA256()))
+        _check(key, _decode(given["Signature"]), document)
     except InvalidSignature:
         raise _forged("its signature does not match") from None
     resource, before, after = _read_policy(document)
@@ -117,6 +143,13 @@ def from_cookies(url: str, cookies: Mapping[str, str]) -> str:
         )
     signature = "&".join(f"{name}={value}" for name, value in given.items())
     return f"{url}{'&' if '?' in url else '?'}{signature}"
+
+
+def _check(key: PublicKey, signature: bytes, document: bytes) -> None:
+    if isinstance(key, rsa.RSAPublicKey):
+        key.verify(signature, document, padding.PKCS1v15(), hashes.SHA256())
+    else:
+        key.verify(signature, document, ec.ECDSA(hashes.SHA256()))
 
 
 def _take_parameters(parts: SplitResult) -> tuple[dict[str, str], str]:
@@ -161,6 +194,12 @@ def _has_detour(path: str) -> bool:
     return bool(odd) or any(segment in (".", "..") for segment in plain.split("/"))
 
 
+def _no_key(which: str) -> ContentError:
+    return ContentError(
+        "edge-key", f"The CDN's {which} key is neither an EC P-256 nor an RSA-2048 key.", "See docs/edge.md."
+    )
+
+
 def _encode(data: bytes) -> str:
     return base64.b64encode(data).translate(_TO_CDN).decode()
 
@@ -184,7 +223,7 @@ class UrlSigner:
 
     base_url: str
     key_id: str
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
     ttl_s: int
 
     @classmethod
@@ -198,3 +237,7 @@ class UrlSigner:
         resource = None if folder is None else f"{self.base_url}{folder}*"
         end = now + timedelta(seconds=self.ttl_s)
         return sign(f"{self.base_url}{path}", self.key, self.key_id, expires_at=end, resource=resource)
+
+    def link(self, path: str, now: datetime, *, folder: str) -> str:
+        """The address that hands over cookies for everything below `folder`, and then shows `path`."""
+        return f"{self.base_url}/{OPEN.strip('/')}{self.url(path, now, folder=folder).removeprefix(self.base_url)}"

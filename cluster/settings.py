@@ -66,8 +66,30 @@ class Settings(BaseSettings):
     )
     s3_secret_key: SecretStr = Field(SecretStr(""), description="its secret")
 
+    key_service: Literal["openbao", "kms"] = Field("openbao", description="who keeps the keys (docs/keys.md)")
     openbao_url: str = Field("http://127.0.0.1:8200", description="key service")
     openbao_token: SecretStr = Field(SecretStr(""), description="token for it, which may sign, wrap and unwrap")
+
+    kms_account: str = Field(
+        "", description="account of AWS; new keys get a policy that names its roles. Empty: AWS' default policy"
+    )
+    kms_region: str = Field("", description="region of AWS that is asked first; empty: the pair's primary of `region`")
+    kms_replica_region: str = Field("", description="the one with the copies; empty: the pair's replica")
+    kms_endpoint: str | None = Field(None, description="KMS in the first region, a VPC endpoint, say; empty for AWS'")
+    kms_replica_endpoint: str | None = Field(None, description="KMS in the other region")
+    kms_access_key: SecretStr = Field(SecretStr(""), description="key id for KMS; empty for the role of the machine")
+    kms_secret_key: SecretStr = Field(SecretStr(""), description="its secret")
+    kms_sign_quota: int = Field(300, ge=1, description="signatures per second that the account may ask for in a region")
+    kms_symmetric_quota: int = Field(10_000, ge=1, description="batch keys it may have made or opened per second there")
+    kms_timeout_s: float = Field(3.0, gt=0, description="longest silence of KMS in a region")
+    kms_wait_s: float = Field(10.0, gt=0, description="one call with its turn and all its tries in a region")
+    kms_rest_s: float = Field(30.0, ge=0, description="a region that did not answer is asked last for so long")
+    kms_batch_key_uses: int = Field(
+        1000, ge=1, le=1_000_000, description="content keys that one batch key wraps, at most"
+    )
+    kms_batch_key_ttl_s: float = Field(
+        300.0, ge=0, description="for so long a process wraps with a batch key, and keeps one that it opened"
+    )
 
     authoring_url: str = Field("", description="authoring-service: drafts")
     media_url: str = Field("", description="media-service: originals")
@@ -99,9 +121,12 @@ class Settings(BaseSettings):
         3600, ge=0, description="after so long every replica has settings that were changed; a rotation waits for it"
     )
     edge_cdn: Literal["none", "cloudfront", "cloudflare"] = Field(
-        "none", description="what is told of withdrawn versions and knows the keys; none: the local edge, which hears by itself"
+        "none",
+        description="what is told of withdrawn versions and knows the keys; none: the local edge, which hears by itself",
     )
-    cloudfront_distribution_ids: tuple[str, ...] = Field((), description="CloudFront: distributions that are invalidated")
+    cloudfront_distribution_ids: tuple[str, ...] = Field(
+        (), description="CloudFront: distributions that are invalidated"
+    )
     cloudfront_key_group_id: str = Field("", description="CloudFront: key group of the keys that sign")
     cloudfront_sites_store: str = Field(
         "", description="CloudFront: ARN of the key value store with what tenants say about their sites"
@@ -110,7 +135,9 @@ class Settings(BaseSettings):
     cloudflare_account_id: str = Field("", description="Cloudflare: account of the Worker")
     cloudflare_worker: str = Field("", description="Cloudflare: name of the Worker that is the edge")
     cloudflare_token: SecretStr = Field(SecretStr(""), description="Cloudflare: token for purging and for its keys")
-    cloudflare_api_url: str = Field("https://api.cloudflare.com/client/v4", description="Cloudflare: address of its API")
+    cloudflare_api_url: str = Field(
+        "https://api.cloudflare.com/client/v4", description="Cloudflare: address of its API"
+    )
     edge_ttl_s: int = Field(3600, description="how long a signed address works")
     site_url: str = Field(
         "",

@@ -52,11 +52,15 @@ class Edge(_App):
     ports: ClassVar[tuple[str, ...]] = ("edge",)
     module: ClassVar[str] = "cluster.local.edge"
 
+    def before_start(self, site: Site) -> None:
+        configuration.ensure_key_group(site)
+        super().before_start(site)
+
     def configuration(self, site: Site) -> dict[str, Any]:
         return {
             "port": site.ports["edge"],
             "public_url": site.url("edge"),
-            "keys": {configuration.EDGE_KEY_ID: configuration.edge_public_key(site)},
+            "keys_file": str(site.home.edge_keys),
             "s3_endpoint": site.url("s3"),
             "s3_bucket": "content",
             "s3_access_key": site.secrets["s3_edge_access"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from cluster import cdn
 from cluster.local import identity, nats, postgres
 from cluster.local.errors import LocalStackError
 from cluster.local.home import Home, read_json, write_json
@@ -69,8 +71,7 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
             for service in ("authoring", "media", "catalog", "ai-gateway", "sync")
         },
         "edge_url": site.url("edge"),
-        "edge_key_id": EDGE_KEY_ID,
-        "edge_private_key": site.secrets["edge_private_key"],
+        **edge_keys(site.secrets),
         "site_url": site_url(site),
         "importer_url": site.url("api") + IMPORTER,
         "importer_token": site.secrets["importer_token"],
@@ -106,13 +107,22 @@ def site_url(site: Site) -> str:
     return f"http://{{tenant}}.localhost:{site.ports['edge']}"
 
 
-def edge_public_key(site: Site) -> str:
-    """PEM of what the edge checks signatures with."""
-    private = serialization.load_pem_private_key(site.secrets["edge_private_key"].encode(), None)
-    public = private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return public.decode()
+def edge_keys(secrets_of: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that a rotation of the edge's key changes, as they were left; `edge rotate` writes them here, too."""
+    return {
+        "edge_key_id": secrets_of.get("edge_key_id", EDGE_KEY_ID),
+        "edge_private_key": secrets_of["edge_private_key"],
+        "edge_next_key_id": secrets_of.get("edge_next_key_id", ""),
+        "edge_next_private_key": secrets_of.get("edge_next_private_key", ""),
+        "edge_retired_keys": json.loads(secrets_of.get("edge_retired_keys", "{}")),
+    }
+
+
+def ensure_key_group(site: Site) -> None:
+    """The file of the keys that the edge knows; made once, and afterwards changed by rotations alone."""
+    if not site.home.edge_keys.exists():
+        key = cdn.load_private_key(site.secrets["edge_private_key"])
+        write_json(site.home.edge_keys, {edge_keys(site.secrets)["edge_key_id"]: cdn.public_pem(key)})
 
 
 def _new_edge_key() -> str:

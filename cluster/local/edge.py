@@ -1,7 +1,8 @@
 """The CDN of the local stack: serves what a signed URL allows, out of S3, with ranges.
 
 `python -m cluster.local.edge CONFIGURATION`. The same check as production's CDN makes (`cluster.cdn.verify`), for GET and
-HEAD below `/bundles/`, `/assets/`, `/packages/` and `/exports/`. Each answer is one JSON line in the access log, with the bytes that
+HEAD below the prefixes of the same table (`cluster.edge_rules`). The keys that it knows stand in a file, which is read again when it
+has changed: so the key that signs is rotated while it runs. Each answer is one JSON line in the access log, with the bytes that
 were really handed to the connection: a resumed download is proven by them.
 
 Manifests (`/packages/`) are kept for a minute with `Cache-Control: max-age=60`, and forgotten as soon as NATS says that one
@@ -29,20 +30,19 @@ import boto3
 import uvicorn
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from cluster import cdn
+from cluster import cdn, edge_rules
 from cluster.local import edge_shell
+from cluster.local.edge_keys import KeyFile
 from cluster.local.edge_manifests import EdgeManifests, answer
 from cluster.local.edge_sites import Sites
 from content.errors import ContentError
 
-SERVED = ("bundles/", "assets/", "packages/", "exports/")
 CHUNK_BYTES = 256 << 10
 PASSED_ON = {
     "ContentType": "content-type",
@@ -54,21 +54,13 @@ PASSED_ON = {
 }
 
 
-FOR_PAGES = {
-    "access-control-allow-origin": "*",
-    "access-control-expose-headers": "content-length, content-range, etag",
-}
-"""What is encrypted for one device may be fetched by a page of any origin: the signature in the URL is what opens it, and no
-cookie is looked at."""
-
-
 @dataclass(frozen=True)
 class EdgeConfiguration:
     """What `cluster.local.apps` writes for this program."""
 
     port: int
     public_url: str
-    keys: Mapping[str, str]
+    keys_file: str
     s3_endpoint: str
     s3_bucket: str
     s3_access_key: str
@@ -89,9 +81,7 @@ class EdgeApp:
         self, configuration: EdgeConfiguration, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._configuration, self._clock = configuration, clock
-        self._keys: dict[str, ec.EllipticCurvePublicKey] = {
-            key_id: cdn.load_public_key(pem) for key_id, pem in configuration.keys.items()
-        }
+        self._keys = KeyFile(Path(configuration.keys_file))
         self._s3: Any = boto3.client(  # pyright: ignore[reportUnknownMemberType]
             "s3",
             endpoint_url=configuration.s3_endpoint,
@@ -136,7 +126,7 @@ class EdgeApp:
     async def _admit(self, request: Request, path: str) -> tuple[str, Response | None, Mapping[str, str]]:
         """The key in the store that a request may read, the whole answer where it is not the object under it, and header
         fields that go with the object. Raises ContentError."""
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in edge_rules.METHODS:
             raise ContentError("method-not-allowed", "The edge serves GET and HEAD.")
         origin = self._sites.origin_of(request)
         if origin is not None and path.startswith(edge_shell.PREFIX):
@@ -146,21 +136,22 @@ class EdgeApp:
             if key.startswith("exports/"):
                 self.manifests.refuse_withdrawn(key)
             return key, handed_over, await self._sites.headers(origin)
-        key = self._key(request, path)
+        key, rule = self._key(request, path)
         if key.startswith("packages/"):
             return key, answer(request, await self.manifests.get(key)), {}
         if key.startswith("exports/"):
             self.manifests.refuse_withdrawn(key)
-        return key, None, FOR_PAGES if key.startswith("bundles/") else {}
+        return key, None, edge_rules.FOR_PAGES if rule.any_page else {}
 
-    def _key(self, request: Request, path: str) -> str:
+    def _key(self, request: Request, path: str) -> tuple[str, edge_rules.Rule]:
         key = unquote(path).lstrip("/")
-        if not key.startswith(SERVED):
+        rule = edge_rules.rule_of("files", key)
+        if rule is None:
             raise ContentError("not-found", "There is nothing here.")
         query = request.scope["query_string"].decode("latin-1")
         url = f"{self._configuration.public_url}{path}" + (f"?{query}" if query else "")
         cdn.verify(url, self._keys, now=self._clock())
-        return key
+        return key, rule
 
     async def _find(self, request: Request, key: str) -> dict[str, Any]:
         """The object in S3, its body not yet read. Raises ContentError."""
@@ -195,7 +186,7 @@ class EdgeApp:
     ) -> AsyncIterator[int]:
         """Send the object; yields the number of bytes of each piece once it was handed on."""
         headers = {name: str(found[field]) for field, name in PASSED_ON.items() if found.get(field) is not None}
-        headers |= {"accept-ranges": "bytes", "x-content-type-options": "nosniff", **more}
+        headers |= {"accept-ranges": "bytes", **edge_rules.ALWAYS, **more}
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw})
         if request.method == "HEAD":

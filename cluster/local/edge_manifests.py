@@ -15,11 +15,12 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cluster import edge_rules
 from cluster.invalidations import Changed, Invalidations
 from cluster.manifests import Kept, Key, Manifests
 from content.errors import ContentError
 
-TTL_S, MOST_BYTES, MOST_WITHDRAWN = 60.0, 32 << 20, 100_000
+TTL_S, MOST_BYTES, MOST_WITHDRAWN = float(edge_rules.MANIFEST_S), 32 << 20, 100_000
 
 
 class EdgeManifests:
@@ -65,7 +66,7 @@ class EdgeManifests:
 
 def answer(request: Request, kept: Kept) -> Response:
     """A manifest with the ETag that the API gives it, or 304; ranges are not for manifests."""
-    headers = {"ETag": f'"{kept.digest}"', "Cache-Control": "max-age=60", "X-Content-Type-Options": "nosniff"}
+    headers = {"ETag": f'"{kept.digest}"', "Cache-Control": f"max-age={edge_rules.MANIFEST_S}", **edge_rules.ALWAYS}
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     if request.method == "HEAD":

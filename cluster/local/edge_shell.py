@@ -12,12 +12,12 @@ from typing import Final
 
 from starlette.responses import Response
 
-from cluster import player
+from cluster import edge_rules, player
 from content.errors import ContentError
 from content.media_types import media_type, with_charset
 
-PREFIX: Final = "/_player/"
-WORKER: Final = f"{PREFIX}sw.js"
+PREFIX: Final = f"/{edge_rules.SHELL}"
+WORKER: Final = edge_rules.SHELL_WORKER
 
 
 def shell_file(path: str, headers: Mapping[str, str], folder: Path = player.SHELL) -> Response:
@@ -25,5 +25,5 @@ def shell_file(path: str, headers: Mapping[str, str], folder: Path = player.SHEL
     name = path.removeprefix(PREFIX) or "index.html"
     if "/" in name or name.startswith(".") or not (folder / name).is_file():
         raise ContentError("not-found", "There is nothing here.")
-    told = {**headers, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
+    told = {**headers, "cache-control": "no-cache", **edge_rules.ALWAYS}
     return Response((folder / name).read_bytes(), headers=told, media_type=with_charset(media_type(name)))

@@ -2,11 +2,12 @@
 imported package on one beside it (`content_origins`).
 
 A site has many files, so its visitor does not carry a signed URL but signed cookies (CloudFront's names, the same policy and
-signature) for all below its folder. They are handed over by a plain link: a signed URL whose policy reaches the folder. It is
-answered with the cookies and a redirect to the same address without the signature. What a tenant's settings say about the
+signature) for all below its folder. They are handed over by a link: `/_open/` and the path of a page, with a signature that reaches the
+page's folder. It is answered with the cookies and a redirect to the page. (A prefix of its own, since CloudFront hands signatures in
+URLs on to nobody where it checks them.) What a tenant's settings say about the
 Content-Security-Policy comes with every answer; a page's own one holds beside it, so a tenant can only forbid more.
 
-What others wrote is served under `IMPORTED_CSP`: sandboxed, with the scripts and styles of its own pages, and nothing of anywhere
+What others wrote is served under `edge_rules.IMPORTED_CSP`: sandboxed, with the scripts and styles of its own pages, and nothing of anywhere
 else. It is refused on the tenant's origin, as the tenant's files are on a package's, whatever is signed. A service worker it may not
 have, since that would outlive its version.
 """
@@ -21,25 +22,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote, urlsplit
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cluster import cdn, content_origins, places
+from cluster import cdn, content_origins, edge_rules, places
 from cluster.local import edge_shell
 from content.errors import ContentError
 
 CSP_TTL_S = 5.0
-DEFAULT_CSP = (
-    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'self'"
-)
-IMPORTED_CSP = (
-    "sandbox allow-scripts allow-same-origin allow-forms allow-popups allow-modals allow-downloads allow-pointer-lock; "
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; object-src 'self'; base-uri 'self'; form-action 'self'"
-)
-"""Old content is full of inline scripts, which harm nobody but itself here. No popup leaves the sandbox, and no top is navigated."""
-NO_SENSORS = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), midi=(), display-capture=()"
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class Sites:
     def __init__(
         self,
         address: str,
-        keys: Mapping[str, ec.EllipticCurvePublicKey],
+        keys: Mapping[str, cdn.PublicKey],
         fetch: Callable[[str], bytes],
         clock: Callable[[], datetime],
         learners: Sequence[str] = (),
@@ -85,6 +75,8 @@ class Sites:
 
         Raises ContentError for what these cookies, or this link, do not open.
         """
+        opened = path.startswith(f"/{edge_rules.OPEN}")
+        path = path.removeprefix(f"/{edge_rules.OPEN.strip('/')}") if opened else path
         key = unquote(path).lstrip("/")
         if not _lies_there(key, origin):
             raise ContentError("not-found", "There is nothing here.")
@@ -92,11 +84,12 @@ class Sites:
             raise ContentError("worker-refused", "Imported content has no service worker.")
         url = f"{self._address.format(tenant=origin.name)}{path}"
         query = request.scope["query_string"].decode("latin-1")
-        if cdn.is_signed(query):
+        if opened or cdn.is_signed(query):
             cdn.verify(f"{url}?{query}", self._keys, now=self._clock())
-            return key, self._handed_over(query, path, places.IMPORTED_SITE if origin.label else places.SITE)
-        cdn.verify(cdn.from_cookies(url, request.cookies), self._keys, now=self._clock())
-        return key, None
+        else:
+            cdn.verify(cdn.from_cookies(url, request.cookies), self._keys, now=self._clock())
+        place = places.IMPORTED_SITE if origin.label else places.SITE
+        return key, self._handed_over(query, path, place) if opened else None
 
     async def shell(self, request: Request, origin: Origin, path: str) -> Response:
         """A file of the shell, on a package's origin. Raises ContentError `not-found`."""
@@ -104,7 +97,7 @@ class Sites:
             raise ContentError("not-found", "There is nothing here.")
         told = await self._settings(origin.tenant)
         ancestors = " ".join(("'self'", *self._learners, *told.learners))
-        return edge_shell.shell_file(path, _imported(f"{IMPORTED_CSP}; frame-ancestors {ancestors}"))
+        return edge_shell.shell_file(path, _imported(f"{edge_rules.IMPORTED_CSP}; frame-ancestors {ancestors}"))
 
     def _handed_over(self, query: str, path: str, place: str) -> Response:
         folder = f"/{places.attempt_of(path.lstrip('/'))}{place}"
@@ -120,11 +113,12 @@ class Sites:
     async def headers(self, origin: Origin) -> dict[str, str]:
         """What comes with every file of a site."""
         csp = (await self._settings(origin.tenant)).csp
-        common = {"cache-control": "private, no-cache"}
+        told = {"cache-control": "private, no-cache"}
         if origin.label is None:
-            return {"content-security-policy": csp or DEFAULT_CSP, "referrer-policy": "no-referrer", **common}
+            return {"content-security-policy": csp or edge_rules.DEFAULT_CSP, **edge_rules.OF_SITES, **told}
         # Two policies, and both hold: the tenant's own says who may frame it, where there is one.
-        return _imported(f"{IMPORTED_CSP}, {csp}" if csp else f"{IMPORTED_CSP}; frame-ancestors 'self'") | common
+        imported = edge_rules.IMPORTED_CSP
+        return _imported(f"{imported}, {csp}" if csp else f"{imported}; frame-ancestors 'self'") | told
 
     async def _settings(self, tenant: str) -> _Told:
         read, told = self._told.get(tenant, (0.0, None))
@@ -149,12 +143,7 @@ class _Told:
 
 
 def _imported(csp: str) -> dict[str, str]:
-    return {
-        "content-security-policy": csp,
-        "permissions-policy": NO_SENSORS,
-        "referrer-policy": "no-referrer",
-        "origin-agent-cluster": "?1",
-    }
+    return {"content-security-policy": csp, **edge_rules.OF_SITES, **edge_rules.OF_IMPORTED}
 
 
 def _lies_there(key: str, origin: Origin) -> bool:

@@ -30,6 +30,7 @@ class Home:
         self.settings = self.path / "settings.json"
         self.state = self.path / "stack.json"
         self.keys = self.path / "keys"
+        self.edge_keys = self.keys / "edge-keys.json"
         self.logs = self.path / "logs"
         self.work = self.path / "work"
 

@@ -186,7 +186,7 @@ def _offer(row: dict[str, Any], tenant: str, kind: str, platform: Platform, now:
     origin = replace(edge, base_url=address)
     folder = f"/{places.attempt_of(row['key'])}{place}"
     first = f"{folder}index.html"
-    site = {"url": f"{origin.base_url}{first}", "link": origin.url(first, now, folder=folder), **expires}
+    site = {"url": f"{origin.base_url}{first}", "link": origin.link(first, now, folder=folder), **expires}
     return {"download": download, "site": site}
 
 

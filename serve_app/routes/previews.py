@@ -105,7 +105,7 @@ def _url(row: dict[str, Any], tenant: str, platform: Platform, now: datetime) ->
         int((row["expires_at"] - now).total_seconds()),
     )
     folder = f"/{row['folder']}{places.SITE}"
-    return edge.url(f"{folder}index.html", now, folder=folder)
+    return edge.link(f"{folder}index.html", now, folder=folder)
 
 
 async def _row(tx: Transaction, preview_id: str) -> dict[str, Any]:

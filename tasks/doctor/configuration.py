@@ -69,7 +69,7 @@ def _edge(settings: Settings) -> Finding:
         cdn.load_private_key(settings.edge_private_key.get_secret_value())
     except Exception as error:  # noqa: BLE001 - the kinds differ by what is wrong with the PEM
         return fail(
-            name, f"edge_private_key is no EC key ({type(error).__name__})", "Set it to the PEM of the edge's key."
+            name, f"edge_private_key is no key for it ({type(error).__name__})", "Set it to the PEM of the edge's key."
         )
     return ok(name, "signs addresses")
 

@@ -76,7 +76,7 @@ def test_whose_package_it_is_follows_from_the_host() -> None:
 
 
 def test_a_link_opens_it_on_its_own_origin_and_the_cookies_go_nowhere_else() -> None:
-    key, answer = sites().admit(request(PAGE, query=link(OWN)), OWN, PAGE)
+    key, answer = sites().admit(request("/_open" + PAGE, query=link(OWN)), OWN, "/_open" + PAGE)
     assert key == PAGE.lstrip("/") and answer is not None and answer.status_code == 303
     told = answer.headers.getlist("set-cookie")
     assert len(told) == 4

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.requests import Request
 
 from cluster import cdn
-from cluster.local.edge_sites import DEFAULT_CSP, Origin, Sites
+from cluster.edge_rules import DEFAULT_CSP
+from cluster.local.edge_sites import Origin, Sites
 from content.errors import ContentError
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -20,6 +21,7 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 ADDRESS = "http://{tenant}.localhost:8080"
 FOLDER = "/exports/acme/pkg_1/3/exp_1/0f/site/"
 PAGE = f"{FOLDER}index.html"
+OPEN = "/_open"
 ACME = Origin("acme")
 
 
@@ -60,7 +62,7 @@ def refused(path: str, **about: Any) -> str:
 
 
 def test_a_link_is_answered_with_cookies_for_its_folder_and_the_address_without_them() -> None:
-    key, answer = sites().admit(request(PAGE, query=link()), ACME, PAGE)
+    key, answer = sites().admit(request(OPEN + PAGE, query=link()), ACME, OPEN + PAGE)
     assert key == PAGE.lstrip("/") and answer is not None
     assert (answer.status_code, answer.headers["location"], answer.headers["cache-control"]) == (303, PAGE, "no-store")
     told = answer.headers.getlist("set-cookie")
@@ -71,10 +73,23 @@ def test_a_link_is_answered_with_cookies_for_its_folder_and_the_address_without_
         assert f"Path={FOLDER};" in line and "HttpOnly" in line and "SameSite=lax" in line and "Domain" not in line
 
 
+def test_a_link_is_a_signed_page_behind_a_prefix_of_its_own() -> None:
+    made = signer().link(PAGE, NOW, folder=FOLDER)
+    assert made.startswith(f"{ADDRESS.format(tenant='acme')}{OPEN}{PAGE}?Policy=")
+    query = made.partition("?")[2]
+    assert sites().admit(request(OPEN + PAGE, query=query), ACME, OPEN + PAGE)[1] is not None
+    # The page itself is served to the same signature, and nothing is handed over.
+    assert sites().admit(request(PAGE, query=query), ACME, PAGE) == (PAGE.lstrip("/"), None)
+    assert refused(OPEN + PAGE, cookies=COOKIES) == refused(OPEN + PAGE) == "url-unsigned"
+    assert refused(OPEN + PAGE.replace("exp_1", "exp_2"), query=query) == "url-resource"
+    assert refused(OPEN + OPEN + PAGE, query=query) == "not-found"
+
+
 def test_over_https_the_cookies_go_into_frames_of_others_too() -> None:
     origin = "https://{tenant}.sites.example"
     query = cdn.UrlSigner(origin.format(tenant="acme"), "K1", KEY, 60).url(PAGE, NOW, folder=FOLDER).partition("?")[2]
-    _, answer = sites(address=origin).admit(request(PAGE, query=query, host="acme.sites.example"), ACME, PAGE)
+    asked = request(OPEN + PAGE, query=query, host="acme.sites.example")
+    _, answer = sites(address=origin).admit(asked, ACME, OPEN + PAGE)
     assert answer is not None
     assert all("Secure" in line and "SameSite=none" in line for line in answer.headers.getlist("set-cookie"))
 
@@ -144,7 +159,7 @@ def test_a_preview_is_opened_by_its_link_alone_until_it_ends() -> None:
     folder = "/previews/acme/prv_1/0f/site/"
     page = f"{folder}index.html"
     query = link(path=page, folder=folder)
-    key, answer = sites().admit(request(page, query=query), ACME, page)
+    key, answer = sites().admit(request(OPEN + page, query=query), ACME, OPEN + page)
     assert key == page.lstrip("/") and answer is not None
     assert all(f"Path={folder};" in line for line in answer.headers.getlist("set-cookie"))
     cookies = cdn.cookies_of(query)

@@ -15,7 +15,7 @@ class Visitor:
     def __init__(self, tenant: Tenant, link: str) -> None:
         parts = urlsplit(link)
         self._edge, self._host = tenant.running.settings.edge_url, parts.netloc
-        self._folder = parts.path.rpartition("/")[0]
+        self._folder = parts.path.removeprefix("/_open").rpartition("/")[0]
         self.answer = self._get(f"{parts.path}?{parts.query}", {})
         self._cookies = dict(
             line.partition(";")[0].split("=", 1) for line in self.answer.headers.get_list("set-cookie")
