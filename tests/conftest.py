@@ -34,6 +34,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield found
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes may share what needs servers: one has the stack with everything on it, the other all that start their own."""
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests/stack") or item.path.is_relative_to(ROOT / "tests/faults"):
+            own = "running" not in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("stacks of their own" if own else "the whole stack"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
