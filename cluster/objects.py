@@ -1,13 +1,15 @@
 """Blobs in S3: streamed both ways, multipart with SHA-256 checksums, a failed upload aborted.
 
-Keys are those of `cluster.places`. Calls block: async callers use a thread. Errors: ContentError `object-missing`, or `storage-unavailable` (retryable).
+Keys are those of `cluster.places`. Calls block: async callers use a thread. Errors: ContentError `object-missing`, `object-cold`
+(ObjectCold: it must be restored first), or `storage-unavailable` (retryable).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import boto3.session
@@ -24,10 +26,13 @@ from botocore.exceptions import (
 from cluster import telemetry
 from cluster.settings import MIB, Settings
 from cluster.telemetry.metrics import STORAGE
-from content.errors import ContentError
+from content.errors import ContentError, ObjectCold
 
 PIECE = 8 * MIB
 MISSING = {"NoSuchKey", "404", "NoSuchUpload", "NoSuchVersion"}
+PRESENT = {"PreconditionFailed", "412"}
+COLD = "cold/"
+"""Where blobs lie that are cold, in a store that knows no storage classes (`cluster.cold_store`)."""
 MEDIA_TYPE = "application/octet-stream"
 
 
@@ -54,6 +59,7 @@ class Objects:
 
     def __init__(self, settings: Settings, *, connections: int = 32) -> None:
         self.bucket = settings.s3_bucket
+        self._prefixed = settings.cold_storage == "prefix"
         # botocore-free of credentials files: every value comes from the settings.
         self.client: Any = boto3.session.Session().client(  # pyright: ignore[reportUnknownMemberType]
             "s3",
@@ -72,14 +78,28 @@ class Objects:
 
     def put(self, key: str, body: Any, media_type: str = MEDIA_TYPE, *, file_name: str | None = None) -> None:
         """One PUT of bytes or of an open file. Whoever downloads it saves it as `file_name`."""
-        with _translated("put", key):
+        with translated("put", key):
             self.client.put_object(
                 Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256", **_told(media_type, file_name)
             )
 
+    def create(self, key: str, body: bytes, media_type: str = MEDIA_TYPE) -> bool:
+        """Put bytes only where there is nothing yet. False if something is there already."""
+        try:
+            with translated("create", key):
+                self.client.put_object(
+                    Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*", ChecksumAlgorithm="SHA256", **_told(media_type, None)
+                )  # fmt: skip
+        except ContentError as error:
+            refused = error.__cause__
+            if isinstance(refused, ClientError) and refused.response.get("Error", {}).get("Code") in PRESENT:
+                return False
+            raise
+        return True
+
     def copy(self, source: str, key: str, media_type: str) -> None:
         """Copy an object inside the store, under another type. (S3 copies up to 5 GiB in one call.)"""
-        with _translated("copy", key):
+        with self._reading(source), translated("copy", source):
             self.client.copy_object(
                 Bucket=self.bucket, Key=key, CopySource={"Bucket": self.bucket, "Key": source},
                 MetadataDirective="REPLACE", ContentType=media_type,
@@ -88,7 +108,7 @@ class Objects:
     def get(self, key: str) -> bytes:
         """The whole object; what broke off on the way is asked for again. For small ones: all of it is in memory."""
         for attempt in stamina.retry_context(on=_broke_off, attempts=3, timeout=None, wait_initial=0.2, wait_max=2.0):
-            with attempt, _translated("get", key):
+            with attempt, self._reading(key), translated("get", key):
                 return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         raise AssertionError("a retry context ends with a result or an error")
 
@@ -97,7 +117,7 @@ class Objects:
 
         Raises ContentError `object-truncated` (retryable) if it ends early.
         """
-        with _translated("read", key):
+        with self._reading(key), translated("read", key):
             body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
             try:
                 for size in sizes:
@@ -111,7 +131,7 @@ class Objects:
     def size(self, key: str) -> int | None:
         """Bytes of an object, or None where there is none."""
         try:
-            with _translated("size", key):
+            with translated("size", key):
                 return int(self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
         except ContentError as error:
             if error.code == "object-missing":
@@ -121,7 +141,7 @@ class Objects:
     def stat(self, key: str) -> Stat | None:
         """What is there under a key now, or None."""
         try:
-            with _translated("stat", key):
+            with translated("stat", key):
                 found = self.client.head_object(Bucket=self.bucket, Key=key)
         except ContentError as error:
             if error.code == "object-missing":
@@ -135,7 +155,7 @@ class Objects:
         """The very object that `stat` told of, in one GET, in pieces of at most this size: what was put there since under the
         same key is not read. Raises ContentError `object-missing`, `object-truncated` (retryable)."""
         pin = {"VersionId": stat.version} if stat.version else {"IfMatch": stat.etag}
-        with _translated("read", key):
+        with translated("read", key):
             body = self.client.get_object(Bucket=self.bucket, Key=key, **pin)["Body"]
             left = stat.size_bytes
             try:
@@ -148,15 +168,55 @@ class Objects:
             finally:
                 body.close()
 
+    def head(self, key: str) -> dict[str, Any] | None:
+        """What the store tells of an object: its class, whether it is being restored, its lock. None where there is none."""
+        try:
+            with translated("head", key):
+                return dict(self.client.head_object(Bucket=self.bucket, Key=key))
+        except ContentError as error:
+            if error.code == "object-missing":
+                return None
+            raise
+
+    @cached_property
+    def lockable(self) -> bool:
+        """Whether the bucket has Object Lock (R2 has none)."""
+        try:
+            found = self.client.get_object_lock_configuration(Bucket=self.bucket)
+        except ClientError:
+            return False
+        except BotoCoreError as error:
+            raise ContentError(
+                "storage-unavailable", "The object store does not answer.", "Try again.", True
+            ) from error
+        return found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled"
+
+    def lock(self, key: str, *, on: bool, version: str | None = None) -> bool:
+        """Set or take away the store's own legal hold on an object (its newest version, if none is named): while it is on, no
+        version of it can be removed, by whoever. False where there is no such object, or no Object Lock."""
+        if not self.lockable:
+            return False
+        pin = {"VersionId": version} if version else {}
+        try:
+            with translated("lock", key):
+                self.client.put_object_legal_hold(
+                    Bucket=self.bucket, Key=key, LegalHold={"Status": "ON" if on else "OFF"}, **pin
+                )
+        except ContentError as error:
+            if error.code == "object-missing":
+                return False
+            raise
+        return True
+
     def keys(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Every (key, last change as seconds since 1970) below a prefix."""
-        with _translated("keys", prefix):
+        with translated("keys", prefix):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
                     yield entry["Key"], entry["LastModified"].timestamp()
 
     def delete(self, keys: list[str]) -> None:
-        with _translated("delete", keys[0] if keys else ""):
+        with translated("delete", keys[0] if keys else ""):
             for start in range(0, len(keys), 1000):
                 batch = [{"Key": key} for key in keys[start : start + 1000]]
                 answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": batch, "Quiet": True})
@@ -165,9 +225,49 @@ class Objects:
                         "storage-unavailable", f"{len(failed)} objects were not deleted.", "Try again.", True
                     )
 
+    def forget(self, key: str) -> None:
+        """Delete an object with all its versions: nothing of it can be brought back."""
+        with translated("forget", key):
+            for page in self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key):
+                for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                    if each["Key"] == key:
+                        self.client.delete_object(Bucket=self.bucket, Key=key, VersionId=each["VersionId"])
+
+    def erase(self, prefix: str, *, only: Collection[str] | None = None) -> int:
+        """Delete what is below a prefix (of it, `only` these keys) with all its versions and what tells of deletions, so that
+        nothing of it can be had back. Returns how many versions there were."""
+        erased = 0
+        with translated("erase", prefix):
+            pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
+            for page in pages:
+                found = [
+                    {"Key": entry["Key"], "VersionId": entry["VersionId"]}
+                    for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
+                    if only is None or entry["Key"] in only
+                ]
+                if not found:
+                    continue
+                answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": found, "Quiet": True})
+                if failed := answer.get("Errors"):
+                    raise ContentError(
+                        "storage-unavailable", f"{len(failed)} versions were not deleted.", "Try again.", True
+                    )
+                erased += len(found)
+        return erased
+
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[None]:
+        """What is missing may only be cold. (A store with storage classes says so itself.)"""
+        try:
+            yield
+        except ContentError as error:
+            if self._prefixed and error.code == "object-missing" and self.size(COLD + key) is not None:
+                raise cold(key) from error
+            raise
+
     def uploads(self, prefix: str) -> list[tuple[str, str, float]]:
         """Multipart uploads that were begun and not ended: (key, upload id, begun)."""
-        with _translated("uploads", prefix):
+        with translated("uploads", prefix):
             pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
             return [
                 (entry["Key"], entry["UploadId"], entry["Initiated"].timestamp())
@@ -181,7 +281,7 @@ class Objects:
         """Begin a multipart upload and return its id; end it with `finish` or `abort`. With `checksums` every piece must come
         with its SHA-256."""
         asked = {"ChecksumAlgorithm": "SHA256"} if checksums else {}
-        with _translated("begin", key):
+        with translated("begin", key):
             answer = self.client.create_multipart_upload(
                 Bucket=self.bucket, Key=key, **asked, **_told(media_type, file_name)
             )
@@ -190,7 +290,7 @@ class Objects:
     def pieces(self, key: str, upload: str) -> list[Piece] | None:
         """The pieces that are there of a multipart upload, by their numbers; None if it has ended."""
         try:
-            with _translated("pieces", key):
+            with translated("pieces", key):
                 pages = self.client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=upload)
                 return [
                     Piece(each["PartNumber"], each["Size"], each["ETag"])
@@ -204,7 +304,7 @@ class Objects:
 
     def piece(self, key: str, upload: str, number: int, body: Any) -> dict[str, Any]:
         """Upload piece `number` (from 1); what comes back goes to `finish`, in order."""
-        with _translated("piece", key):
+        with translated("piece", key):
             answer = self.client.upload_part(
                 Bucket=self.bucket, Key=key, UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm="SHA256"
             )
@@ -212,13 +312,13 @@ class Objects:
 
     def finish(self, key: str, upload: str, pieces: list[dict[str, Any]]) -> None:
         kept = [{name: value for name, value in piece.items() if value is not None} for piece in pieces]
-        with _translated("finish", key):
+        with translated("finish", key):
             self.client.complete_multipart_upload(
                 Bucket=self.bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": kept}
             )
 
     def abort(self, key: str, upload: str) -> None:
-        with _translated("abort", key):
+        with translated("abort", key):
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
 
 
@@ -226,6 +326,10 @@ def _told(media_type: str, file_name: str | None) -> dict[str, str]:
     """What stands in the header of the object. A file name is of ASCII letters, digits, `.`, `_` and `-`."""
     saved = {} if file_name is None else {"ContentDisposition": f'attachment; filename="{file_name}"'}
     return {"ContentType": media_type, **saved}
+
+
+def cold(key: str) -> ObjectCold:
+    return ObjectCold("object-cold", f"{key} lies in cold storage.", "Wait until it is restored.", True, key)
 
 
 def _broke_off(error: Exception) -> bool:
@@ -236,7 +340,8 @@ def _broke_off(error: Exception) -> bool:
 
 
 @contextmanager
-def _translated(action: str, key: str) -> Iterator[None]:
+def translated(action: str, key: str) -> Iterator[None]:
+    """Errors of the store as ours, and the time that it took as a number."""
     # Pieces that are handed out one by one would keep a span open in whoever takes them.
     lazy = action in ("read", "keys")
     try:
@@ -246,6 +351,8 @@ def _translated(action: str, key: str) -> Iterator[None]:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in MISSING:
             raise ContentError("object-missing", f"There is no object {key}.") from error
+        if code == "InvalidObjectState":
+            raise cold(key) from error
         raise ContentError(
             "storage-unavailable", f"The object store refused {key}: {code}.", "Try again.", True
         ) from error

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     nats_dead_letters_user: str = Field("", description="operators' commands alone: reads and removes dead letters")
     nats_dead_letters_password: SecretStr = Field(SecretStr(""), description="its password")
 
+    nats_erasure_user: str = Field("", description="erasures alone: finds and removes messages that name a learner")
+    nats_erasure_password: SecretStr = Field(SecretStr(""), description="its password")
+
     s3_endpoint: str | None = Field(None, description="object store; empty for AWS")
     s3_region: str = Field("us-east-1", description="region of the bucket")
     s3_bucket: str = Field("content", description="bucket for media, manifests and bundles")
@@ -274,7 +277,45 @@ class Settings(BaseSettings):
         False, description="development only: webhooks may be at addresses that are not public"
     )
 
+    event_log_every_s: float = Field(
+        5.0, gt=0, le=60, description="how often changes of rows are archived (docs/event-log.md)"
+    )
+    event_log_patience_s: float = Field(
+        5.0, gt=0, description="what must be archived before it is acknowledged waits so long for the object store"
+    )
     gc_grace_s: float = Field(24 * 3600.0, description="blobs younger than this are left alone")
+
+    # How long what is kept, and where (docs/storage.md)
+    cold_storage: Literal["off", "prefix", "glacier"] = Field(
+        "off",
+        description="what becomes of blobs that nobody uses: they stay; move below `cold/`; change their storage class",
+    )
+    cold_storage_class: Literal["GLACIER", "DEEP_ARCHIVE"] = Field("GLACIER", description="to which class, then")
+    hot_days: float = Field(90.0, ge=0, description="blobs stay hot for so long after they were used last")
+    cold_min_bytes: int = Field(
+        128 * 1024, ge=0, description="smaller ones stay hot: cold storage counts 40 KiB more for each"
+    )
+    cold_tier: Literal["Bulk", "Standard", "Expedited"] = Field(
+        "Standard", description="how fast blobs are restored, where nobody asks otherwise"
+    )
+    cold_copy_days: int = Field(2, ge=1, description="for so long a restored copy may be taken back among the hot ones")
+    cold_poll_s: float = Field(60.0, gt=0, description="between two looks whether what was asked for is restored")
+    cold_delay_s: float = Field(
+        0.0, ge=0, description="cold_storage prefix: a restore takes so long, as elsewhere hours"
+    )
+    uses_flush_s: float = Field(30.0, gt=0, description="each process writes down so often what was used")
+    retention_period_s: float = Field(
+        24 * 3600.0, gt=0, description="between two rounds of retention, garbage collection and the audit archive"
+    )
+    s3_archive_bucket: str = Field(
+        "", description="bucket with Object Lock for copies of the audit log; empty: below `archive/` of the same one"
+    )
+    archive_lock_days: int = Field(
+        2555, ge=0, description="nobody can delete a copy there before so many days; 0: the bucket decides"
+    )
+    erasure_memory_days: float = Field(
+        400.0, ge=0, description="so long it is known that a learner was erased, so that late events bring nobody back"
+    )
 
     # Licences and lists
     licence_ttl_s: int = Field(365 * 24 * 3600, description="how long a licence opens its bundle")

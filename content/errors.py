@@ -57,3 +57,17 @@ class WrongRegion(ContentError):
 
     region: str = ""
     url: str = ""
+
+
+@dataclass(eq=False)
+class ObjectCold(ContentError):
+    """A blob lies in cold storage: it can be read again when it has been restored. `key` is its own in the store."""
+
+    key: str = ""
+
+
+@dataclass(eq=False)
+class NotYet(ContentError):
+    """What a job waits for is not there yet, which is no failure of its: when to look again."""
+
+    wait_s: float = 60.0

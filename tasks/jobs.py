@@ -19,7 +19,7 @@ from cluster.database import Transaction, fetch_one
 from cluster.deliveries import JOB_FINISHED, Owed, owe
 from cluster.neighbours import NeighbourError
 from content.canonical import derive_id
-from content.errors import ContentError, InvalidInput
+from content.errors import ContentError, InvalidInput, NotYet, ObjectCold
 from tasks.job_states import State
 
 LONE_DEATHS = 3
@@ -38,10 +38,11 @@ WORKER_DIED = {"code": "worker-died", "title": "The worker died each time it tri
 
 @dataclass(frozen=True)
 class Retry:
-    """Try again after so many seconds."""
+    """Try again after so many seconds. `tried` is False where the job only waits: then it counts as no attempt."""
 
     delay_s: float
     reason: str
+    tried: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,21 @@ class GiveUp:
     problem: dict[str, Any]
 
 
-def decide(error: Exception, attempt: int, max_attempts: int) -> Retry | GiveUp:
+COLD_WAIT_S = 60.0
+"""Between two looks whether a blob has been restored from cold storage, which takes hours there."""
+
+
+def decide(error: Exception, attempt: int, max_attempts: int, *, cold_wait_s: float = COLD_WAIT_S) -> Retry | GiveUp:
     """What to do after attempt number `attempt` (from 1) failed with `error`: backoff 1, 2, 4 … 60 s, or as long as a
     neighbour asked for.
 
-    `max_attempts` is for what nobody expected; a part that is away (`retryable`) is waited for, hours if need be.
+    `max_attempts` is for what nobody expected; a part that is away (`retryable`) is waited for, hours if need be, and
+    what is being restored from cold storage for as long as it takes.
     """
+    if isinstance(error, NotYet):
+        return Retry(error.wait_s, str(error), tried=False)
+    if isinstance(error, ObjectCold):
+        return Retry(cold_wait_s, str(error), tried=False)
     expected = isinstance(error, ContentError)
     most = (OUTAGE_ATTEMPTS if error.retryable else 0) if expected else max_attempts
     if attempt < most:
@@ -156,15 +166,17 @@ async def succeed(tx: Transaction, job: str, result: dict[str, Any]) -> None:
     await _told(tx, row, State.SUCCEEDED)
 
 
-async def put_back(tx: Transaction, job: str, attempt: int, reason: str, *, tried: bool = True) -> bool:
-    """Back to the queue; the start is given back, since its ending was seen, and if the worker only left (`tried`
-    False) the attempt too. False for a late attempt: another one is running, and its queue entry is not ours."""
+async def put_back(
+    tx: Transaction, job: str, attempt: int, reason: str, *, tried: bool = True, keep: bool = False
+) -> bool:
+    """Back to the queue; the start is given back, since its ending was seen, and if the worker only left or waits (`tried`
+    False) the attempt too; with `keep` its progress stays. False for a late attempt: another one is running, and its queue entry is not ours."""
     row = await fetch_one(
         tx,
-        """update jobs set state = 'queued', starts = 0, attempt = attempt - %s, message = %s, progress = 0,
-                           stages = '[]', updated_at = now()
-           where job_id = %s and attempt = %s and state = 'running' returning job_id""",
-        [0 if tried else 1, reason[:500], job, attempt],
+        """update jobs set state = 'queued', starts = 0, attempt = attempt - %(back)s, message = %(message)s, stages = '[]',
+                           progress = case when %(keep)s then progress else 0 end, updated_at = now()
+           where job_id = %(job)s and attempt = %(attempt)s and state = 'running' returning job_id""",
+        {"back": 0 if tried else 1, "message": reason[:500], "job": job, "attempt": attempt, "keep": keep},
     )
     return row is not None
 

@@ -100,7 +100,7 @@ async def after_failure(connections: Connections, begun: dict[str, Any], error: 
             log.error("job failed", kind=begun["kind"], code=error.code, job=job)
             await jobs.fail(tx, job, attempt, decision.problem)
             return
-        await jobs.put_back(tx, job, attempt, decision.reason)
+        await jobs.put_back(tx, job, attempt, decision.reason, tried=decision.tried, keep=not decision.tried)
     raise RetryRequested(timedelta(seconds=decision.delay_s), decision.reason) from error
 
 

@@ -22,7 +22,7 @@ EDGE_KEY_ID = "LOCALEDGE"
 IMPORTER = "/importer"
 """Where the importer's app answers: locally all apps share one proxy."""
 PASSWORDS = (
-    "postgres", *postgres.LOGINS, "nats_operator", "nats_content", "nats_neighbours", "nats_edge", "nats_dead_letters",
+    "postgres", *postgres.LOGINS, "nats_operator", "nats_content", "nats_neighbours", "nats_edge", "nats_dead_letters", "nats_erasure",
     "s3_access", "s3_secret", "s3_edge_access", "s3_edge_secret", "importer_token",
 )  # fmt: skip
 
@@ -59,9 +59,14 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
         "nats_password": site.secrets["nats_content"],
         "nats_dead_letters_user": "dead_letters",
         "nats_dead_letters_password": site.secrets["nats_dead_letters"],
+        "nats_erasure_user": "erasure",
+        "nats_erasure_password": site.secrets["nats_erasure"],
         "s3_endpoint": site.url("s3"),
         "s3_region": "us-east-1",
         "s3_bucket": "content",
+        "cold_storage": "prefix",
+        "cold_poll_s": 1.0,
+        "archive_lock_days": 0,
         "s3_access_key": site.secrets["s3_access"],
         "s3_secret_key": site.secrets["s3_secret"],
         "openbao_url": site.url("openbao"),

@@ -42,6 +42,12 @@ DEAD_LETTERS_MAY_PUBLISH = [
     "$JS.API.STREAM.MSG.DELETE.CONTENT_DEAD",
     "$JS.API.STREAM.PURGE.CONTENT_DEAD",
 ]
+# Erasures find and remove messages that name a learner; of `DOMAIN` only here, where it is ours.
+ERASURE_MAY_PUBLISH = [
+    f"$JS.API.STREAM.{what}.{stream}"
+    for stream in ("CONTENT_EVENTS", "CONTENT_DEAD", "DOMAIN")
+    for what in ("INFO", "MSG.GET", "MSG.DELETE")
+]
 WORDS_OF_CHANGE = ["cache.invalidate.v1.*", "content.play_package.withdrawn.v1"]
 """What a cache listens to (`cluster.invalidations`); the edge may do nothing else."""
 NEIGHBOURS_MAY_PUBLISH = [
@@ -107,6 +113,7 @@ def configuration(site: Site) -> str:
                     user("edge", [], WORDS_OF_CHANGE),
                     user("neighbours", NEIGHBOURS_MAY_PUBLISH),
                     user("dead_letters", DEAD_LETTERS_MAY_PUBLISH),
+                    user("erasure", ERASURE_MAY_PUBLISH),
                 ]
             },
         },

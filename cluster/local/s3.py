@@ -53,7 +53,8 @@ class S3(Part):
         client = _client(site)
         if BUCKET in {bucket.get("Name") for bucket in client.list_buckets().get("Buckets", [])}:
             return
-        client.create_bucket(Bucket=BUCKET)
+        # With Object Lock, as in production, so that a legal hold is also the store's.
+        client.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         # The first write makes weed's first volumes, which takes a moment: better here than in somebody's request.
         written = client.put_object(Bucket=BUCKET, Key="first-write", Body=b"-")
