@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from cluster.database import Database
-from cluster.keys import OpenBao
+from cluster.keys import KeyService
 from cluster.keys import connect as connect_keys
 from cluster.objects import Objects
 from cluster.presigned import Presigner
@@ -27,7 +27,7 @@ class Connections:
     db: Database
     ops: Database
     objects: Objects
-    keys: OpenBao
+    keys: KeyService
     role: Role = "worker"
 
     @classmethod

@@ -1,6 +1,6 @@
 """OpenBao as the key service: raft storage, unsealed by itself from a 32-byte file, one token that may use transit only.
 
-The service's token may create, rotate, read and use keys, never export or delete one. The root token stays in
+The service's token may create, rotate, read, use and disable keys, never export, restore or delete one. The root token stays in
 `keys/openbao-init.json` (0600) for the set-up of this part alone.
 """
 
@@ -25,6 +25,7 @@ POLICY = """
 path "transit/keys" { capabilities = ["list"] }
 path "transit/keys/+" { capabilities = ["create", "update", "read"] }
 path "transit/keys/+/rotate" { capabilities = ["update"] }
+path "transit/keys/+/soft-delete" { capabilities = ["delete"] }
 path "transit/sign/*" { capabilities = ["update"] }
 path "transit/verify/*" { capabilities = ["update"] }
 path "transit/encrypt/*" { capabilities = ["update"] }
@@ -74,6 +75,7 @@ class Keys(Part):
         self._wait_active(site)
         status, _ = _call(site, "GET", "/v1/auth/token/lookup-self", token=site.secrets["openbao_token"])
         if status == 200:
+            self._must(site, "PUT", "/v1/sys/policies/acl/content", {"policy": POLICY}, token)  # of this release
             return
         _, mounts = _call(site, "GET", "/v1/sys/mounts", token=token)
         if "transit/" not in mounts.get("data", mounts):

@@ -1,0 +1,190 @@
+"""IAM: a role per pool, and what each may do with the bucket and with keys that do not exist yet.
+
+A role is taken by the pods of one service account (EKS Pod Identity), so a pool that is broken into has that pool's rights.
+Who may use a key is said by the key's own policy (key_policies.py) and nowhere here: these documents only let keys be made
+and named. The importer has no role: nobody without rights can lose any. No action is a wildcard; a resource ends in one
+where the names below it are tenants', and is one only where AWS knows no other (CreateKey).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.aws import ACCOUNT, bucket
+from cluster.topology import API, BUILDER, BUNDLER, EXPORTER, RELAY, REPLICAS
+
+HOUSEKEEPING = "content-housekeeping"
+"""Runs gc, retention, holds and erasure: the jobs that delete and move what others wrote."""
+BREAK_GLASS = "content-break-glass"
+"""A person, with a second factor, for an hour: the only one who may end a key or change its policy."""
+NAMESPACE = "content"
+READ = ("s3:GetObject", "s3:GetObjectVersion")
+WRITE = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+DELETE = ("s3:DeleteObject",)
+KINDS = ("assets", "packages", "withdrawn", "bundles", "exports", "previews", "imports")
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Prefixes of the bucket (`cluster.places`) that a role reads, writes, and deletes from; and whether it makes keys."""
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    deletes: tuple[str, ...] = ()
+    makes_keys: bool = False
+
+
+RIGHTS = {
+    API.name: Rights(
+        reads=("packages", "withdrawn", "imports"), writes=("imports", "withdrawn", "sites"),
+        deletes=("packages", "exports", "previews", "imports"), makes_keys=True,
+    ),
+    BUILDER.name: Rights(
+        reads=("assets", "packages", "imports"), writes=("assets", "packages", "imports", "previews"),
+        deletes=("imports", "previews"),
+    ),
+    BUNDLER.name: Rights(reads=("assets", "packages", "bundles"), writes=("bundles",), makes_keys=True),
+    EXPORTER.name: Rights(reads=("assets", "packages"), writes=("exports",), deletes=("exports",)),
+    RELAY.name: Rights(reads=("events",), writes=("events",)),
+    HOUSEKEEPING: Rights(reads=KINDS, writes=KINDS, deletes=(*KINDS, "identities")),
+}  # fmt: skip
+
+
+def role(name: str, region: str) -> str:
+    """A role's name. Roles are the account's, not a region's, so the region stands in it."""
+    return f"content-{region}-{name.removeprefix('content-')}"
+
+
+def role_arn(name: str, region: str, account: str = ACCOUNT) -> str:
+    return f"arn:aws:iam::{account}:role/{role(name, region)}"
+
+
+def documents(region: str) -> dict[str, Any]:
+    """Per role: who may take it, and what it may do."""
+    found: dict[str, Any] = {}
+    for name, rights in RIGHTS.items():
+        found[f"iam/{role(name, region)}.trust.json"] = trust(name)
+        found[f"iam/{role(name, region)}.policy.json"] = policy(name, rights, region)
+    found[f"iam/{role(BREAK_GLASS, region)}.trust.json"] = break_glass_trust()
+    return found
+
+
+def trust(name: str) -> dict[str, Any]:
+    """The pods of the service account of that name, and nobody else."""
+    tags = {
+        "aws:RequestTag/kubernetes-namespace": NAMESPACE,
+        "aws:RequestTag/kubernetes-service-account": name,
+    }
+    return _document(
+        {
+            "Sid": "Pods",
+            "Effect": "Allow",
+            "Principal": {"Service": "pods.eks.amazonaws.com"},
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+            "Condition": {"StringEquals": tags},
+        }
+    )
+
+
+def break_glass_trust(account: str = ACCOUNT) -> dict[str, Any]:
+    """Whoever the account lets, with a second factor that was shown within the hour."""
+    return _document(
+        {
+            "Sid": "PeopleWithASecondFactor",
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+            "Action": ["sts:AssumeRole"],
+            "Condition": {
+                "Bool": {"aws:MultiFactorAuthPresent": "true"},
+                "NumericLessThan": {"aws:MultiFactorAuthAge": "3600"},
+            },
+        }
+    )
+
+
+def policy(name: str, rights: Rights, region: str) -> dict[str, Any]:
+    statements = [
+        _on_objects("Read", READ, rights.reads, region),
+        _on_objects("Write", WRITE, rights.writes, region),
+        _on_objects("Delete", DELETE, rights.deletes, region),
+        _list(rights, region),
+    ]
+    if name == HOUSEKEEPING:
+        statements += _housekeeping(region)
+    if rights.makes_keys:
+        statements += _makes_keys(region)
+    return _document(*(statement for statement in statements if statement))
+
+
+def _on_objects(sid: str, actions: Sequence[str], prefixes: Sequence[str], region: str) -> dict[str, Any]:
+    if not prefixes:
+        return {}
+    resources = [f"arn:aws:s3:::{bucket(region)}/{prefix}/*" for prefix in prefixes]
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resources}
+
+
+def _list(rights: Rights, region: str) -> dict[str, Any]:
+    """IfExists: asking for an object that is not there names no prefix, and is answered 403 in place of 404 by whoever may
+    not list. It means that a role can list the names of all keys, never read one."""
+    prefixes = sorted({*rights.reads, *rights.writes, *rights.deletes})
+    return {
+        "Sid": "List",
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{bucket(region)}"],
+        "Condition": {"StringLikeIfExists": {"s3:prefix": [f"{prefix}/*" for prefix in prefixes]}},
+    }
+
+
+def _housekeeping(region: str) -> list[dict[str, Any]]:
+    kept = ("s3:RestoreObject", "s3:PutObjectLegalHold", "s3:GetObjectLegalHold", "s3:GetObjectRetention")
+    return [
+        _on_objects("HoldAndRestore", kept, KINDS, region),
+        # Erasure takes all versions; of these prefixes alone, where learners have names.
+        _on_objects("EraseVersions", ("s3:DeleteObjectVersion",), ("identities",), region),
+        {
+            "Sid": "FindUploadsAndVersions",
+            "Effect": "Allow",
+            "Action": ["s3:ListBucketMultipartUploads", "s3:ListBucketVersions"],
+            "Resource": [f"arn:aws:s3:::{bucket(region)}"],
+        },
+    ]
+
+
+def _makes_keys(region: str) -> list[dict[str, Any]]:
+    pair = [REPLICAS[region].primary, REPLICAS[region].replica]
+    return [
+        {
+            "Sid": "MakeMultiRegionKeys",
+            "Effect": "Allow",
+            "Action": ["kms:CreateKey"],
+            "Resource": ["*"],  # AWS knows no other for it
+            "Condition": {
+                "Bool": {"kms:MultiRegion": "true"},
+                "StringEquals": {"aws:RequestedRegion": pair},
+                "StringEqualsIfExists": {"kms:KeySpec": ["ECC_NIST_P256", "SYMMETRIC_DEFAULT"]},
+            },
+        },
+        {
+            "Sid": "TagThem",
+            "Effect": "Allow",
+            "Action": ["kms:TagResource"],
+            "Resource": [f"arn:aws:kms:{each}:{ACCOUNT}:key/mrk-*" for each in pair],
+            "Condition": {
+                "StringEquals": {"aws:RequestTag/content:use": ["signing", "root", "wrapping"]},
+                "ForAllValues:StringEquals": {"aws:TagKeys": ["content:use", "content:tenant", "content:name"]},
+            },
+        },
+        {
+            "Sid": "NameThem",
+            "Effect": "Allow",
+            "Action": ["kms:CreateAlias"],
+            "Resource": [f"arn:aws:kms:{each}:{ACCOUNT}:alias/content/*" for each in pair],
+        },
+    ]
+
+
+def _document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
