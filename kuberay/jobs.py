@@ -1,0 +1,168 @@
+"""Work outside Ray: the migration of a release, and what runs by the calendar or by hand. Each has secrets and peers of its own.
+
+A job's pod carries the job's name as its label of a pool, by which NetworkPolicies find it. It has no token for the API server,
+except the promoter, which changes one HTTPRoute; that token is mounted by name, not by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.topology import GI, MI
+
+from kuberay import names, pods
+from kuberay.duties import variable
+from kuberay.guards import account
+from kuberay.settings import SERVICE_MAP
+
+JOBS = "content-jobs"
+"""What stands in the label of a cluster at pods of jobs."""
+SECRETS = "/var/run/secrets/content"
+TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+
+
+@dataclass(frozen=True)
+class Task:
+    """One job. `schedule` None: `kubectl create job --from=cronjob/NAME` starts it; `first`: a Job that a release begins with.
+
+    `files` are Secrets that are mounted below `SECRETS`; `may` are rules of a Role, and with them comes the token.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    why: str
+    schedule: str | None = None
+    first: bool = False
+    image: str = names.SERVICE_IMAGE
+    secrets: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    reaches: tuple[str, ...] = ()
+    may: tuple[dict[str, Any], ...] = ()
+    memory: tuple[int, int] = (256 * MI, 512 * MI)
+    deadline_s: int = 3600
+    retries: int = 3
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+TASKS = (
+    Task(
+        "content-migrate",
+        ("python", "-m", "cluster.migrations"),
+        "the expanding step of a release: what the release before may ignore",
+        first=True, secrets=("postgres_owner",), reaches=("postgres",), deadline_s=1800, retries=2,
+    ),
+    Task(
+        "content-release",
+        (
+            "content-service", "release", "promote",
+            "--prometheus", "http://prometheus.monitoring.svc.cluster.local:9090",
+            "--stable-url", f"http://{names.API}-serve-svc:{names.SERVE}",
+            "--canary-url", f"http://{names.CANARY}-serve-svc:{names.SERVE}",
+            "--namespace", names.NAMESPACE, "--route", names.API,
+            "--probe-token-file", f"{SECRETS}/content-release-probe/token",
+        ),
+        "promotes the canary, or takes it back; goes on from the route's annotations when it is started again",
+        image=names.CLI_IMAGE, files=("content-release-probe",), reaches=("control-plane", "prometheus", "api"),
+        may=({
+            "apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "resourceNames": [names.API],
+            "verbs": ["get", "patch"],
+        },),
+        deadline_s=6 * 3600, retries=20, environment=(("CONTENT_METRICS_PORT", str(names.COMMAND_METRICS)),),
+    ),
+)  # fmt: skip
+
+
+def reaches() -> dict[str, tuple[str, ...]]:
+    """What each job reaches, for the policies."""
+    return {task.name: task.reaches for task in TASKS}
+
+
+def all_jobs() -> list[dict[str, Any]]:
+    """Jobs with their accounts and, where they have any, roles."""
+    found: list[dict[str, Any]] = []
+    for task in TASKS:
+        found.append(account(task.name))
+        if task.may:
+            found += _role(task)
+        found.append(_job(task) if task.first else _cron_job(task))
+    return found
+
+
+def _job(task: Task) -> dict[str, Any]:
+    """It goes a day after its end; a release deletes the one before first, since a Job cannot be changed."""
+    spec = {**_job_spec(task), "ttlSecondsAfterFinished": 86_400}
+    return names.manifest("batch/v1", "Job", task.name, labels={names.APPLY: "first"}, spec=spec)
+
+
+def _cron_job(task: Task) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "schedule": task.schedule or "0 0 1 1 *",
+        "timeZone": "Etc/UTC",
+        "suspend": task.schedule is None,
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 600,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 5,
+        "jobTemplate": {"spec": _job_spec(task)},
+    }
+    return names.manifest("batch/v1", "CronJob", task.name, annotations={"content-service/why": task.why}, spec=spec)
+
+
+def _job_spec(task: Task) -> dict[str, Any]:
+    return {"backoffLimit": task.retries, "activeDeadlineSeconds": task.deadline_s, "template": _template(task)}
+
+
+def _template(task: Task) -> dict[str, Any]:
+    volumes: list[dict[str, Any]] = [pods.scratch("tmp", GI)]
+    mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": names.TMP}]
+    for secret in task.files:
+        volumes.append({"name": secret, "secret": {"secretName": secret, "defaultMode": 0o440}})
+        mounts.append({"name": secret, "mountPath": f"{SECRETS}/{secret}", "readOnly": True})
+    if task.may:
+        volumes.append(pods.control_plane_token("control-plane-token"))
+        mounts.append({"name": "control-plane-token", "mountPath": TOKEN, "readOnly": True})
+    container = {
+        "name": task.name.removeprefix("content-"),
+        "image": task.image,
+        "imagePullPolicy": pods.PULL,
+        "command": list(task.command),
+        "envFrom": [{"configMapRef": {"name": SERVICE_MAP}}],
+        "env": [
+            {"name": "HOME", "value": names.TMP},
+            {"name": variable("workspace"), "value": f"{names.TMP}/work"},
+            *({"name": name, "value": value} for name, value in task.environment),
+            *(pods.from_secret(task.name, setting) for setting in task.secrets),
+        ],
+        "resources": pods.resources(100, task.memory[0], 1000, task.memory[1], disk=MI * 64, disk_limit=2 * GI),
+        "securityContext": pods.confined(),
+        "volumeMounts": mounts,
+    }
+    if task.environment:
+        container["ports"] = [{"name": "command-metrics", "containerPort": names.COMMAND_METRICS}]
+    return {
+        "metadata": {"labels": names.labels(JOBS, task.name)},
+        "spec": {
+            "restartPolicy": "OnFailure",
+            "serviceAccountName": task.name,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "priorityClassName": "content-background",
+            "terminationGracePeriodSeconds": 30,
+            "securityContext": pods.security(),
+            "containers": [container],
+            "volumes": volumes,
+        },
+    }
+
+
+def _role(task: Task) -> list[dict[str, Any]]:
+    api = "rbac.authorization.k8s.io"
+    return [
+        names.manifest(f"{api}/v1", "Role", task.name, rules=list(task.may)),
+        names.manifest(
+            f"{api}/v1", "RoleBinding", task.name,
+            roleRef={"apiGroup": api, "kind": "Role", "name": task.name},
+            subjects=[{"kind": "ServiceAccount", "name": task.name, "namespace": names.NAMESPACE}],
+        ),
+    ]  # fmt: skip
