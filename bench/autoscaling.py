@@ -1,0 +1,254 @@
+"""From an enrolment spike to the full bundler pool and back, and the API by its CPU, on a node for each replica.
+
+`make autoscaling-demo` plays it and draws `docs/pictures/autoscaling.svg`. The pools' bounds are narrower than the table's,
+and calm is short, so that it fits two cores and some minutes; what a replica asks, what a node has, when one more is wanted
+and the code that decides are production's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from bench.course import build_small_course
+from bench.enrolment import enrol, register
+from bench.nodes import Nodes, State, nodes
+from bench.results import Result, fact
+from bench.stack import new_tenant
+from cluster.connections import Connections
+from cluster.database import fetch_one
+from cluster.local.home import Home, read_json, write_json
+from cluster.settings import Settings
+from cluster.topology import BUNDLER
+from tasks import claims
+
+BOUNDS: Mapping[str, tuple[int, int]] = {
+    "content-api": (1, 3),
+    "content-builder": (1, 1),
+    "content-bundler": (1, 6),
+    "content-exporter": (1, 1),
+    "content-outbox-relay": (1, 1),
+}
+CALM_S = 20.0
+SPIKE, CALLERS = 6000, 8
+LOOK_S = 1.0
+DEADLINE_S = 300.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What there was at one moment; seconds since the spike."""
+
+    at_s: float
+    depth: int
+    state: State
+
+
+@dataclass
+class Course:
+    """Looks, marks and figures of one run, as they come."""
+
+    began: float = field(default_factory=time.monotonic)
+    looks: list[Look] = field(default_factory=list)
+    marks: list[tuple[float, str]] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+    decisions: list[str] = field(default_factory=list)
+    node_events: list[str] = field(default_factory=list)
+
+    def now(self) -> float:
+        return time.monotonic() - self.began
+
+    def mark(self, text: str) -> float:
+        at = self.now()
+        self.marks.append((at, text))
+        sys.stderr.write(f"  {at:6.1f} s  {text}\n")
+        return at
+
+
+def measure(home: Path, settings: Settings) -> list[Result]:
+    played = play(home, settings)
+    return [
+        fact(f"autoscaling: {name}", value, "s" if not name.startswith("bundles") else "")
+        for name, value in played.figures.items()
+    ]
+
+
+def play(
+    home: Path, settings: Settings, *, spike: int = SPIKE, bounds: Mapping[str, tuple[int, int]] = BOUNDS
+) -> Course:
+    """The whole scenario. Raises AssertionError where a bundle was lost or doubled, TimeoutError where nothing moves."""
+    file = production_settings(home, bounds)
+    with nodes(file, bounds, Home(home).reserved_by_others(), home / "logs" / "nodes.log") as cluster:
+        cluster.deploy(list(bounds))
+        return asyncio.run(_play(home, settings, cluster, spike, bounds))
+
+
+def production_settings(home: Path, bounds: Mapping[str, tuple[int, int]]) -> Path:
+    """The stack's settings in the profile of production, where replicas take CPUs and the units of their pools."""
+    path = home / "production.json"
+    own = read_json(Home(home).settings)
+    own |= {"profile": "production", "learner_origin": "", "pool_bounds": dict(bounds), "calm_s": CALM_S}
+    write_json(path, own)
+    return path
+
+
+async def _play(
+    home: Path, settings: Settings, cluster: Nodes, spike: int, bounds: Mapping[str, tuple[int, int]]
+) -> Course:
+    connections = await Connections.open(settings)
+    run = Course()
+    watching = asyncio.create_task(_watch(run, cluster, connections))
+    try:
+        await _until(run, lambda last: dict(last.state.nodes) == {name: least for name, (least, _) in bounds.items()})
+        tenant = await new_tenant(connections)
+        course, _ = await build_small_course(connections, home, tenant)
+        await register(connections, tenant, spike)
+        await _spike(run, home, connections, tenant, course, spike, bounds[BUNDLER.name])
+        await _load(run, cluster, bounds["content-api"])
+        run.decisions, run.node_events = cluster.decisions(), cluster.node_events()
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await connections.close()
+    return run
+
+
+async def _watch(run: Course, cluster: Nodes, connections: Connections) -> None:
+    while True:
+        async with connections.ops.connection() as connection:
+            depth = await claims.depth(connection)
+        state = await asyncio.to_thread(cluster.state)
+        run.looks.append(Look(run.now(), depth, state))
+        await asyncio.sleep(LOOK_S)
+
+
+async def _until(run: Course, what: Callable[[Look], bool]) -> Look:
+    """The first look of which it is true. Raises TimeoutError with the last one."""
+    deadline, seen = time.monotonic() + DEADLINE_S, len(run.looks)
+    while time.monotonic() < deadline:
+        for look in run.looks[seen:]:
+            seen += 1
+            if what(look):
+                return look
+        await asyncio.sleep(0.1)
+    raise TimeoutError(f"not in {DEADLINE_S:.0f} s; {run.looks[-1:]}")
+
+
+async def _spike(
+    run: Course, home: Path, connections: Connections, tenant: str, course: str, spike: int, bounds: tuple[int, int]
+) -> None:
+    """Enrolments at once; the pool grows to its most, works it all off, and falls back with its nodes."""
+    least, most = bounds
+    run.began = time.monotonic()
+    run.looks.clear()
+    run.mark(f"{spike} enrolments")
+    await enrol(home, tenant, course, spike)
+    name = BUNDLER.name
+    asked = await _until(run, lambda look: look.state.targets[name] == most)
+    run.figures["spike to the decision for the full bundler pool"] = asked.at_s
+    node = await _until(run, lambda look: look.state.nodes[name] == most)
+    run.figures["spike to all bundler nodes"] = node.at_s
+    full = await _until(run, lambda look: look.state.replicas[name] == most)
+    run.figures["spike to the full bundler pool"] = full.at_s
+    run.mark(f"{most} bundlers")
+    done = await _until(run, lambda look: look.depth == 0)
+    run.figures["spike to drained"] = done.at_s
+    run.mark("all bundles made")
+    fallen = await _until(run, lambda look: look.state.replicas[name] == least)
+    run.figures["drained to the least bundlers"] = fallen.at_s - done.at_s
+    gone = await _until(run, lambda look: look.state.nodes[name] == least)
+    run.figures["drained to the least bundler nodes"] = gone.at_s - done.at_s
+    run.mark(f"{least} bundler, {least} node")
+    run.figures["bundles made"] = await bundles_once(connections, tenant, spike)
+
+
+async def bundles_once(connections: Connections, tenant: str, spike: int) -> int:
+    """Nothing lost and nothing doubled: as many ready bundles, licences, devices and events as there were enrolments."""
+    async with connections.db.tenant(tenant) as tx:
+        row = await fetch_one(
+            tx,
+            """select count(*) as rows, count(*) filter (where state = 'ready') as ready,
+                      count(distinct (device_id, package_id)) as devices,
+                      (select count(*) from licences) as licences,
+                      (select count(distinct bundle_id) from licences) as licensed
+               from bundles""",
+        )
+    async with connections.ops.connection() as connection:
+        events = await fetch_one(
+            connection,
+            """select count(*) as told, count(distinct subject) as subjects from outbox
+               where tenant = %s and type = 'content.play_package.bundle.published.v1'""",
+            [tenant],
+        )
+    found = {**(row or {}), **(events or {})}
+    assert set(found.values()) == {spike}, found
+    return spike
+
+
+async def _load(run: Course, cluster: Nodes, bounds: tuple[int, int]) -> None:
+    """Callers without a pause until the API has grown to its most, then calm."""
+    least, most = bounds
+    ended, failed = threading.Event(), []
+    with ThreadPoolExecutor(CALLERS) as pool:
+        began = run.mark(f"{CALLERS} callers of the API without a pause")
+        calls = [pool.submit(_call, cluster.url, ended, failed) for _ in range(CALLERS)]
+        try:
+            full = await _until(run, lambda look: look.state.replicas["content-api"] == most)
+        finally:
+            ended.set()
+    run.figures["load to the full API pool"] = full.at_s - began
+    run.figures["requests answered meanwhile"] = sum(call.result() for call in calls)
+    assert not failed, failed[:3]
+    calm = run.mark(f"{most} replicas of the API; the callers rest")
+    fallen = await _until(run, lambda look: look.state.nodes["content-api"] == least)
+    run.figures["calm to the least API nodes"] = fallen.at_s - calm
+    run.mark(f"{least} replica of the API, {least} node")
+
+
+def _call(url: str, ended: threading.Event, failed: list[str]) -> int:
+    answered = 0
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+        while not ended.is_set():
+            try:
+                answer = client.get("/openapi.json")
+                if answer.status_code != 200:
+                    failed.append(f"{answer.status_code}")
+                answered += 1
+            except httpx.HTTPError as error:
+                failed.append(repr(error))
+    return answered
+
+
+def main() -> None:
+    """`python -m bench.autoscaling PICTURE`: play it and draw it."""
+    import tempfile
+
+    from bench.autoscaling_picture import draw
+    from bench.results import keep, show
+    from bench.stack import up
+    from cluster.local.stack import Stack
+
+    with tempfile.TemporaryDirectory(prefix="content-autoscaling-") as folder:
+        home = Path(folder) / "home"
+        try:
+            run = play(home, up(home, ray=False))
+        finally:
+            Stack(home).down()
+    Path(sys.argv[1]).write_text(draw(run))
+    found = [fact(f"autoscaling: {name}", value, "") for name, value in run.figures.items()]
+    show(found)
+    keep(found)
+    sys.stdout.write(json.dumps({"decisions": run.decisions, "nodes": run.node_events}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
