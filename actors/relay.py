@@ -1,4 +1,6 @@
-"""Pool content-outbox-relay: outbox → NATS and NATS → inbox, two loops that share a replica and nothing else."""
+"""Pool content-outbox-relay: outbox → NATS, NATS → inbox, and the event log to the object store: loops that share a replica and
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from cluster.events import Events
 from cluster.telemetry import describe
 from cluster.telemetry.metrics import OUTBOX_AGE
 from content.errors import ContentError
+from tasks.archive import Archiver
 from tasks.intake import Intake
 from tasks.relay import Relay
 
@@ -33,6 +36,17 @@ class OutboxRelay(Replica):
             OUTBOX_AGE.set(await outbox.oldest_s(connection))
 
     async def work(self) -> None:
+        archiver = Archiver(self.settings, self.connections.objects)
+        try:
+            await asyncio.gather(
+                self._carry_events(),
+                # By itself: changes are archived while NATS is away, too.
+                self._repeat(archiver.carry, self.settings.event_log_every_s, True),
+            )
+        finally:
+            await archiver.close()
+
+    async def _carry_events(self) -> None:
         events = await self._connect()
         relay, intake = Relay(self.settings, events), Intake(self.connections, events)
         try:

@@ -14,6 +14,8 @@ SITES = (SITE, IMPORTED_SITE)
 ATTEMPT_PARTS = {"exports": 6, "previews": 4}
 """How many parts of a key name the folder of an attempt: `exports`, tenant, package, version, export and attempt; `previews`,
 tenant, preview and attempt."""
+HELD = "held/"
+"""What a legal hold keeps though it had to leave its place; the edge serves nothing from there."""
 DOCTOR = "doctor/"
 """What `content-service doctor` puts and removes again; no row ever names it."""
 
@@ -65,3 +67,31 @@ def site_settings(tenant: str) -> str:
 def bundles(tenant: str) -> str:
     """What stands before the `path` of a licence's index and parts."""
     return f"bundles/{tenant}/"
+
+
+def events(region: str, epoch: int | None = None, sequence: int | None = None) -> str:
+    """The segments of a region's event log, of one epoch of it, or one: named so that they sort as they follow each other."""
+    log = f"events/{region}/log/"
+    if epoch is None:
+        return log
+    return f"{log}{epoch:06d}/" + ("" if sequence is None else f"{sequence:012d}")
+
+
+def slips(region: str, epoch: int | None = None) -> str:
+    """What had to be in the store before it was acknowledged, until its segment is there."""
+    return f"events/{region}/slips/" + ("" if epoch is None else f"{epoch:06d}/")
+
+
+def identity(tenant: str, name: str) -> str:
+    """Who is behind a pseudonym, or the salt of a tenant's erasures: personal, so apart from all that is kept for good."""
+    return f"identities/{tenant}/{name}"
+
+
+def held(key: str) -> str:
+    """Where a blob is kept that had to leave its place under a legal hold."""
+    return HELD + key
+
+
+def audit_segment(tenant: str, first: int, last: int) -> str:
+    """Entries of a tenant's audit log in the archive: named so that they sort as they follow each other."""
+    return f"archive/audit/{tenant}/{first:012d}-{last:012d}.jsonl"

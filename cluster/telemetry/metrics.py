@@ -107,6 +107,8 @@ POOL_DEPTH = _gauge("content_pool_depth", "What waits and is worked on: builds, 
 QUEUE_AGE = _gauge("content_queue_oldest_seconds", "How long the oldest entry that is due has waited.", "queue")
 QUEUE_PAUSED = _gauge("content_queue_paused", "1 while an operator has paused the queue.", "queue")
 OUTBOX_AGE = _gauge("content_outbox_oldest_seconds", "How long the oldest event has waited to be published.")
+LOG_AGE = _gauge("content_event_log_oldest_seconds", "How long the oldest change has waited to be archived.")
+LOG_CHANGES = _counter("content_event_log_changes", "Changes of rows that were archived.")
 CONNECTIONS = _gauge("content_database_connections", "Open connections of a replica's pool.", "role")
 WAITING = _gauge("content_database_waiting", "Requests that wait for a connection of the pool.", "role")
 WAITS = _counter("content_database_waits", "Requests that had to wait for a connection.", "role")
@@ -138,6 +140,9 @@ BUNDLES = _counter("content_bundles", "Bundles that came to an end: ready, super
 BATCH_SECONDS = _times("content_batch_seconds", "Batches of bundles, from claim to commit.", bounds=LONG_SECONDS)
 BATCH_BUNDLES = _times("content_batch_bundles", "Bundles in a batch: one signature serves them all.", bounds=SIZES)
 SEALED = _counter("content_sealed_bytes", "Encrypted bytes that were uploaded as parts and indexes of bundles.")
+
+LISTS_LATE = _counter("content_lists_not_renewed", "Tenants whose keys and lists could not be renewed when it was their turn.")
+DAMAGED = _counter("content_parts_damaged", "Stored parts that were not what they had been: healed, or left.", "result")
 
 SANDBOXES = _counter(
     "content_sandboxes", "Sandboxes that ended: ok, refused, failed, or the limit that ended them.", "kind", "result"
