@@ -1,7 +1,7 @@
 """Components: what an installation adds to the overlay of its region. Each is one `Component` of kustomize.
 
 `aws` or `r2` says where blobs and keys are; the others are choices: `mtls`, `kata`, `gvisor-builders`, `webhooks`, `traces`,
-`external-secrets`.
+`external-secrets`, `monitoring`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from kuberay import external_secrets, guards, mtls, names
+from kuberay.duties import DUTIES
+from kuberay.monitoring import grafana, rules
 from kuberay.network import block, of_pools, policy, tcp
 from kuberay.patches import (
     CLUSTER_SPEC,
@@ -136,7 +138,9 @@ def gvisor_builders() -> Files:
 def webhooks() -> Files:
     """Bundlers call tenants' webhooks: public addresses, HTTPS, and nothing private, whatever a name resolves to."""
     peer = {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC)}}
-    return _component({"to-webhooks.yaml": [policy("to-webhooks", of_pools("content-bundler"), egress=[([peer], tcp(443))])]})
+    return _component(
+        {"to-webhooks.yaml": [policy("to-webhooks", of_pools("content-bundler"), egress=[([peer], tcp(443))])]}
+    )
 
 
 def traces() -> Files:
@@ -150,7 +154,7 @@ def traces() -> Files:
         "CONTENT_TRACE_ENDPOINT": "http://opentelemetry-collector.monitoring.svc.cluster.local:4318/v1/traces",
         "CONTENT_TRACE_SAMPLE_RATIO": "0.05",
     }
-    pods = {"matchExpressions": [{"key": names.CLUSTER, "operator": "In", "values": [names.API, names.WORKERS]}]}
+    pods = of_pools(*(duty.pool.name for duty in DUTIES if duty.cluster != names.IMPORTER))
     return _component(
         {"to-collector.yaml": [policy("to-collector", pods, egress=[([collector], tcp(4318))])]},
         configMapGenerator=[settings(SERVICE_MAP, told)],
@@ -165,9 +169,15 @@ def secrets_component() -> Files:
     return _component({"external-secrets.yaml": external_secrets.all_secrets()})
 
 
+def monitoring() -> Files:
+    """Alerts for the Prometheus operator, dashboards for Grafana's sidecar."""
+    return _component({"alerts.yaml": [rules.rule()], "dashboards.yaml": grafana.config_maps()})
+
+
 def _component(resources: Files | None = None, **rest: Any) -> Files:
     resources = resources or {}
     named = {"resources": list(resources)} if resources else {}
+    named = {"namespace": names.NAMESPACE, **named} if resources else named
     return {"kustomization.yaml": [kustomization("Component", **named, **rest)], **resources}
 
 
@@ -180,6 +190,7 @@ COMPONENTS: dict[str, Callable[[], Files]] = {
     "webhooks": webhooks,
     "traces": traces,
     "external-secrets": secrets_component,
+    "monitoring": monitoring,
 }
 PLATFORMS = ("aws", "r2")
 """Of which an installation takes one."""

@@ -14,6 +14,7 @@ import structlog
 from cluster import database
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.telemetry.metrics import LISTS_LATE
 from tasks import revocations, rotation, trust
 
 log = structlog.get_logger()
@@ -29,6 +30,7 @@ async def renew_all(connections: Connections) -> int:
         try:
             issued += await renew(connections, tenant, now)
         except Exception as error:
+            LISTS_LATE.add()
             log.exception("lists not renewed", tenant=tenant, error=type(error).__name__)
     return issued
 

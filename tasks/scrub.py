@@ -23,6 +23,7 @@ from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.objects import Objects
 from cluster.settings import Settings
 from cluster.telemetry import describe
+from cluster.telemetry.metrics import DAMAGED
 from content.bundles.index import Index, IndexFile
 from content.bundles.stream import SEGMENT_BYTES, segment_range
 from content.canonical import DIGEST_PREFIX, derive_id, digest
@@ -42,7 +43,8 @@ log = structlog.get_logger()
 DUE = """
     with due as (
         select path, size_bytes from parts
-        where scrubbed_at is null or scrubbed_at <= %(now)s - make_interval(secs => %(again_s)s)
+        where (scrubbed_at is null or scrubbed_at <= %(now)s - make_interval(secs => %(again_s)s))
+          and not exists (select 1 from cold_objects c where c.key = 'bundles/' || parts.tenant || '/' || parts.path)
         order by scrubbed_at nulls first, path limit %(limit)s for update skip locked)
     select d.path, d.size_bytes, s.seal_id, s.package_id, s.version, s.profile, s.scope, s.epoch, s.index_path,
            s.index_digest, sp.number,
@@ -103,6 +105,8 @@ async def share(connections: Connections) -> Scrubbed:
         except Exception as error:
             log.exception("scrubbing failed", tenant=row["tenant"], **describe(error))
     if found.damaged:
+        DAMAGED.add(found.healed, result="healed")
+        DAMAGED.add(found.damaged - found.healed, result="left")
         log.error("stored parts were damaged", damaged=found.damaged, healed=found.healed)
     return found
 
