@@ -28,7 +28,5 @@ def test_serve_tells_replicas_and_targets_by_deployment(running: Running) -> Non
 
 
 def test_the_autoscaler_tells_nodes_that_do_not_come() -> None:
-    told = AutoscalerPrometheusMetrics(session_name="here")
-    assert {sample.name for family in told.registry.collect() for sample in family.samples} >= {
-        "autoscaler_pending_nodes"
-    }
+    told = AutoscalerPrometheusMetrics(session_name="here").registry.collect()
+    assert "autoscaler_pending_nodes" in {family.name for family in told}
