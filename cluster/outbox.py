@@ -24,12 +24,17 @@ from content.events import EVENT_TYPES, make
 PARTITIONS = 64
 """Keys are spread over so many partitions; a relay holds some of them. Fixed: changing it would reorder keys."""
 
+EPOCH = 1_000_000
+"""After a restore the numbers of every key go on behind a multiple of this: more than the lost minutes can have given."""
+
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 EMIT = b"""
-    with numbered as (
-        insert into outbox_keys (tenant, key, sequence) values (%(tenant)s, %(key)s, 1)
-        on conflict (tenant, key) do update set sequence = outbox_keys.sequence + 1
+    with floor as (
+        select coalesce(max(sequence_epoch) - 1, 0) * %(epoch)s::bigint as n from tenants where tenant = %(tenant)s),
+    numbered as (
+        insert into outbox_keys (tenant, key, sequence) select %(tenant)s, %(key)s, n + 1 from floor
+        on conflict (tenant, key) do update set sequence = greatest(outbox_keys.sequence + 1, excluded.sequence)
         returning sequence)
     insert into outbox (tenant, id, partition, key, sequence, type, data, traceparent)
     select %(tenant)s, %(id)s, %(partition)s, %(key)s, sequence, %(type)s, %(data)s, %(traceparent)s from numbered
@@ -55,6 +60,7 @@ async def emit(tx: Transaction, tenant: str, events: Sequence[Outgoing]) -> None
     rows = [
         {
             "tenant": tenant,
+            "epoch": EPOCH,
             "id": uuid.uuid4(),
             "partition": partition_of(tenant, event.key),
             "key": event.key,

@@ -20,6 +20,7 @@ import structlog
 from psycopg.rows import DictRow, dict_row
 
 from cluster import database, failpoints
+from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.eventlog import state, tables
 from cluster.eventlog.state import LogState
@@ -258,28 +259,33 @@ class Archiver:
             self._connection = None
 
 
-async def catch_up(settings: Settings, objects: Objects, within_s: float = 30.0) -> bool:
-    """Archive until nothing waits that was there when this began; by whoever is at work. False if that takes too long."""
-    archiver = Archiver(settings, objects)
+async def require_archived(connections: Connections, within_s: float = 60.0) -> None:
+    """Wait until whatever has changed by now is archived; where this process may, it does so itself.
+
+    Raises ContentError `event-log-late` (retryable).
+    """
+    row = await _asked(connections, "select coalesce(max(n), 0) as n from change_log", [])
+    archiver = None
+    if connections.settings.postgres_relay.get_secret_value():
+        archiver = Archiver(connections.settings, connections.objects)
     try:
         async with asyncio.timeout(within_s):
-            row = await _newest(archiver)
-            while await _waits(archiver, row):
-                if not (await archiver.step()).changes:
+            while await _asked(connections, "select 1 as n from change_log where n <= %s limit 1", [row]):
+                if archiver is None or not (await archiver.step()).changes:
                     await asyncio.sleep(0.2)
-        return True
-    except TimeoutError:
-        return False
+    except TimeoutError as late:
+        raise ContentError(
+            "event-log-late",
+            f"What changed is not archived within {within_s:.0f} s.",
+            "See content_event_log_oldest_seconds and the logs of content-outbox-relay, then try again.",
+            True,
+        ) from late
     finally:
-        await archiver.close()
+        if archiver is not None:
+            await archiver.close()
 
 
-async def _newest(archiver: Archiver) -> int:
-    async with archiver._connected() as connection:  # pyright: ignore[reportPrivateUsage]
-        row = await fetch_one(connection, "select coalesce(max(n), 0) as n from change_log")
-        return int(row["n"]) if row else 0
-
-
-async def _waits(archiver: Archiver, n: int) -> bool:
-    async with archiver._connected() as connection:  # pyright: ignore[reportPrivateUsage]
-        return await fetch_one(connection, "select 1 as x from change_log where n <= %s limit 1", [n]) is not None
+async def _asked(connections: Connections, question: str, values: Sequence[Any]) -> int:
+    async with connections.ops.connection() as ops:
+        row = await fetch_one(ops, question, values)
+    return int(row["n"]) if row else 0

@@ -13,6 +13,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.eventlog import state
 from cluster.telemetry.metrics import BUNDLES
 from tasks.jobs import LONE_DEATHS
 from tasks.planning import Group
@@ -38,11 +39,11 @@ CLAIM = """
 """
 
 ALLOCATE = """
-    insert into device_sequences as s (tenant, device_id, package_id, allocated_version, allocated_n)
-    select current_setting('app.tenant'), device_id, %(package)s, %(version)s, 1
-    from unnest(%(devices)s::text[]) as device_id order by device_id
+    insert into device_sequences as s (tenant, device_id, package_id, epoch, allocated_version, allocated_n)
+    select t.tenant, device_id, %(package)s, t.sequence_epoch, %(version)s, 1
+    from unnest(%(devices)s::text[]) as device_id cross join tenants t order by device_id
     on conflict (tenant, device_id, package_id) do update
-        set allocated_n = case when s.allocated_version = excluded.allocated_version then s.allocated_n + 1 else 1 end,
+        set epoch = greatest(s.epoch, excluded.epoch), allocated_n = case when s.allocated_version = excluded.allocated_version then s.allocated_n + 1 else 1 end,
             allocated_version = excluded.allocated_version
         where s.allocated_version <= excluded.allocated_version
     returning device_id, epoch, allocated_version, allocated_n
@@ -149,7 +150,11 @@ async def end(
 
 
 async def allocate(tx: Transaction, group: Group, devices: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-    """The next sequence [epoch, version, n] of each device; a device that has a newer version is left out."""
+    """The next sequence [epoch, version, n] of each device; a device that has a newer version is left out.
+
+    Raises ContentError `database-behind` (retryable): what it would number may have been numbered before.
+    """
+    await state.require_whole(tx)
     rows = await fetch_all(
         tx, ALLOCATE, {"package": group.package_id, "version": group.version, "devices": sorted(devices)}
     )

@@ -16,6 +16,7 @@ SALT = "salt"
 UNTOLD = {
     "change_log": "the log itself, on its way to the archive",
     "restore_rows": "the log on its way back",
+    "restore_items": "blobs that a restore makes again",
     "previews": "they live for an hour; whoever wants to look asks again and gets a new one",
     "idempotency_keys": "answers of the last day, which may hold secrets: a request that is sent again is done again",
     "rate_budgets": "lost rows mean a full budget",

@@ -161,11 +161,14 @@ call log_changes('cold_objects');
 call log_changes('audit_segments');
 call log_changes('learners');  -- last: with those that the rows before have named
 
--- What the neighbours sent has no table: it goes into the log as it came, the learner apart.
+-- What the neighbours sent has no table: it goes into the log as it came, the learner apart. Of a learner who is not known,
+-- since an erasure came first, nothing is said.
 create function log_event(of_tenant text, event_id text, event jsonb) returns void language sql as $$
     insert into change_log (tenant, name, key, value)
-    values (of_tenant, 'received', jsonb_build_object('tenant', of_tenant, 'event_id', event_id),
-            without_learner(of_tenant, event))
+    select of_tenant, 'received', jsonb_build_object('tenant', of_tenant, 'event_id', event_id),
+           case when event #>> '{data,learner_id}' is null or exists (
+                    select 1 from learners l where l.tenant = of_tenant and l.learner_id = event #>> '{data,learner_id}')
+                then without_learner(of_tenant, event) else event #- '{data,learner_id}' end
 $$;
 
 -- What a restore is at: the rows as the log tells them, before they go to their tables. Neither survives a crash of the
@@ -186,6 +189,20 @@ create unlogged table restore_segments (
     changes  bigint not null,
     primary key (epoch, sequence)
 );
+-- Versions, seals and files whose blobs are missing, to be made again by however many processes help. A claim is a time.
+create table restore_items (
+    tenant        text not null,
+    kind          text not null check (kind in ('version', 'seal', 'export', 'import')),
+    subject       text not null,
+    state         text not null default 'waiting' check (state in ('waiting', 'copied', 'same', 'anew', 'lost')),
+    claimed_until timestamptz,
+    missing       integer not null default 1,
+    bytes         bigint not null default 0,
+    reason        text not null default '',
+    primary key (tenant, kind, subject)
+);
+call secure_tenant_table('restore_items');
+create index restore_items_waiting on restore_items (tenant, kind, subject) where state = 'waiting';
 -- How far a restore is: what it restores from, and for each step (of a tenant, or of all) what was done.
 create table restore_progress (
     source   text not null,

@@ -1,0 +1,148 @@
+"""A version whose manifest or files are missing, made again as it was built: the same draft, originals and recipes.
+
+What comes out has to have the digest that the row names, and every bundle and signature vouches for. If it has not (the catalog
+says something else by now, say), nothing is put under the old name: a new version is planned from the same revision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from cluster import places, queue
+from cluster.connections import Connections
+from cluster.database import fetch_one
+from cluster.objects import Objects
+from cluster.queue import Work
+from content.canonical import digest
+from content.drafts import Draft
+from content.errors import ContentError
+from content.packages import Embedded, Manifest
+from tasks import jobs, workspace
+from tasks.build import Build
+from tasks.progress import Progress
+from tasks.restore_blobs import Outcome, copied, not_again
+
+ROW = """
+    select v.package_id, v.version, v.draft_id, v.revision, v.drafted_at, v.state, v.kind, v.manifest_digest, p.course_id,
+           array(select a.digest from version_assets a where a.package_id = v.package_id and a.version = v.version) as assets
+    from package_versions v join packages p using (tenant, package_id) where v.package_id = %s and v.version = %s
+"""
+# Renditions whose file is lost are made again; those that are there are used.
+FORGET = b"delete from renditions where asset_digest = any(%s)"
+NEWER = (
+    "select 1 as x from package_versions where package_id = %s and version > %s and state in ('planned', 'published')"
+)
+# The version that is lost gives its revision free for the one that takes its place, and names no blob any more.
+LEAVE = b"""
+    update package_versions set draft_id = draft_id || '#lost-' || version, state = 'superseded', manifest_digest = null
+    where package_id = %(package)s and version = %(version)s
+"""
+UNUSED = b"""
+    with gone as (delete from version_assets where package_id = %(package)s and version = %(version)s returning digest)
+    delete from assets a where a.digest = any(%(lost)s) and not exists (
+        select 1 from version_assets v where v.digest = a.digest and (v.package_id, v.version) <> (%(package)s, %(version)s))
+"""
+NEXT = b"""
+    insert into package_versions (tenant, package_id, version, draft_id, revision, drafted_at)
+    values (%(tenant)s, %(package)s, %(next)s, %(draft)s, %(revision)s, %(drafted_at)s)
+"""
+
+
+class _Differs(ContentError):
+    """What was made is not what the row names."""
+
+
+class _Again(Build):
+    """A build up to the manifest; in place of publishing it, it is compared and put back."""
+
+    written = 0
+
+    async def _publish(
+        self,
+        manifest: Manifest,
+        draft: Draft,
+        packages: Mapping[str, Embedded],
+        listed_policy: str | None,
+        report: dict[str, Any],
+    ) -> None:
+        row = self._row
+        if manifest.digest != row["manifest_digest"]:
+            raise _Differs(
+                "manifest-differs", "Built again, its manifest is another.", "A new version takes its place."
+            )
+        await asyncio.to_thread(_put_manifest, self._connections.objects, self._tenant, row, manifest.to_bytes())
+
+
+async def again(connections: Connections, source: Objects | None, tenant: str, subject: str) -> Outcome:
+    """Make `package/version` whole. Raises what can be retried."""
+    package_id, version = subject.rsplit("/", 1)
+    async with connections.db.tenant(tenant) as tx:
+        row = await fetch_one(tx, ROW, [package_id, int(version)])
+    if row is None:
+        return Outcome("same")
+    objects = connections.objects
+    assets = {places.asset(tenant, name): name for name in row["assets"]}
+    keys = [_manifest(tenant, row), *assets]
+    left, written = await asyncio.to_thread(copied, objects, source, keys)
+    if not left:
+        return Outcome("copied", written)
+    if row["kind"] != "course":
+        return Outcome("lost", written, "An imported package is uploaded anew: its files come from nowhere else.")
+    lost = [assets[key] for key in left if key in assets]
+    async with connections.db.tenant(tenant) as tx:
+        await tx.execute(FORGET, [lost])
+    try:
+        await _build(connections, tenant, row)
+    except _Differs:
+        return await _newer(connections, tenant, row, lost)
+    except ContentError as error:
+        return not_again(error)
+    sizes = [await asyncio.to_thread(objects.size, key) for key in left]
+    if None in sizes:
+        return await _newer(connections, tenant, row, lost)
+    return Outcome("same", written + sum(size or 0 for size in sizes))
+
+
+async def _build(connections: Connections, tenant: str, row: dict[str, Any]) -> None:
+    name = f"restore-{row['package_id']}-{row['version']}"
+    with workspace.attempt(connections.settings.workspace, name, 1) as folder:
+        progress = Progress(connections, tenant, name)  # of no job: told to nobody
+        await _Again(connections, tenant, name, row, str(folder), progress).run()
+
+
+def _manifest(tenant: str, row: dict[str, Any]) -> str:
+    place = places.withdrawn if row["state"] == "withdrawn" else places.manifest
+    return place(tenant, row["package_id"], row["version"], row["manifest_digest"])
+
+
+def _put_manifest(objects: Objects, tenant: str, row: dict[str, Any], body: bytes) -> None:
+    assert digest(body) == row["manifest_digest"]
+    key = _manifest(tenant, row)
+    if objects.size(key) is None:
+        objects.put(key, body, "application/json")
+
+
+async def _newer(connections: Connections, tenant: str, row: dict[str, Any], lost: list[str]) -> Outcome:
+    """Never another digest under an old name: the same revision as a new version, unless a newer one is there anyway."""
+    reason = "Built again, it is not what it was."
+    package = row["package_id"]
+    async with connections.db.tenant(tenant) as tx:
+        await tx.execute(b"select 1 from packages where package_id = %s for update", [package])
+        newer = await fetch_one(tx, NEWER, [package, row["version"]])
+        values = {"tenant": tenant, "package": package, "version": row["version"], "lost": lost, **row}
+        await tx.execute(LEAVE, values)
+        await tx.execute(UNUSED, values)
+        if row["state"] == "withdrawn" or newer:
+            return Outcome("lost", 0, reason + ("" if newer is None else " A newer version is there."))
+        newest = await fetch_one(
+            tx, "select max(version) + 1 as next from package_versions where package_id = %s", [package]
+        )
+        assert newest is not None
+        subject = {"package_id": package, "version": newest["next"]}
+        await tx.execute(NEXT, {**values, "next": newest["next"], "draft": row["draft_id"]})
+        job = jobs.job_id(tenant, "build", package, newest["next"])
+        if await jobs.create(tx, tenant, job, "build", subject):
+            await queue.enqueue(tx, queue.BUILD, [Work(tenant, job)])
+    return Outcome("anew", 0, f"{reason} Version {newest['next']} takes its place.")
