@@ -19,7 +19,9 @@ from cluster import failpoints, queue
 from cluster.database import Transaction
 from cluster.queue import Work
 from cluster.telemetry import describe
-from tasks import jobs, steering
+from content.errors import NotYet, ObjectCold
+from tasks import cold, jobs, steering
+from tasks.cold import Unit
 from tasks.jobs import LONE_DEATHS, Retry
 
 log = structlog.get_logger()
@@ -73,13 +75,18 @@ class JobReplica(QueueReplica):
             raise
         except Exception as error:  # every failure is decided here
             await asyncio.to_thread(failpoints.hit, f"{self.queue}.after_stop", self.settings)
-            log.warning("job failed", kind=begun["kind"], job=job, attempt=attempt, **describe(error))
-            decision = jobs.decide(error, attempt, self.settings.job_max_attempts)
+            if not isinstance(error, NotYet):
+                log.warning("job failed", kind=begun["kind"], job=job, attempt=attempt, **describe(error))
+            if isinstance(error, ObjectCold):
+                await cold.want(self.connections, tenant, error, _unit(begun["subject"]))
+            limits = self.settings
+            decision = jobs.decide(error, attempt, limits.job_max_attempts, cold_wait_s=limits.cold_poll_s)
             async with db.tenant(tenant) as tx:
                 if await self._ended_as_asked(tx, job, entry):
                     return
                 if isinstance(decision, Retry):
-                    again = await jobs.put_back(tx, job, attempt, decision.reason)
+                    waited = not decision.tried
+                    again = await jobs.put_back(tx, job, attempt, decision.reason, tried=decision.tried, keep=waited)
                 else:
                     again = False
                     await self.give_up(tx, begun, decision.problem)
@@ -92,3 +99,9 @@ class JobReplica(QueueReplica):
         if ended:
             await queue.release(tx, entry)
         return ended
+
+
+def _unit(subject: dict[str, Any]) -> Unit | None:
+    """The version that a job is about, which is brought back as a whole."""
+    package_id, version = subject.get("package_id"), subject.get("version")
+    return Unit.version(package_id, version) if package_id and version else None

@@ -25,6 +25,8 @@ from cluster import queue, telemetry
 from cluster.queue import Work
 from cluster.telemetry import SpanKind, describe
 from cluster.telemetry.metrics import QUEUE_AGE, QUEUE_PAUSED
+from content.errors import ObjectCold
+from tasks import cold
 
 log = structlog.get_logger()
 
@@ -85,6 +87,9 @@ class QueueReplica(Replica):
             raise
         except RetryRequested:
             raise
+        except ObjectCold as error:
+            await cold.want(self.connections, Work.parse(job.payload).tenant, error)
+            raise RetryRequested(timedelta(seconds=self.settings.cold_poll_s), str(error)[:300]) from error
         except Exception as error:
             log.exception("work failed", **describe(error))
             raise RetryRequested(timedelta(seconds=5), str(error)[:300]) from error

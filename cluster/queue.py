@@ -24,8 +24,9 @@ from cluster.database import Transaction, fetch_all, fetch_one
 PRIORITY = {"interactive": 10, "bulk": 0}
 BUILD, BUNDLE, WEBHOOK, ROTATION = "build", "bundle", "webhook", "rotation"
 LICENCE, REBUNDLE, EXPORT, PREVIEW, IMPORT = "licence", "rebundle", "export", "preview", "import"
+THAW, HOLD, ERASURE, DELETION, RETENTION = "thaw", "hold", "erasure", "deletion", "retention"
 """The names of the queues; webhooks wait as rows (`tasks/webhooks.py`), and are paused by this name all the same."""
-LANES = {REBUNDLE: "bulk"}
+LANES = {REBUNDLE: "bulk", RETENTION: "bulk"}
 """Queues of which nobody waits for a single entry; all others are `interactive`, but for groups of bundles, which say."""
 RENEWALS = "renewals"
 """The one subject of the queue `licence`: whatever waits of a tenant."""

@@ -1,4 +1,7 @@
-"""The audit entry of a call that changes something: who, what, and in which request."""
+"""The audit entry of a call that changes something: who, what, and in which request.
+
+The log cannot be changed, so it names people by their pseudonyms; who that is, is read out of `learners` when it is shown.
+"""
 
 from __future__ import annotations
 
@@ -20,5 +23,6 @@ async def record(
         details["request_id"] = here
     if tenant is not None and tenant != caller.tenant:
         details["of_tenant"] = caller.tenant
-    actor = f"device:{caller.device_id}" if caller.device_id else caller.subject
-    await audit.append(tx, tenant or caller.tenant, actor, action, dict(details), datetime.now(UTC))
+    of = tenant or caller.tenant
+    actor = f"device:{caller.device_id}" if caller.device_id else await audit.pseudonym(tx, of, caller.subject)
+    await audit.append(tx, of, actor, action, dict(details), datetime.now(UTC))

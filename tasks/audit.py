@@ -30,6 +30,13 @@ class Verified:
     more: bool
 
 
+async def pseudonym(tx: Transaction, tenant: str, person: str) -> str:
+    """How the log names a person: it outlives an erasure, so it never holds the name itself."""
+    row = await fetch_one(tx, "select pseudonym_of(%s, %s) as pseudonym", [tenant, person])
+    assert row is not None
+    return row["pseudonym"]
+
+
 async def append(tx: Transaction, tenant: str, actor: str, action: str, details: dict[str, Any], at: datetime) -> None:
     """Add an entry; writers of one tenant wait for each other until their transactions end, so append it last."""
     at = at.replace(microsecond=0)  # what is hashed is what is kept

@@ -26,9 +26,10 @@ from cluster.outbox import Outgoing, emit
 from cluster.queue import Work
 from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
-from content.errors import ContentError
-from tasks import claims, issued, jobs, planning, seals
+from content.errors import ContentError, ObjectCold
+from tasks import claims, cold, issued, jobs, planning, seals, uses
 from tasks.batches import batch_limit
+from tasks.cold import Unit
 from tasks.contents import Contents, read_contents
 from tasks.licences import issue
 from tasks.planning import Group
@@ -59,6 +60,9 @@ async def drain(connections: Connections, work: Work, entry: int) -> None:
     contents = None
     try:
         contents = await read_contents(connections, work.tenant, group)
+    except ObjectCold as error:  # the whole version is needed, so it is asked for as a whole
+        await cold.want(connections, work.tenant, error, Unit.version(group.package_id, group.version))
+        raise
     except ContentError as error:
         if error.retryable:
             raise
@@ -66,7 +70,14 @@ async def drain(connections: Connections, work: Work, entry: int) -> None:
         async with connections.db.tenant(work.tenant) as tx:
             await _fail_group(tx, group, jobs.problem_of(error))
     if contents is not None:
-        await _batch(connections, work.tenant, group, contents, holder)
+        try:
+            await _batch(connections, work.tenant, group, contents, holder)
+        except ObjectCold as error:
+            unit = None if error.key.startswith("bundles/") else Unit.version(group.package_id, group.version)
+            await cold.want(connections, work.tenant, error, unit)
+            raise
+        async with connections.db.tenant(work.tenant) as tx:
+            await uses.write(tx, work.tenant, [("version", uses.version_subject(group.package_id, group.version))])
     async with connections.db.tenant(work.tenant) as tx:
         await claims.let_go(tx, group, holder)
         await planning.hang_up(tx, work.tenant, group, entry, connections.settings.bulk_patience_s)

@@ -14,6 +14,9 @@ from typing import Any
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
 from content.bundles.keys import ContentKey, content_key_id
+from content.errors import ContentError
+
+DEVICES = "select device_id, erased_at from devices where device_id = any(%s) order by device_id for share"
 
 
 async def content_keys(
@@ -27,6 +30,11 @@ async def content_keys(
         fresh = [os.urandom(32) for _ in missing]
         wrapped = await asyncio.to_thread(connections.keys.wrap, tenant, fresh)
         async with connections.db.tenant(tenant) as tx, tx.cursor() as cursor:
+            # A device that is being erased has emptied itself when this returns, or waits for us and finds what we made.
+            erased = await fetch_all(tx, DEVICES, [missing])
+            gone = {row["device_id"] for row in erased if row["erased_at"] is not None}
+            if gone:
+                raise ContentError("device-erased", "A device was erased meanwhile.", "Serve the others.", True)
             await cursor.executemany(
                 b"""insert into content_keys (tenant, package_id, scope, epoch, kid, wrapped)
                     values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",

@@ -38,7 +38,7 @@ from content.exports import (
 from content.exports.archive import write_zip
 from content.packages import parse
 from content.packages.manifest import COURSE, SCORM
-from tasks import exports, jobs, site
+from tasks import exports, jobs, site, uses
 from tasks.progress import Progress, Stages, job_cancelled
 
 STAGES: Stages = {"plan": (0.0, 0.05), "write": (0.05, 0.97), "publish": (0.97, 1.0)}
@@ -83,6 +83,8 @@ async def run(connections: Connections, job: Mapping[str, Any]) -> None:
                     async with connections.db.tenant(tenant) as tx:
                         _wanted(await fetch_one(tx, ROW, [subject["export_id"]]), job_id)
                 raise
+    async with connections.db.tenant(tenant) as tx:
+        await uses.write(tx, tenant, [("version", uses.version_subject(row["package_id"], row["version"]))])
 
 
 def result_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from content.exports import EXPORTER_VERSION
 from content.exports.imported.formats import require_possible
 from content.exports.options import Options
 from content.packages.manifest import SCORM
-from tasks import jobs
+from tasks import holds, jobs
 
 KIND = queue.EXPORT
 FINISHED = "content.export.finished.v1"
@@ -185,15 +185,16 @@ async def remove(tx: Transaction, export_id: str) -> str | None:
 async def remove_files(connections: Connections, tenant: str, package_id: str, version: int) -> None:
     """Remove all that was exported of a version from the store; after the commit of its end. What is not removed here garbage
     collection finds."""
-    await _remove_below(connections, places.exports(tenant, package_id, version))
+    await _remove_below(connections, tenant, package_id, places.exports(tenant, package_id, version))
 
 
 async def remove_attempt(connections: Connections, key: str) -> None:
     """Remove what one attempt wrote, of which `key` is the file; after the commit of its row's end. Whoever makes the same
     export anew meanwhile writes elsewhere."""
-    await _remove_below(connections, f"{places.attempt_of(key)}/")
+    _, tenant, package_id, *_ = key.split("/")
+    await _remove_below(connections, tenant, package_id, f"{places.attempt_of(key)}/")
 
 
-async def _remove_below(connections: Connections, prefix: str) -> None:
+async def _remove_below(connections: Connections, tenant: str, package_id: str, prefix: str) -> None:
     keys = await asyncio.to_thread(lambda: [key for key, _ in connections.objects.keys(prefix)])
-    await asyncio.to_thread(connections.objects.delete, keys)
+    await holds.remove(connections, tenant, package_id, keys)

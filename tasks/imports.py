@@ -25,7 +25,7 @@ from cluster.presigned import checksum_of
 from cluster.queue import Work
 from content.canonical import derive_id
 from content.errors import ContentError
-from tasks import jobs
+from tasks import holds, jobs
 
 KIND = queue.IMPORT
 FINISHED = "content.import.finished.v1"
@@ -206,13 +206,11 @@ async def remove(tx: Transaction, import_id: str) -> None:
 async def remove_files(connections: Connections, tenant: str, import_id: str, upload_id: str | None = None) -> None:
     """Remove all that lies in quarantine of an import, and give up what is still being uploaded; after the commit that says so.
     What is not removed here garbage collection finds."""
-    await asyncio.to_thread(_remove_below, connections.objects, places.imports(tenant, import_id))
+    prefix = places.imports(tenant, import_id)
+    keys = await asyncio.to_thread(lambda: [key for key, _ in connections.objects.keys(prefix)])
+    await holds.remove(connections, tenant, None, keys)
     if upload_id is not None:
         await asyncio.to_thread(_abort, connections.objects, places.uploaded(tenant, import_id), upload_id)
-
-
-def _remove_below(objects: Objects, prefix: str) -> None:
-    objects.delete([key for key, _ in objects.keys(prefix)])
 
 
 def _abort(objects: Objects, key: str, upload_id: str) -> None:
@@ -231,6 +229,8 @@ async def end_old(connections: Connections) -> int:
     ended = 0
     for each in tenants:
         async with connections.db.tenant(each["tenant"]) as tx:
+            if await holds.held_whole(tx, each["tenant"]):
+                continue
             gone = await fetch_all(tx, EXPIRE, [Jsonb(EXPIRED), keep_s])
         ended += len(gone)
         for row in gone:

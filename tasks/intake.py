@@ -8,10 +8,12 @@ become invisible): what cannot be done now is given back with a delay, for ever.
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import structlog
 from nats.aio.msg import Msg
+from psycopg.types.json import Jsonb
 
 from cluster import failpoints, queue, telemetry
 from cluster.connections import Connections
@@ -24,7 +26,7 @@ from content.canonical import derive_id, digest
 from content.errors import ContentError
 from content.events import CourseDraftPublished, EnrollmentCancelled, EnrollmentCreated, Envelope, parse
 from content.events.types import CourseDraftPublishedData, EnrollmentCancelledData, EnrollmentCreatedData
-from tasks import imports, jobs, planning, revocations
+from tasks import erasure, imports, jobs, planning, revocations
 from tasks.epochs import leave_enrolment
 
 DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
@@ -117,10 +119,14 @@ async def receive(connections: Connections, body: bytes) -> bool:
 async def _receive(connections: Connections, event: Envelope) -> bool:
     tenant = event.tenant_id
     async with connections.db.tenant(tenant) as tx:
-        if await fetch_one(tx, "select 1 as x from tenants") is None:
+        known = await fetch_one(tx, "select closed_at from tenants")
+        if known is None:
             raise ContentError(
                 "tenant-unknown", f"There is no tenant {tenant} here.", "Create it, then replay the event."
             )
+        if known["closed_at"] is not None:  # nor a dead letter, which would keep what it says
+            log.info("event of a closed tenant left out", type=event.TYPE)
+            return False
         new = await fetch_one(
             tx,
             "insert into inbox (tenant, event_id, type) values (%s, %s, %s) on conflict do nothing returning event_id",
@@ -129,6 +135,7 @@ async def _receive(connections: Connections, event: Envelope) -> bool:
         if new is None:
             return False
         await _plan(tx, tenant, event)
+        await tx.execute(b"select log_event(%s, %s, %s)", [tenant, event.id, Jsonb(event.document())])
         return True
 
 
@@ -137,7 +144,7 @@ async def _plan(tx: Transaction, tenant: str, event: Envelope) -> None:
         case CourseDraftPublished(data=data):
             await draft_published(tx, tenant, data)
         case EnrollmentCreated(data=data):
-            await _enrolled(tx, tenant, data)
+            await _enrolled(tx, tenant, data, event.time)
         case EnrollmentCancelled(data=data):
             await _cancelled(tx, tenant, data)
         case _:
@@ -196,7 +203,11 @@ async def _next_version(tx: Transaction, tenant: str, package_id: str, data: Cou
     return version
 
 
-async def _enrolled(tx: Transaction, tenant: str, data: EnrollmentCreatedData) -> None:
+async def _enrolled(tx: Transaction, tenant: str, data: EnrollmentCreatedData, at: datetime | None) -> None:
+    await planning.greet_learner(tx, tenant, data.learner_id)
+    if await erasure.gone(tx, tenant, data.learner_id, at):
+        log.info("enrolment of an erased learner left out", enrollment_id=data.enrollment_id)
+        return
     await tx.execute(
         b"""insert into enrolments (tenant, enrollment_id, learner_id, course_id, starts_at, ends_at)
             values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",

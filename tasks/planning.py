@@ -109,6 +109,11 @@ async def for_enrolment(tx: Transaction, tenant: str, enrollment_id: str, course
     return promoted + await _plan(tx, tenant, "e.enrollment_id = %(value)s", enrollment_id)
 
 
+async def greet_learner(tx: Transaction, tenant: str, learner_id: str) -> None:
+    """Wait for an erasure of this learner, and have the next one wait for this transaction."""
+    await _meet(tx, f"{tenant}/learner/{learner_id}", shared=True)
+
+
 async def for_device(tx: Transaction, tenant: str, device_id: str, learner_id: str) -> int:
     """A device registered, or wants something else: it gets what its learner is enrolled in."""
     await meet_learner(tx, tenant, learner_id)
@@ -223,7 +228,7 @@ async def call_forgotten(connections: Connections) -> int:
         builds = await fetch_all(
             ops,
             """select tenant, job_id, kind from jobs
-               where kind in ('build', 'export', 'preview', 'rebundle', 'rotation') and state in ('queued', 'running', 'cancelling')""",
+               where kind in ('build', 'export', 'preview', 'rebundle', 'rotation', 'thaw', 'hold', 'erasure', 'deletion') and state in ('queued', 'running', 'cancelling')""",
         )
         renewals = await fetch_all(
             ops,

@@ -21,7 +21,7 @@ from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
 from content.canonical import derive_id
 from content.exports import EXPORTER_VERSION
-from tasks import jobs
+from tasks import holds, jobs
 
 KIND = queue.PREVIEW
 
@@ -118,7 +118,7 @@ async def plan_again(tx: Transaction, job: str, subject: Mapping[str, Any]) -> b
 async def remove_files(connections: Connections, folder: str) -> None:
     """Remove what an attempt wrote; after the commit of its row's end. What is not removed here garbage collection finds."""
     keys = await asyncio.to_thread(lambda: [key for key, _ in connections.objects.keys(f"{folder}/")])
-    await asyncio.to_thread(connections.objects.delete, keys)
+    await holds.remove(connections, folder.split("/")[1], None, keys)
 
 
 async def end_old(connections: Connections) -> int:
@@ -130,6 +130,8 @@ async def end_old(connections: Connections) -> int:
     ended = 0
     for each in tenants:
         async with connections.db.tenant(each["tenant"]) as tx:
+            if await holds.held_whole(tx, each["tenant"]):
+                continue
             gone = await fetch_all(tx, f"delete from previews where {OVER} returning folder", [ttl_s])
         ended += len(gone)
         for row in gone:

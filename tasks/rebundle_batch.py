@@ -20,7 +20,7 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
 from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
-from tasks import bundle, claims, seals
+from tasks import bundle, claims, holds, seals
 from tasks.batches import batch_limit
 from tasks.contents import read_contents
 from tasks.licences import issue
@@ -177,11 +177,19 @@ async def _commit(
 
 async def _remove_unused(tx: Transaction, old: list[str]) -> None:
     """Seals that no bundle names any more, and parts that no seal does; their blobs go with the next `gc`. Locked first, so that
-    who is just about to name one has done so, or finds it gone."""
+    who is just about to name one has done so, or finds it gone. What is under legal hold stays."""
     await tx.execute(LOCK_SEALS, [old])
+    old = await _free(tx, old)
     paths = [row["path"] for row in await fetch_all(tx, UNUSED, [old])]
     await tx.execute(PARTS, [paths])
     await tx.execute(SEALS, [old])
+
+
+async def _free(tx: Transaction, old: list[str]) -> list[str]:
+    rows = await fetch_all(tx, "select tenant, seal_id, package_id from seals where seal_id = any(%s)", [old])
+    packages = {(row["tenant"], row["package_id"]) for row in rows}
+    kept = {package for tenant, package in packages if await holds.held(tx, tenant, package)}
+    return [row["seal_id"] for row in rows if row["package_id"] not in kept]
 
 
 def _group(row: dict[str, Any], making: str) -> Group:

@@ -39,8 +39,10 @@ async def create(
     now = now.replace(microsecond=0)
     if region not in REGIONS or region != connections.settings.region:
         raise wrong_region(connections.settings, region)
-    row = await fetch_one(tx, "select region, policy from tenants")
+    row = await fetch_one(tx, "select region, policy, closed_at from tenants")
     if row is not None:
+        if row["closed_at"] is not None:
+            raise ContentError("tenant-closed", f"The tenant {tenant} was deleted.", "Choose another name.")
         if row["region"] != region or (policy is not None and row["policy"] != policy):
             raise ContentError(
                 "tenant-exists", f"The tenant {tenant} exists with other settings.", "Choose another name."
@@ -59,6 +61,7 @@ async def create(
     await trust.new_key(tx, connections, tenant, "signing", now, timedelta(seconds=connections.settings.key_valid_s))
     await trust.publish(tx, connections, tenant, now)
     await revocations.publish(tx, connections, tenant, now, anyway=True)
+    actor = await audit.pseudonym(tx, tenant, actor)
     await audit.append(tx, tenant, actor, "tenant.created", {"region": region, "policy": policy}, now)
     return True
 

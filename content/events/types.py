@@ -302,6 +302,26 @@ class TamperDetected(Envelope):
     data: TamperDetectedData
 
 
+class LearnerErasedData(Data):
+    """Nothing here says who it was: whoever knew them knows the enrolments and devices."""
+
+    erasure_id: Name
+    pseudonym: Name
+    """What stands in place of the learner's id wherever the service still names somebody."""
+    enrollment_ids: tuple[Name, ...]
+    device_ids: tuple[Name, ...]
+    erased_at: Moment
+
+
+class LearnerErased(Envelope):
+    """A learner was erased; whoever keeps something of these enrolments and devices is to erase it, too."""
+
+    TYPE = "content.learner.erased.v1"
+    ORDER_KEY = "erasure_id"
+    type: Literal["content.learner.erased.v1"]
+    data: LearnerErasedData
+
+
 EVENT_TYPES: dict[str, type[Envelope]] = {
     model.TYPE: model
     for model in (
@@ -315,5 +335,6 @@ EVENT_TYPES: dict[str, type[Envelope]] = {
         ImportFinished,
         RevocationIssued,
         TamperDetected,
+        LearnerErased,
     )
 }

@@ -169,7 +169,10 @@ class Entry(Answer):
 
     n: int = Field(examples=[17])
     at: Moment
-    actor: str = Field(description="The subject of the token.")
+    actor: str = Field(description="The subject of the token; of somebody who was erased, their pseudonym.")
+    recorded_actor: str = Field(
+        description="As it stands in the log, where `hash` covers it: people by their pseudonyms."
+    )
     action: str = Field(examples=["version.withdrawn"])
     details: dict[str, Any]
     previous: str

@@ -16,7 +16,8 @@ from tasks import audit
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 ENTRIES = Listing(
     "audit",
-    "select n, at, actor, action, details, previous, hash from audit_log",
+    """select n, at, coalesce((select l.learner_id from learners l where l.pseudonym = actor), actor) as actor,
+              actor as recorded_actor, action, details, previous, hash from audit_log""",
     order=(Order("n", "n", int),),
 )
 

@@ -25,7 +25,7 @@ from serve_app.models.exports import Export, ExportShown, ExportState, Format, N
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from serve_app.routes.plans import newest
-from tasks import exports, steering
+from tasks import exports, holds, steering
 from tasks.exports import Wanted
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
@@ -130,7 +130,9 @@ async def show(export_id: Id, caller: Authenticated, platform: Platform) -> Expo
     return ExportShown.model_validate({**Export.row(row), **offered})
 
 
-@router.delete("/{export_id}", status_code=204, summary="Remove an export", responses=raises("storage-unavailable"))
+@router.delete(
+    "/{export_id}", status_code=204, summary="Remove an export", responses=raises("held", "storage-unavailable")
+)
 async def remove(export_id: Id, request: Request, caller: Authenticated, platform: Platform) -> None:
     """Its file is gone from the edge at once, and its job is cancelled if it has not ended. Asked for anew, it is made anew:
     the same bytes under the same id."""
@@ -138,6 +140,7 @@ async def remove(export_id: Id, request: Request, caller: Authenticated, platfor
     tenant = caller.tenant
     async with platform.db.tenant(tenant) as tx:
         row = await _row(tx, export_id)
+        await holds.require_free(tx, tenant, row["package_id"])
         try:
             await steering.cancel(tx, tenant, row["job_id"])
         except ContentError as error:

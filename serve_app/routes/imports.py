@@ -38,7 +38,7 @@ from serve_app.problems import not_found, raises
 from serve_app.problems.pages import preferred
 from serve_app.record import record
 from serve_app.report_answers import PAGE, report_answer
-from tasks import imports, steering
+from tasks import holds, imports, steering
 from tasks.imports import Upload
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
@@ -202,7 +202,7 @@ async def complete(
     "/{import_id}",
     status_code=204,
     summary="Give an import up",
-    responses=raises("import-ended", "storage-unavailable"),
+    responses=raises("import-ended", "held", "storage-unavailable"),
 )
 async def remove(import_id: Id, request: Request, caller: Authenticated, platform: Platform) -> None:
     """What was uploaded is removed, its job is cancelled if it has not ended, and its report is forgotten. One from which a
@@ -220,6 +220,7 @@ async def remove(import_id: Id, request: Request, caller: Authenticated, platfor
             row = await _row(tx, import_id)  # its job is locked now: what it came to has been committed
         if row["state"] in ("accepted", "superseded"):
             raise ContentError("import-ended", f"The import is {row['state']}.", "Withdraw the version instead.")
+        await holds.require_free(tx, tenant, whole=True)
         await imports.remove(tx, import_id)
         await record(tx, request, caller, "import.removed", import_id=import_id, file_name=row["file_name"])
     await imports.remove_files(platform, tenant, import_id, row["upload_id"])

@@ -18,7 +18,7 @@ from serve_app.models.base import Id
 from serve_app.models.previews import NewPreview, Preview, PreviewShown
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import previews, steering
+from tasks import holds, previews, steering
 from tasks.previews import Wanted
 
 router = APIRouter(prefix="/v1/previews", tags=["drafts"])
@@ -78,12 +78,15 @@ async def show(preview_id: Id, caller: Authenticated, platform: Platform) -> Pre
     return PreviewShown.model_validate({**Preview.row(row), "url": url})
 
 
-@router.delete("/{preview_id}", status_code=204, summary="End a preview", responses=raises("storage-unavailable"))
+@router.delete(
+    "/{preview_id}", status_code=204, summary="End a preview", responses=raises("held", "storage-unavailable")
+)
 async def remove(preview_id: Id, request: Request, caller: Authenticated, platform: Platform) -> None:
     """Its pages are gone from the edge at once, and its job is cancelled if it has not ended."""
     caller.require("content:write")
     async with platform.db.tenant(caller.tenant) as tx:
         row = await _row(tx, preview_id)
+        await holds.require_free(tx, caller.tenant, whole=True)
         try:
             await steering.cancel(tx, caller.tenant, row["job_id"])
         except ContentError as error:
