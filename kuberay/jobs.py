@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.topology import GI, MI
-
 from kuberay import names, pods
 from kuberay.duties import variable
 from kuberay.guards import account

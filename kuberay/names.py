@@ -25,7 +25,7 @@ HEAD = "head"
 
 USER = 10001
 """Of every process, and of the group that owns the volumes."""
-TMP, WORKSPACE, SHARED, LOGS = "/tmp", "/var/tmp/content", "/dev/shm", "/tmp/ray"  # noqa: S108
+TMP, WORKSPACE, SHARED, LOGS = "/tmp", "/var/tmp/content", "/dev/shm", "/tmp/ray"
 IDENTITY = "/etc/content/identity"
 """Where the public keys of the identity provider are mounted."""
 

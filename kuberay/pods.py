@@ -11,7 +11,6 @@ from typing import Any
 
 from cluster import topology
 from cluster.topology import GI, MI, Pool
-
 from kuberay import names
 from kuberay.duties import Duty, variable
 from kuberay.settings import DRAIN_S, IMPORTER_MAP, LEASE_S, SERVICE_MAP, WORKSPACE_MAX_BYTES
@@ -174,7 +173,7 @@ def _volumes(identity: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
         scratch("ray-logs", LOG),  # KubeRay's name: the autoscaler's container is given the same folder
         scratch("shared-mem", SHARED, in_memory=True),
     ]
-    mounts = [
+    mounts: list[dict[str, Any]] = [
         {"name": "tmp", "mountPath": names.TMP},
         {"name": "ray-logs", "mountPath": names.LOGS},
         {"name": "shared-mem", "mountPath": names.SHARED},

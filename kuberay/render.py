@@ -99,7 +99,9 @@ def _references() -> dict[str, Any]:
     pods = ("headGroupSpec", "workerGroupSpecs")
     fields = ("containers/envFrom/configMapRef/name", "volumes/configMap/name")
     paths = [f"spec/rayClusterConfig/{pod}/template/spec/{field}" for pod in pods for field in fields]
-    return {"nameReference": [{"kind": "ConfigMap", "fieldSpecs": [{"kind": "RayService", "path": path} for path in paths]}]}
+    return {
+        "nameReference": [{"kind": "ConfigMap", "fieldSpecs": [{"kind": "RayService", "path": path} for path in paths]}]
+    }
 
 
 def _overlay(region: Region) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any
 
 from cluster.settings import Settings
 from cluster.topology import POOL_LABEL, Pool
-
 from kuberay import names, pods
 from kuberay.duties import Duty, of_cluster
 from kuberay.settings import IMPORTS as IMPORTS_AT

@@ -6,7 +6,6 @@ They become ConfigMaps with a digest in their name, so a changed setting is a ch
 from __future__ import annotations
 
 from cluster.settings import MIB
-
 from kuberay import names
 from kuberay.duties import NEIGHBOURS
 from kuberay.regions import DOMAIN
