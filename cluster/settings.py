@@ -127,8 +127,8 @@ class Settings(BaseSettings):
         "none",
         description="what is told of withdrawn versions and knows the keys; none: the local edge, which hears by itself",
     )
-    cloudfront_distribution_ids: tuple[str, ...] = Field(
-        (), description="CloudFront: distributions that are invalidated"
+    cloudfront_distribution_ids: dict[str, str] = Field(
+        {}, description="CloudFront: ids of the distributions, by `files` and `sites`"
     )
     cloudfront_key_group_id: str = Field("", description="CloudFront: key group of the keys that sign")
     cloudfront_sites_store: str = Field(
@@ -136,7 +136,9 @@ class Settings(BaseSettings):
     )
     cloudflare_zone_id: str = Field("", description="Cloudflare: zone that is purged")
     cloudflare_account_id: str = Field("", description="Cloudflare: account of the Worker")
-    cloudflare_worker: str = Field("", description="Cloudflare: name of the Worker that is the edge")
+    cloudflare_keys_namespace: str = Field(
+        "", description="Cloudflare: namespace of Workers KV with the keys that sign"
+    )
     cloudflare_token: SecretStr = Field(SecretStr(""), description="Cloudflare: token for purging and for its keys")
     cloudflare_api_url: str = Field(
         "https://api.cloudflare.com/client/v4", description="Cloudflare: address of its API"

@@ -1,7 +1,7 @@
 // Cloudflare Worker: the whole edge in front of R2, by the same rules and signatures as CloudFront's (docs/edge.md). Bindings:
-// BUCKET (R2), EDGE_URL and SITE_URL as the service's settings have them, EDGE_KEYS (JSON: public keys as PEM, by id).
+// BUCKET (R2), EDGE_URL as the service's setting has it, KEYS (Workers KV: `edge-keys`, as cluster/cloudflare.py writes it).
 const PARAMETERS = ['Policy', 'Signature', 'Key-Pair-Id', 'Hash-Algorithm'];
-const SETTINGS_S = 5;
+const SETTINGS_S = 5, KEYS_S = 60;
 const EC_KEY = '2a8648ce3d0201';
 const imported = new Map();
 const toldBy = new Map();
@@ -36,7 +36,7 @@ export async function answer(request, env, context, now) {
   if (url.origin === new URL(env.EDGE_URL).origin) {
     const rule = ruleOf(RULES.files, url.pathname);
     if (!rule) throw new Refused(404, 'not-found');
-    await verify(request.url, await keysOf(env), now);
+    await verify(request.url, await keysOf(env, now), now);
     const headers = rule.any_page ? { ...RULES.for_pages } : {};
     if (rule.told) headers['cache-control'] = rule.told;
     return serve(request, env, context, url, rule, headers);
@@ -61,7 +61,7 @@ async function site(request, env, context, url, origin, now) {
   const label = found ? labelFrom(hex(await crypto.subtle.digest('SHA-256', bytesOf(found.packageId)))) : '';
   if (!isThere(found, origin, label)) throw new Refused(404, 'not-found');
   if (worker && origin.label) throw new Refused(403, 'worker-refused');
-  const keys = await keysOf(env);
+  const keys = await keysOf(env, now);
   if (opens) {
     const given = await verify(`${url.origin}${path}${url.search}`, keys, now);
     return handOver(path, found.folder, given);
@@ -148,14 +148,20 @@ function fromDer(der) {
   return at === der.length ? out : null;
 }
 
-async function keysOf(env) {
-  if (!imported.has(env.EDGE_KEYS)) {
+// The keys by id: of Workers KV (binding KEYS), read again after a while, so that they are rotated without a deployment; or of EDGE_KEYS.
+async function keysOf(env, now) {
+  const known = imported.get(env.KEYS);
+  if (env.KEYS && known && now - known.at < KEYS_S * 1000) return known.keys;
+  const text = env.KEYS ? JSON.stringify((await env.KEYS.get('edge-keys', { type: 'json', cacheTtl: KEYS_S })).keys) : env.EDGE_KEYS;
+  if (!imported.has(text)) {
     const keys = new Map();
-    for (const [id, pem] of Object.entries(JSON.parse(env.EDGE_KEYS))) keys.set(id, await publicKey(pem));
+    for (const [id, pem] of Object.entries(JSON.parse(text))) keys.set(id, await publicKey(pem));
     imported.clear();
-    imported.set(env.EDGE_KEYS, keys);
+    imported.set(text, { keys });
   }
-  return imported.get(env.EDGE_KEYS);
+  const found = imported.get(text).keys;
+  if (env.KEYS) imported.set(env.KEYS, { keys: found, at: now });
+  return found;
 }
 
 export async function publicKey(pem) {
