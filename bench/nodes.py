@@ -86,7 +86,7 @@ class Nodes:
 
     def __init__(self, ports: Mapping[str, int], folder: Path, address: str) -> None:
         self.ports, self.folder, self._address = ports, folder, address
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{ports['dashboard']}", trust_env=False, timeout=30)
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{ports['dashboard']}", trust_env=False, timeout=150)
         self._gcs: Any = None
 
     @property

@@ -126,7 +126,7 @@ def broken_rules(text: str, root: Path) -> list[str]:
     if not any("SOURCE_DATE_EPOCH" in step.pairs() for step in file.stages[0].of("ENV")):
         wrong.append("SOURCE_DATE_EPOCH is not set where it is built")
     runs = " ".join(step.text for step in file.stages[0].of("RUN"))
-    if "cyclonedx-py requirements" not in runs:
+    if "cyclonedx-py environment" not in runs:
         wrong.append("there is no list of parts")
     if "compileall" not in runs or "unchecked-hash" not in runs:
         wrong.append("bytecode is not compiled by content")

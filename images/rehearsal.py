@@ -57,8 +57,11 @@ class Built:
         return [*_inside(self, read_only=True, env=env or {}, binds=writable or {}), *argv]
 
 
-def perform(file: Dockerfile, context: Path, into: Path, cache: Path, arguments: Mapping[str, str]) -> Built:
-    """Every stage in order, below `into`; the last one. Raises StepFailed."""
+def perform(
+    file: Dockerfile, context: Path, into: Path, cache: Mapping[Path, str], arguments: Mapping[str, str]
+) -> Built:
+    """Every stage in order, below `into`; the last one. `cache`: folders of this machine and where steps that mount a cache
+    see them. Raises StepFailed."""
     stages: dict[str, Built] = {}
     built = Built(into)
     for number, stage in enumerate(file.stages):
@@ -77,7 +80,7 @@ def _do(
     built: Built,
     stages: Mapping[str, Built],
     context: Path,
-    cache: Path,
+    cache: Mapping[Path, str],
     arguments: Mapping[str, str],
 ) -> None:
     match step.name:
@@ -132,9 +135,9 @@ def _copy(step: Step, built: Built, stages: Mapping[str, Built], context: Path) 
             shutil.copyfile(found, folder / found.name if to.endswith("/") else target)
 
 
-def _run(step: Step, built: Built, cache: Path) -> None:
+def _run(step: Step, built: Built, cache: Mapping[Path, str]) -> None:
     options, command = step.options()
-    binds = {cache: "/cache"} if "mount" in options else {}
+    binds = cache if "mount" in options else {}
     handed = {name: value for name, value in os.environ.items() if name.startswith(HANDED_ON) and name not in built.env}
     line = [*_inside(built, read_only=False, env=handed, binds=binds), "/bin/sh", "-ec", command]
     done = subprocess.run(line, capture_output=True, text=True, timeout=900, check=False)

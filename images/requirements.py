@@ -81,11 +81,10 @@ def blocks(lock: str) -> dict[str, str]:
     for line in lock.splitlines():
         if _NAME.match(line):
             name = canonicalize_name(re.split(r"[=\[ ;]", line, maxsplit=1)[0])
-            found[name] = [line]
+            found.setdefault(name, []).append(line)  # more than once, where Pythons need different versions
         elif line.startswith("    --hash"):
             found[name].append(line)
-    # The last hash must not be followed by a backslash.
-    return {name: "\n".join(lines).rstrip(" \\") + "\n" for name, lines in found.items()}
+    return {name: "\n".join(lines) + "\n" for name, lines in found.items()}
 
 
 def exported(kind: str) -> str:

@@ -40,10 +40,11 @@ def examples(*commands: str) -> str:
 
 
 def settings_for(home: Path) -> Settings:
-    """The settings of this environment (`CONTENT_SETTINGS`), else of the local stack in `home`."""
+    """The settings of this environment (`CONTENT_SETTINGS`, or `CONTENT_PROFILE` as in every pod), else of the local stack in
+    `home`."""
     from cluster.settings import Settings
 
-    if os.environ.get("CONTENT_SETTINGS"):
+    if os.environ.get("CONTENT_SETTINGS") or os.environ.get("CONTENT_PROFILE"):
         return Settings.load()
     from cluster.local.configuration import load_settings
 

@@ -20,6 +20,9 @@ from content.errors import ContentError, InvalidInput
 from serve_app.cli.exits import FAILED, STOPPED, code_of
 
 
+OURS = ("content", "cluster", "tasks", "actors", "serve_app")
+
+
 class _Console(Console):
     """Leaves what a closed pipe means to `run`: rich would end the process with a code of its own."""
 
@@ -41,6 +44,11 @@ def run(command: Callable[[], Any]) -> None:
     except ContentError as error:
         tell(error)
         sys.exit(code_of(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OURS:
+            raise
+        tell(_not_here(error))
+        sys.exit(FAILED)
     except KeyboardInterrupt:
         errors.print("stopped")
         sys.exit(STOPPED)
@@ -52,6 +60,12 @@ def run(command: Callable[[], Any]) -> None:
             sys.stdout.flush()
         except BrokenPipeError:
             _forget_output()
+
+
+def _not_here(error: ModuleNotFoundError) -> ContentError:
+    """The slim image holds what speaks to the API and what a device does; operators' commands are in the service's."""
+    told = f"This command needs {error.name}, which is not installed here."
+    return ContentError("not-installed", told, "Run it in the image content-service/service, or after `make install`.")
 
 
 def _forget_output() -> None:
