@@ -19,7 +19,6 @@ from rich.markup import escape
 from content.errors import ContentError, InvalidInput
 from serve_app.cli.exits import FAILED, STOPPED, code_of
 
-
 OURS = ("content", "cluster", "tasks", "actors", "serve_app")
 
 
