@@ -5,7 +5,8 @@ nothing else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -16,6 +17,7 @@ from cluster.telemetry import describe
 from cluster.telemetry.metrics import OUTBOX_AGE
 from content.errors import ContentError
 from tasks.archive import Archiver
+from tasks.edge_words import SITES_S, EdgeWords, carry_sites
 from tasks.intake import Intake
 from tasks.relay import Relay
 
@@ -54,10 +56,20 @@ class OutboxRelay(Replica):
                 self._repeat(relay.step, IDLE_S),
                 self._repeat(intake.step, 0.0),
                 self._repeat(relay.share, SHARE_S, True),
+                *await self._edge(events),
             )
         finally:
             await relay.close()
             await events.close()
+
+    async def _edge(self, events: Events) -> list[Coroutine[Any, Any, None]]:
+        """The loops that tell a CDN; none where there is none."""
+        loops: list[Coroutine[Any, Any, None]] = []
+        if (words := EdgeWords.of(self.settings, events)) is not None:
+            loops.append(self._repeat(words.step, 0.0))
+        if (sites := await carry_sites(self.connections)) is not None:
+            loops.append(self._repeat(sites, SITES_S, True))
+        return loops
 
     async def _connect(self) -> Events:
         while True:

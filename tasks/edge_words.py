@@ -1,0 +1,157 @@
+"""Withdrawn versions → the CDN: the event of a withdrawal becomes an invalidation, many of them one, and none is lost.
+
+The backlog is the durable consumer of `CONTENT_EVENTS`: an event is acknowledged after the CDN took the invalidation, so what a dead
+process held comes again, here or at another relay. An invalidation is named by its paths and events; where the answer was lost, the
+very same is sent again. While the CDN has too much under way, events gather and are reduced to fewer paths.
+
+An edge keeps a manifest for a minute in any case (`edge_rules.MANIFEST_S`); this makes it sooner, and takes exports with it. What tenants say
+about their sites is carried to CloudFront from here, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import structlog
+
+from cluster import purging
+from cluster.cloudfront import client_of
+from cluster.cloudfront_sites import SiteSettings
+from cluster.connections import Connections
+from cluster.events import OURS, Events, Puller
+from cluster.purging import Purger
+from cluster.settings import Settings
+from cluster.telemetry import describe
+from content.errors import ContentError
+from tasks.withdrawal import WITHDRAWN
+
+DURABLE: Final = "content-edge"
+BATCH: Final = 256
+PACE_S: Final = 2.0
+"""Between two invalidations: what comes meanwhile goes into one."""
+BUSY_S: Final = (2.0, 5.0, 10.0, 20.0)
+"""How long a CDN that is busy, or away, is left alone, after so many times."""
+SITES_S: Final = 15.0
+log = structlog.get_logger()
+
+
+class Message(Protocol):
+    """As nats gives it."""
+
+    data: bytes
+
+    async def ack(self) -> None: ...
+
+    async def in_progress(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One invalidation: what it says, what it is called, and the events that it answers."""
+
+    paths: tuple[str, ...]
+    reference: str
+    messages: tuple[Message, ...] = field(repr=False)
+
+
+class EdgeWords:
+    """Any number of relays share the consumer. `clock` is monotonic."""
+
+    def __init__(
+        self, settings: Settings, events: Events, purger: Purger, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings, self._events, self._purger, self._clock = settings, events, purger, clock
+        self._puller: Puller | None = None
+        self._waiting: list[Message] = []
+        self._sent: Batch | None = None
+        self._not_before = self._said = 0.0
+        self._failed = 0
+
+    @classmethod
+    def of(cls, settings: Settings, events: Events) -> EdgeWords | None:
+        """None where no CDN is to be told."""
+        purger = purging.connect(settings)
+        return None if purger is None else cls(settings, events, purger)
+
+    async def step(self) -> int:
+        """Take what is there, and tell the CDN if it may be told. Returns how many events came. Raises `events-unavailable`."""
+        messages = await self._fetch()
+        self._waiting += messages
+        await self._say_alive()
+        if self._clock() >= self._not_before and (self._sent or self._waiting):
+            await self._tell()
+        return len(messages)
+
+    async def _tell(self) -> None:
+        batch = self._sent or _batch(self._waiting)
+        began = self._clock()
+        if self._sent is None:
+            self._sent, self._waiting = batch, []
+        try:
+            if batch.paths:
+                await asyncio.to_thread(self._purger.purge, batch.paths, batch.reference)
+        except ContentError as error:
+            self._failed += 1
+            self._not_before = self._clock() + BUSY_S[min(self._failed, len(BUSY_S)) - 1]
+            log.warning("edge not told yet", paths=len(batch.paths), events=len(batch.messages), **describe(error))
+            if error.code == "edge-busy":  # it was not taken, so it may become another
+                self._sent, self._waiting = None, [*batch.messages, *self._waiting]
+            return
+        for message in batch.messages:
+            await message.ack()
+        self._sent, self._failed, self._not_before = None, 0, began + PACE_S
+        log.info("edge told to forget", paths=len(batch.paths), events=len(batch.messages), reference=batch.reference)
+
+    async def _say_alive(self) -> None:
+        """What is held must not be given to another while this process lives."""
+        held = [*(self._sent.messages if self._sent else ()), *self._waiting]
+        if held and self._clock() - self._said > self._settings.lease_s / 3:
+            self._said = self._clock()
+            for message in held:
+                await message.in_progress()
+
+    async def _fetch(self) -> list[Any]:
+        if self._puller is None:
+            self._puller = await self._events.puller(OURS, DURABLE, WITHDRAWN, self._settings.lease_s)
+        try:
+            return list(await self._puller.fetch(BATCH))
+        except ContentError:
+            await self._puller.close()  # the consumer itself may be gone
+            self._puller = None
+            raise
+
+
+def _batch(messages: list[Message]) -> Batch:
+    paths: list[str] = []
+    causes: list[str] = []
+    for message in messages:
+        try:
+            event = json.loads(message.data)
+            data = event["data"]
+            paths += purging.of_version(
+                data["tenant_id"], data["package_id"], int(data["version"]), data.get("manifest_digest")
+            )
+            causes.append(str(event["id"]))
+        except (ValueError, KeyError, TypeError):
+            log.error("a withdrawal that cannot be read is not told to the edge")
+    reduced = purging.reduced(paths)
+    return Batch(tuple(reduced), purging.reference_of(reduced, causes), tuple(messages))
+
+
+async def carry_sites(connections: Connections) -> Callable[[], Awaitable[int]] | None:
+    """A step that carries tenants' site settings to CloudFront; None where there is no store for them."""
+    arn = connections.settings.cloudfront_sites_store
+    if not arn:
+        return None
+    store = await asyncio.to_thread(client_of, "cloudfront-keyvaluestore")
+    sites = SiteSettings(connections.objects, store, arn)
+
+    async def step() -> int:
+        return await asyncio.to_thread(sites.step)
+
+    return step
