@@ -328,6 +328,9 @@ class Settings(BaseSettings):
     key_period_s: int = Field(365 * 24 * 3600, description="how long a signing key signs before the next one does")
     key_lead_s: int = Field(30 * 24 * 3600, description="the next one is published so long before it signs")
     key_valid_s: int = Field(730 * 24 * 3600, description="no key signs for longer than that, whatever happens")
+    drill_period_s: int = Field(
+        91 * 24 * 3600, description="the night of the stolen key is tried so often, on a tenant that is marked for drills"
+    )
     trust_roots: int = Field(1, ge=1, le=8, description="root keys of a tenant, from its next root rotation on")
     trust_threshold: int = Field(1, ge=1, le=8, description="how many of them must sign a trust list, from then on")
     tamper_reports_per_hour: int = Field(30, ge=1, description="reports of changed bytes that one device may send")

@@ -2,7 +2,7 @@
 
 A revocation list is issued anew when half of its life is over, a trust list when a sixth of it is left, and keys go their
 yearly round (`tasks/rotation.py`). Run hourly by the bundler pool, which may use the keys; the lock of the tenant's lists
-makes it once.
+makes it once. With them go the ends of keys (`tasks/key_ends.py`) and the quarterly drill (`tasks/drill.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cluster import database
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.telemetry.metrics import LISTS_LATE
-from tasks import revocations, rotation, trust
+from tasks import drill, key_ends, revocations, rotation, trust
 
 log = structlog.get_logger()
 
@@ -32,6 +32,11 @@ async def renew_all(connections: Connections) -> int:
         except Exception as error:
             LISTS_LATE.add()
             log.exception("lists not renewed", tenant=tenant, error=type(error).__name__)
+        try:
+            await key_ends.tend(connections, tenant, now)
+            await drill.turn(connections, tenant, now)
+        except Exception as error:
+            log.exception("keys not tended", tenant=tenant, error=type(error).__name__)
     return issued
 
 

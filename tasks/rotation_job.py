@@ -18,7 +18,7 @@ from cluster.connections import Connections
 from cluster.database import Transaction
 from cluster.queue import Work
 from content.errors import ContentError
-from tasks import audit, jobs, resigning, steering
+from tasks import audit, jobs, key_ends, resigning, steering
 
 KIND = "rotation"
 log = structlog.get_logger()
@@ -53,6 +53,7 @@ async def run(connections: Connections, work: Work) -> None:
 
 async def _sign(connections: Connections, tenant: str, job: dict[str, Any]) -> None:
     kid, began = job["subject"]["kid"], time.monotonic()
+    await _close(connections, tenant, kid, must=False)
     done = {"licences": 0, "manifests": 0, "signatures": 0}
     async with connections.db.tenant(tenant) as tx:
         total = await resigning.count(tx, kid, await database.now(tx))
@@ -73,10 +74,30 @@ async def _sign(connections: Connections, tenant: str, job: dict[str, Any]) -> N
         left = await resigning.count(tx, kid, now)
         if left:
             raise ContentError("licences-left", f"{left} licences came in meanwhile.", "They are signed next.", True)
-        result = {**job["subject"], **done, "seconds": round(time.monotonic() - began, 1)}
+    result = {**job["subject"], **done, "seconds": round(time.monotonic() - began, 1)}
+    if job["subject"]["kind"] == "drill":
+        await _close(connections, tenant, kid, must=True)
+        from tasks import drill  # it plans jobs of this kind, so it imports this module
+
+        await drill.judge(connections, tenant, kid, done)
+    async with connections.db.tenant(tenant) as tx:
+        now = await database.now(tx)
         await jobs.succeed(tx, job["job_id"], result)
         await audit.append(tx, tenant, "service", "keys.signed-again", result, now)
     log.info("signed again", tenant=tenant, **done)
+
+
+async def _close(connections: Connections, tenant: str, kid: str, *, must: bool) -> None:
+    """Disable the revoked key, before anything else: whoever can use it has a minute less. Signing again does not wait for
+    it (upkeep comes back to it), but a drill has not passed without it."""
+    try:
+        async with connections.db.tenant(tenant) as tx:
+            now = await database.now(tx)
+        await key_ends.disable(connections, tenant, kid, now)
+    except ContentError as error:
+        if must:
+            raise
+        log.warning("revoked key not disabled yet", tenant=tenant, kid=kid, code=error.code)
 
 
 async def _told(connections: Connections, tenant: str, job: str, done: int, total: int) -> bool:

@@ -13,4 +13,4 @@ ACCOUNT = "111122223333"
 
 def bucket(region: str) -> str:
     """The bucket of a region in the documents. Names are unique over all of AWS: `--bucket-prefix` puts another in front."""
-    return f"content-service-{region}"
+    return f"content-{region}"

@@ -24,10 +24,8 @@ def rendered(account: str = ACCOUNT, bucket_prefix: str = "") -> Iterator[tuple[
     for region in REGIONS:
         for name, document in _documents(region):
             text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-            yield (
-                f"{region}/{name}",
-                text.replace(ACCOUNT, account).replace(bucket(region), bucket_prefix + bucket(region)),
-            )
+            own = (f"arn:aws:s3:::{bucket(region)}", f"arn:aws:s3:::{bucket_prefix}{bucket(region)}")
+            yield f"{region}/{name}", text.replace(ACCOUNT, account).replace(*own)
 
 
 def write(folder: Path, account: str = ACCOUNT, bucket_prefix: str = "") -> None:

@@ -72,10 +72,10 @@ class KmsKeys:
         self._complete(WRAPPING_ALIAS, [WRAPPING_ALIAS], "wrapping", {"content:use": "wrapping"})
 
     def replicate(self, name: str, kid: str) -> bool:
-        """The key stands in both regions under both aliases; True if something was missing. A region that is away is
-        left for the next time, without an error: signing must not wait for it."""
+        """True once the key stands in both regions under both aliases. A region that is away is left for the next time,
+        without an error: signing must not wait for it."""
         if kid in self._whole:
-            return False
+            return True
         tenant, purpose, _ = name.split(".")
         tags = {"content:use": purpose, "content:tenant": tenant, "content:name": name}
         found = kid_alias(kid) if self._find(kid_alias(kid)) else name_alias(name)
@@ -132,46 +132,43 @@ class KmsKeys:
         return found
 
     def _complete(self, found_as: str, aliases: list[str], use: str, tags: dict[str, str]) -> bool:
-        """Copy the key that an alias names to where it is missing, and give it its aliases. True if something was done."""
+        """Copy the key that an alias names to where it is missing, and give it its aliases. False if a region was away."""
         known = self._find(found_as)
         if not known:
             raise refused(f"AWS KMS has no key {found_as}.")
         key = next(iter(known.values()))
         key_id, home = key["KeyId"], key["MultiRegionConfiguration"]["PrimaryKey"]["Region"]
-        changed, whole = False, True
+        whole = True
         for region in self._regions:
             try:
                 if region not in known:
-                    changed |= self._copy(home, region, key_id, use, tags)
+                    self._copy(home, region, key_id, use, tags)
                 for alias in aliases:
-                    changed |= self._name(region, key_id, alias)
+                    self._name(region, key_id, alias)
             except (Unavailable, Elsewhere) as error:
                 whole = False
                 log.warning("a key is not in every region yet", key=found_as, region=region.name, code=error.code)
         if whole:
             self._whole.add(aliases[0].removeprefix(f"{PREFIX}kid/"))
-        return changed
+        return whole
 
-    def _copy(self, home: str, to: Region, key_id: str, use: str, tags: dict[str, str]) -> bool:
-        """True if the copy was made now; False if only its alias was missing."""
+    def _copy(self, home: str, to: Region, key_id: str, use: str, tags: dict[str, str]) -> None:
+        """Have a copy in a region, unless only its alias is missing there."""
         try:
             self._regions.ask(to, "DescribeKey", KeyId=key_id)
-            return False
         except Elsewhere:
             source = next((region for region in self._regions if region.name == home), to)
             self._regions.ask(source, "ReplicateKey", KeyId=key_id, ReplicaRegion=to.name, **self._told(use, tags))
-            return True
 
-    def _name(self, region: Region, key_id: str, alias: str) -> bool:
+    def _name(self, region: Region, key_id: str, alias: str) -> None:
         """Point an alias at a key. One that points elsewhere already stays as it is: the kid's is what counts."""
         try:
             there = self._regions.ask(region, "DescribeKey", KeyId=alias)["KeyMetadata"]["KeyId"]
         except Elsewhere:
             self._regions.ask(region, "CreateAlias", AliasName=alias, TargetKeyId=key_id)
-            return True
+            return
         if there != key_id:
             log.warning("an alias names another key", alias=alias, region=region.name, key=key_id)
-        return False
 
     def _told(self, use: str, tags: dict[str, str]) -> dict[str, Any]:
         """What a region is told of a key: who may do what with it (`cluster.aws.key_policies`), and what it is for."""

@@ -7,6 +7,7 @@ another region may answer (`kms.py`). botocore's own retries are off: it would k
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -134,11 +135,9 @@ class Region:
 
     @cached_property
     def _client(self) -> Any:
-        with self._making:  # making one takes a moment, and two threads would make two
-            if "_client" in self.__dict__:
-                return self.__dict__["_client"]
-            settings = self._settings
-            return boto3.session.Session().client(  # pyright: ignore[reportUnknownMemberType]
+        settings = self._settings
+        with _MAKING:
+            return _session().client(
                 "kms",
                 region_name=self._place.region,
                 endpoint_url=self._place.endpoint,
@@ -151,6 +150,16 @@ class Region:
                     read_timeout=settings.kms_timeout_s,
                 ),
             )
+
+
+_MAKING = threading.Lock()
+"""Sessions of botocore are not for two threads at once; clients are."""
+
+
+@functools.cache
+def _session() -> Any:
+    """One for all clients of the process: it keeps what it read of AWS' descriptions, and refreshes a role's credentials."""
+    return boto3.session.Session()
 
 
 def _translated(action: str, error: ClientError) -> ContentError:

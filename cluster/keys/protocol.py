@@ -47,7 +47,7 @@ class KeyService(Protocol):
         ...
 
     def replicate(self, name: str, kid: str) -> bool:
-        """Complete what `create` had to leave out because a region was away; True if there was something to do."""
+        """Complete what `create` had to leave out because a region was away; True once the key stands everywhere."""
         ...
 
     def disable(self, name: str, kid: str) -> None:

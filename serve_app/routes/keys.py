@@ -16,7 +16,7 @@ from serve_app.models.trust import NewRotation
 from serve_app.models.trust import Rotation as Shown
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import rotation, rotation_job
+from tasks import drill, rotation, rotation_job
 from tasks.rotation import Rotated
 
 router = APIRouter(prefix="/v1/tenants/{tenant}/keys", tags=["trust"])
@@ -48,8 +48,11 @@ async def rotate(
                 found = await rotation.roots(tx, platform, tenant, now)
             case "emergency" | "drill":
                 found = await rotation.emergency(tx, platform, tenant, now, kid=body.kid, reason=body.reason)
-                subject = {"kind": body.kind, "kid": str(found.replaced), "new_kid": found.kid}
-                job = await rotation_job.plan(tx, tenant, subject)
+                if body.kind == "drill":
+                    job = await drill.begin(tx, tenant, found, "operator", now)
+                else:
+                    subject = {"kind": body.kind, "kid": str(found.replaced), "new_kid": found.kid}
+                    job = await rotation_job.plan(tx, tenant, subject)
         shown = _shown(body.kind, found, job)
         answer = await once.answer(tx, 202, shown, {"Location": f"/v1/jobs/{job}"} if job else None)
         details = {"kid": found.kid, "replaced": found.replaced or "", "reason": body.reason}

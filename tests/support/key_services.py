@@ -13,20 +13,20 @@ import httpx
 from pydantic import SecretStr
 
 from cluster.local import configuration, ports
-from cluster.local.home import Home
+from cluster.local.home import Home, read_json
 from cluster.local.keys import Keys
 from cluster.local.part import Site, environment
 from cluster.local.processes import spawn, stop
 from cluster.settings import Settings
-from tests.support.faulty_kms import FaultyKms
+from tests.support.faulty_keys import FaultyKeys
 from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def openbao(folder: Path) -> Iterator[Settings]:
-    """The part of the stack, by itself."""
+def openbao(folder: Path) -> Iterator[tuple[Settings, str]]:
+    """The part of the stack, by itself: settings of the service, and the token of an operator who may do all."""
     part, home = Keys(), Home(folder)
     home.prepare()
     site = Site(home, ports.choose(part.ports, home.reserved_by_others()), configuration.ensure_secrets(home))
@@ -36,7 +36,9 @@ def openbao(folder: Path) -> Iterator[Settings]:
     try:
         until("OpenBao answering", lambda: part.unhealthy(site) is None, 30.0)
         part.set_up(site)
-        yield Settings(openbao_url=site.url("openbao"), openbao_token=SecretStr(site.secrets["openbao_token"]))  # pyright: ignore[reportCallIssue]
+        token = SecretStr(site.secrets["openbao_token"])
+        settings = Settings(openbao_url=site.url("openbao"), openbao_token=token)  # pyright: ignore[reportCallIssue]
+        yield settings, str(read_json(home.keys / "openbao-init.json")["root_token"])
     finally:
         stop(started, part.ask, part.patience_s)
 
@@ -70,9 +72,9 @@ def kms_settings(primary: str, replica: str, **changes: object) -> Settings:
 
 
 @contextmanager
-def two_regions(url: str) -> Iterator[tuple[FaultyKms, FaultyKms]]:
+def two_regions(url: str) -> Iterator[tuple[FaultyKeys, FaultyKeys]]:
     """A proxy for each region before one server."""
-    both = FaultyKms(url), FaultyKms(url)
+    both = FaultyKeys(url), FaultyKeys(url)
     try:
         yield both
     finally:

@@ -1,4 +1,4 @@
-"""A proxy before a server of AWS KMS that notes every call and, where it is told to, answers as AWS does in trouble."""
+"""A proxy before a key service (AWS KMS, or OpenBao) that notes every call and, where it is told to, answers as in trouble."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWERS = {
 
 @dataclass(frozen=True)
 class Call:
-    """What came in: the action (`Sign`), the region it was signed for, its parameters."""
+    """What came in: the action (`Sign`; of OpenBao `sign`), the region it was signed for, its parameters."""
 
     action: str
     region: str
@@ -39,7 +39,7 @@ class Fault:
     delay_s: float = 0.0
 
 
-class FaultyKms:
+class FaultyKeys:
     """Listens at `url` until it is closed; afterwards connections are refused, as when a region is gone."""
 
     def __init__(self, upstream: str) -> None:
@@ -53,6 +53,8 @@ class FaultyKms:
 
             def do_POST(self) -> None:
                 proxy._serve(self, upstream)
+
+            do_GET = do_DELETE = do_POST
 
             def log_message(self, format: str, *args: Any) -> None:
                 del format, args
@@ -91,8 +93,9 @@ class FaultyKms:
     def _serve(self, handler: BaseHTTPRequestHandler, upstream: str) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", "0")))
         scope = handler.headers.get("Authorization", "").split("Credential=")[-1].split("/")
+        target = handler.headers.get("X-Amz-Target")
         call = Call(
-            handler.headers.get("X-Amz-Target", ".").split(".")[1],
+            target.split(".")[1] if target else handler.path.removeprefix("/v1/transit/").split("/")[0],
             scope[2] if len(scope) > 2 else "",
             json.loads(body or b"{}"),
         )
@@ -107,14 +110,17 @@ class FaultyKms:
             return
         if fault is not None and fault.kind in ANSWERS:
             status, code, message = ANSWERS[fault.kind]
-            self._answer(handler, status, json.dumps({"__type": code, "message": message}).encode())
+            if not target:
+                status = {400: 429, 500: 503}[status]
+            told = {"__type": code, "message": message, "errors": [message]}
+            self._answer(handler, status, json.dumps(told).encode())
             return
         if fault is not None:
             time.sleep(fault.delay_s)
         there = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=20)
         try:
             headers = {name: value for name, value in handler.headers.items() if name.lower() != "host"}
-            there.request("POST", handler.path, body, headers)
+            there.request(handler.command, handler.path, body, headers)
             answer = there.getresponse()
             self._answer(handler, answer.status, answer.read())
         finally:

@@ -1,0 +1,220 @@
+"""The documents for AWS, read as AWS reads them: who may do what, in a table; and that they are the committed ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster import places
+from cluster.aws import ACCOUNT, bucket, iam, key_policies
+from cluster.aws.__main__ import rendered, write
+from cluster.aws.iam import BREAK_GLASS, HOUSEKEEPING, RIGHTS, role_arn
+from cluster.topology import API, BUILDER, BUNDLER, EXPORTER, IMPORTER, POOLS, REGIONS, RELAY, REPLICAS
+from tests.support.policies import Request, allowed
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMITTED = ROOT / "kuberay" / "aws"
+ROLES = (API.name, BUILDER.name, BUNDLER.name, EXPORTER.name, RELAY.name, IMPORTER.name, HOUSEKEEPING, BREAK_GLASS)
+KEY = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
+SIGNS = {"kms:SigningAlgorithm": "ECDSA_SHA_256"}
+TENANT = {"kms:EncryptionContextKeys": ["tenant"], "kms:EncryptionContext:tenant": "acme"}
+MFA = {"aws:MultiFactorAuthPresent": "true"}
+IN_30_DAYS = {**MFA, "kms:ScheduleKeyDeletionPendingWindowInDays": 30}
+PAIR = {"kms:ReplicaRegion": "eu-west-1"}
+
+
+def may(role: str, action: str, resource: str, use: str | None = None, region: str = "eu", **context: Any) -> bool:
+    """Whether a role gets there: its own document, and the policy of the key where it is one for `use`."""
+    rights = RIGHTS.get(role)
+    identity = [iam.policy(role, rights, region)] if rights else []
+    policy = key_policies.policy(use, ACCOUNT, region) if use else None
+    return allowed(Request(role_arn(role, region), action, resource, context), identity, policy)
+
+
+# use, action, context → who may; everybody else of ROLES may not.
+KEYS: list[tuple[str, str, dict[str, Any], set[str]]] = [
+    ("signing", "kms:Sign", SIGNS, {API.name, BUILDER.name, BUNDLER.name}),
+    ("signing", "kms:Sign", {"kms:SigningAlgorithm": "ECDSA_SHA_384"}, set()),
+    ("root", "kms:Sign", SIGNS, {API.name, BUNDLER.name}),
+    ("wrapping", "kms:Sign", SIGNS, set()),
+    ("wrapping", "kms:GenerateDataKey", TENANT, {API.name, BUNDLER.name}),
+    ("wrapping", "kms:GenerateDataKey", {}, set()),
+    ("wrapping", "kms:Decrypt", TENANT, {BUNDLER.name}),
+    ("wrapping", "kms:Decrypt", {}, set()),
+    ("wrapping", "kms:Decrypt", {**TENANT, "kms:EncryptionContextKeys": ["tenant", "more"]}, set()),
+    ("wrapping", "kms:Decrypt", {"kms:EncryptionContextKeys": ["other"]}, set()),
+    ("wrapping", "kms:Encrypt", TENANT, set()),
+    ("wrapping", "kms:ReEncryptFrom", TENANT, set()),
+    ("wrapping", "kms:CreateGrant", MFA, set()),
+    ("wrapping", "kms:EnableKeyRotation", {}, {API.name, BUNDLER.name}),
+    ("wrapping", "kms:DisableKey", {}, set()),
+    ("wrapping", "kms:DisableKey", MFA, {BREAK_GLASS}),
+    ("signing", "kms:DisableKey", {}, {BUNDLER.name}),
+    ("root", "kms:DisableKey", MFA, {BUNDLER.name, BREAK_GLASS}),
+    ("signing", "kms:ReplicateKey", PAIR, {API.name, BUNDLER.name}),
+    ("signing", "kms:ReplicateKey", {"kms:ReplicaRegion": "us-east-1"}, set()),
+    ("signing", "kms:CreateAlias", {}, {API.name, BUNDLER.name}),
+    ("signing", "kms:UpdateAlias", {}, set()),
+    ("signing", "kms:UpdateAlias", MFA, {BREAK_GLASS}),
+    ("signing", "kms:GetPublicKey", {}, {API.name, BUILDER.name, BUNDLER.name}),
+    *[
+        (use, action, context, who)
+        for use in ("signing", "root", "wrapping")
+        for action, context, who in (
+            ("kms:ScheduleKeyDeletion", IN_30_DAYS, {BREAK_GLASS}),
+            ("kms:ScheduleKeyDeletion", {**IN_30_DAYS, "kms:ScheduleKeyDeletionPendingWindowInDays": 29}, set()),
+            ("kms:ScheduleKeyDeletion", {"kms:ScheduleKeyDeletionPendingWindowInDays": 30}, set()),
+            ("kms:ScheduleKeyDeletion", {**IN_30_DAYS, "aws:MultiFactorAuthPresent": "false"}, set()),
+            ("kms:PutKeyPolicy", MFA, {BREAK_GLASS}),
+            ("kms:PutKeyPolicy", {}, set()),
+            ("kms:EnableKey", MFA, {BREAK_GLASS}),
+            ("kms:UpdatePrimaryRegion", {}, set()),
+        )
+    ],
+]
+
+
+@pytest.mark.parametrize(("use", "action", "context", "who"), KEYS)
+def test_who_may_do_what_with_a_key(use: str, action: str, context: dict[str, Any], who: set[str]) -> None:
+    assert {role for role in ROLES if may(role, action, KEY, use, **context)} == who
+
+
+@pytest.mark.parametrize("use", ["signing", "root", "wrapping"])
+def test_an_administrator_of_the_account_cannot_help_himself(use: str) -> None:
+    """IAM lets him do all; the key's policy still says no."""
+    all_powerful = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    for action in ("kms:Sign", "kms:Decrypt", "kms:GenerateDataKey", "kms:ScheduleKeyDeletion", "kms:PutKeyPolicy"):
+        request = Request(f"arn:aws:iam::{ACCOUNT}:role/Administrator", action, KEY, {**SIGNS, **TENANT, **IN_30_DAYS})
+        policy = key_policies.policy(use, ACCOUNT, "eu")
+        denied = not allowed(request, [all_powerful], policy)
+        # What a key is not made for KMS refuses by itself, whoever asks: no policy need say so.
+        foreign = (action == "kms:Sign") == (use == "wrapping") and action not in key_policies.ENDS
+        assert denied or foreign, action
+
+
+@pytest.mark.parametrize("use", ["signing", "root"])
+def test_roles_of_another_region_may_nothing(use: str) -> None:
+    for role in ROLES:
+        request = Request(role_arn(role, "us"), "kms:Sign", KEY, SIGNS)
+        assert not allowed(request, [], key_policies.policy(use, ACCOUNT, "eu"))
+
+
+def objects(prefix: str) -> str:
+    return f"arn:aws:s3:::{bucket('eu')}/{prefix}/acme/x"
+
+
+# prefix → who reads, who writes, who deletes
+OBJECTS: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "assets": ({BUILDER.name, BUNDLER.name, EXPORTER.name}, {BUILDER.name}, set()),
+    "packages": ({API.name, BUILDER.name, BUNDLER.name, EXPORTER.name}, {BUILDER.name}, {API.name}),
+    "withdrawn": ({API.name}, {API.name}, set()),
+    "bundles": ({BUNDLER.name}, {BUNDLER.name}, set()),
+    "exports": (set(), {EXPORTER.name}, {API.name, EXPORTER.name}),
+    "previews": (set(), {BUILDER.name}, {API.name, BUILDER.name}),
+    "imports": ({API.name, BUILDER.name}, {API.name, BUILDER.name}, {API.name, BUILDER.name}),
+    "events": ({RELAY.name}, {RELAY.name}, set()),
+    "other": (set(), set(), set()),
+}
+
+
+@pytest.mark.parametrize("prefix", OBJECTS)
+def test_who_reaches_what_in_the_bucket(prefix: str) -> None:
+    for action, who in zip(("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), OBJECTS[prefix], strict=True):
+        found = {role for role in ROLES if may(role, action, objects(prefix))}
+        assert found - {HOUSEKEEPING} == who, action
+        assert (HOUSEKEEPING in found) == (prefix in iam.KINDS), action
+
+
+def test_nobody_reaches_another_regions_bucket_or_lists_other_prefixes() -> None:
+    for role in ROLES:
+        assert not may(role, "s3:GetObject", f"arn:aws:s3:::{bucket('us')}/packages/acme/x")
+        assert not may(role, "s3:ListBucket", f"arn:aws:s3:::{bucket('eu')}", **{"s3:prefix": "other/acme/"})
+        assert not may(role, "s3:PutBucketPolicy", f"arn:aws:s3:::{bucket('eu')}")
+    assert may(BUNDLER.name, "s3:ListBucket", f"arn:aws:s3:::{bucket('eu')}", **{"s3:prefix": "bundles/acme/"})
+    assert not may(BUNDLER.name, "s3:ListBucket", f"arn:aws:s3:::{bucket('eu')}", **{"s3:prefix": "imports/acme/"})
+
+
+def test_keys_are_made_as_they_must_be_or_not_at_all() -> None:
+    good = {"kms:MultiRegion": "true", "kms:KeySpec": "ECC_NIST_P256", "aws:RequestedRegion": "eu-central-1"}
+    assert {role for role in ROLES if may(role, "kms:CreateKey", "*", **good)} == {API.name, BUNDLER.name}
+    for wrong in (
+        {"kms:MultiRegion": "false"}, {"kms:KeySpec": "RSA_2048"}, {"aws:RequestedRegion": "us-east-1"},
+    ):  # fmt: skip
+        assert not may(API.name, "kms:CreateKey", "*", **{**good, **wrong})
+    alias = f"arn:aws:kms:eu-west-1:{ACCOUNT}:alias"
+    assert may(API.name, "kms:CreateAlias", f"{alias}/content/acme/signing/1")
+    assert not may(API.name, "kms:CreateAlias", f"{alias}/other")
+    tagged = {"aws:RequestTag/content:use": "signing", "aws:TagKeys": ["content:use", "content:tenant", "content:name"]}
+    assert may(BUNDLER.name, "kms:TagResource", KEY, **tagged)
+    assert not may(BUNDLER.name, "kms:TagResource", KEY, **{**tagged, "aws:RequestTag/content:use": "other"})
+
+
+def test_a_role_is_taken_by_its_pods_alone() -> None:
+    for name in RIGHTS:
+        for account in (*RIGHTS, "default"):
+            tags = {"kubernetes-namespace": "content", "kubernetes-service-account": account}
+            context = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+            request = Request("pods.eks.amazonaws.com", "sts:AssumeRole", "*", context)
+            assert allowed(request, [], iam.trust(name)) == (account == name)
+    without = Request(f"arn:aws:iam::{ACCOUNT}:root", "sts:AssumeRole", "*", {"aws:MultiFactorAuthPresent": "false"})
+    fresh = Request(without.principal, without.action, "*", {**MFA, "aws:MultiFactorAuthAge": 60})
+    stale = Request(without.principal, without.action, "*", {**MFA, "aws:MultiFactorAuthAge": 7200})
+    asked = (without, fresh, stale)
+    assert [allowed(request, [], iam.break_glass_trust()) for request in asked] == [False, True, False]
+
+
+def test_no_document_has_a_wildcard_where_aws_knows_better() -> None:
+    for region in REGIONS:
+        for file, document in {**iam.documents(region), **key_policies.documents(region)}.items():
+            for statement in document["Statement"]:
+                assert not [action for action in statement["Action"] if "*" in action], file
+                assert not {"NotAction", "NotResource", "NotPrincipal"} & set(statement), file
+                if statement.get("Principal") == {"AWS": "*"}:
+                    assert statement["Effect"] == "Deny", file
+                if file.startswith("iam/") and statement.get("Resource") == ["*"]:
+                    assert statement["Action"] == ["kms:CreateKey"], file
+                    assert statement["Condition"]
+                for resource in statement.get("Resource", ()) if file.startswith("iam/") else ():
+                    assert not resource.startswith(f"arn:aws:s3:::{bucket(region)}/*"), file
+            # AWS' limits, without white space: an inline policy of a role 10,240 characters, a key's policy 32 KiB.
+            size = len(json.dumps(document, separators=(",", ":")))
+            assert size < (10_240 if file.startswith("iam/") else 32_768), file
+
+
+def test_every_pool_but_the_importer_has_a_role_and_prefixes_are_those_of_the_places() -> None:
+    assert {pool.name for pool in POOLS} - set(RIGHTS) == {IMPORTER.name}
+    built = {
+        places.asset("t", "sha256:x"), places.manifest("t", "p", 1, "sha256:x"), places.withdrawn("t", "p", 1, "sha256:x"),
+        places.exports("t", "p", 1), places.previews("t", "p"), places.imports("t", "i"), places.bundles("t"),
+    }  # fmt: skip
+    assert {key.partition("/")[0] for key in built} == set(iam.KINDS)
+
+
+def test_copies_stay_in_another_region_of_the_same_pair() -> None:
+    assert set(REPLICAS) == set(REGIONS)
+    for region, pair in REPLICAS.items():
+        assert pair.primary != pair.replica
+        assert pair.primary.split("-")[0] == pair.replica.split("-")[0] == region
+
+
+def test_what_is_committed_is_what_the_code_renders() -> None:
+    if not COMMITTED.exists():
+        pytest.skip("kuberay/aws is not there: make manifests")
+    wanted = dict(rendered())
+    found = {str(path.relative_to(COMMITTED)): path.read_text() for path in COMMITTED.rglob("*.json")}
+    assert sorted(found) == sorted(wanted)
+    assert found == wanted, "run `make manifests`"
+
+
+def test_the_names_of_an_installation_stand_in_its_documents(tmp_path: Path) -> None:
+    (tmp_path / "eu").mkdir()
+    (tmp_path / "eu" / "stale.json").write_text("{}")
+    write(tmp_path, "999988887777", "acme-")
+    text = (tmp_path / "eu" / "iam" / "content-eu-bundler.policy.json").read_text()
+    assert ACCOUNT not in text
+    assert "arn:aws:kms:eu-central-1:999988887777:alias/content/*" in text
+    assert "arn:aws:s3:::acme-content-eu/bundles/*" in text
+    assert not (tmp_path / "eu" / "stale.json").exists()
