@@ -12,11 +12,11 @@ from bench.results import Result
 
 ORDER = (
     "seal", "opening", "sandbox", "bundle", "relay", "rls", "rotation", "build", "demo_build", "enrolment", "shared", "delta", "history",
-    "lanes", "storm", "idle", "api", "browser", "player",
+    "lanes", "storm", "autoscaling", "idle", "api", "browser", "player",
     "export", "reading", "importing",
 )  # fmt: skip
 WITHOUT_STACK = {"seal", "opening", "sandbox", "browser", "player", "reading"}
-WITHOUT_RAY = {"bundle", "relay", "rls", "rotation", "export"}
+WITHOUT_RAY = {"autoscaling", "bundle", "relay", "rls", "rotation", "export"}
 
 
 def main(only: str | None) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -112,7 +114,7 @@ async def _play(
         tenant = await new_tenant(connections)
         course, _ = await build_small_course(connections, home, tenant)
         await register(connections, tenant, spike)
-        await _spike(run, home, connections, tenant, course, spike, bounds[BUNDLER.name])
+        await _spike(run, cluster, home, connections, tenant, course, spike, bounds[BUNDLER.name])
         await _load(run, cluster, bounds["content-api"])
         run.decisions, run.node_events = cluster.decisions(), cluster.node_events()
     finally:
@@ -144,7 +146,14 @@ async def _until(run: Course, what: Callable[[Look], bool]) -> Look:
 
 
 async def _spike(
-    run: Course, home: Path, connections: Connections, tenant: str, course: str, spike: int, bounds: tuple[int, int]
+    run: Course,
+    cluster: Nodes,
+    home: Path,
+    connections: Connections,
+    tenant: str,
+    course: str,
+    spike: int,
+    bounds: tuple[int, int],
 ) -> None:
     """Enrolments at once; the pool grows to its most, works it all off, and falls back with its nodes."""
     least, most = bounds
@@ -160,6 +169,7 @@ async def _spike(
     full = await _until(run, lambda look: look.state.replicas[name] == most)
     run.figures["spike to the full bundler pool"] = full.at_s
     run.mark(f"{most} bundlers")
+    await _drain_one(run, cluster)
     done = await _until(run, lambda look: look.depth == 0)
     run.figures["spike to drained"] = done.at_s
     run.mark("all bundles made")
@@ -169,6 +179,24 @@ async def _spike(
     run.figures["drained to the least bundler nodes"] = gone.at_s - done.at_s
     run.mark(f"{least} bundler, {least} node")
     run.figures["bundles made"] = await bundles_once(connections, tenant, spike)
+
+
+async def _drain_one(run: Course, cluster: Nodes) -> None:
+    """One bundler's pod ends, as `preStop` has it: by the same command. Its work is finished or goes on elsewhere."""
+    pod = next(instance for instance, pool in cluster.pods().items() if pool == BUNDLER.name)
+    began = run.mark("a bundler's pod is drained")
+    environment = {
+        **os.environ,
+        "RAY_ADDRESS": cluster.gcs_address,
+        "RAY_AUTH_MODE": "disabled",
+        "PYTHONPATH": str(Path.cwd()),
+    }
+    argv = [sys.executable, "-m", "actors.drain", "--instance", pod, "--wait-s", "90"]
+    drained = await asyncio.to_thread(
+        subprocess.run, argv, env=environment, capture_output=True, text=True, check=False
+    )
+    assert drained.returncode == 0, drained.stderr[-2000:]
+    run.figures["preStop of a bundler's pod at work"] = run.mark("it has left") - began
 
 
 async def bundles_once(connections: Connections, tenant: str, spike: int) -> int:

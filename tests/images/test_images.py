@@ -154,6 +154,8 @@ def test_the_command_line_starts_out_of_its_image(cli: Built) -> None:
     settings = said(cli, "content-service", "settings", env={"CONTENT_PROFILE": "production", "CONTENT_REGION": "ap"})
     assert "region = ap" in settings
     assert "Be a device" in said(cli, "content-service", "device", "--help")
+    assert "canary" in said(cli, "content-service", "release", "promote", "--help")  # a Job of this image promotes
+    said(cli, "python", "-c", "import cluster.release.promoter, cluster.release.kubernetes")
     # What only operators do is elsewhere, and says so in two lines.
     refused = cli.run(["content-service", "gc"], env={"CONTENT_PROFILE": "production"})
     assert refused.returncode == 1
