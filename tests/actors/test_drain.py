@@ -47,7 +47,7 @@ def test_waits_for_its_replica_and_not_for_ever(looks: int, left: bool) -> None:
 
 
 def test_there_is_time_for_a_replacement_and_for_what_is_held() -> None:
-    settings = Settings(**{"drain_s": 100.0})
+    settings = Settings(drain_s=100.0)
     assert wait_s(settings) > settings.drain_s + LEAVING_S
 
 
