@@ -18,7 +18,7 @@ from cluster.invalidations import Invalidations
 from cluster.manifests import Manifests
 from cluster.settings import Settings
 from cluster.topology import API
-from serve_app import idempotency, openapi, problems, static
+from serve_app import cold_answers, idempotency, openapi, problems, static
 from serve_app.access import Access
 from serve_app.bounds import Bounds
 from serve_app.cors import Cors, Origins
@@ -34,9 +34,11 @@ from serve_app.routes import (
     devices,
     drafts,
     enrolments,
+    erasures,
     exports,
     foresight,
     health,
+    holds,
     imports,
     jobs,
     keys,
@@ -49,6 +51,7 @@ from serve_app.routes import (
     quality,
     queues,
     rebundles,
+    restores,
     revocations,
     schemas,
     tamper,
@@ -56,6 +59,7 @@ from serve_app.routes import (
     webhooks,
 )  # fmt: skip
 from serve_app.tokens import Tokens
+from tasks.uses import Uses
 
 TELL_S = 5.0
 DESCRIPTION = """Course drafts in; signed PlayPackages and per-device encrypted offline bundles out.
@@ -72,7 +76,7 @@ say in `Retry-After` when to come again; `RateLimit` says what is left.
 ROUTERS = tuple(
     module.router
     for module in (
-        health, me, tenants, keys, audit, changes, packages, manifests, quality, plans, drafts, previews, devices, foresight, enrolments, bundles,
+        health, me, tenants, keys, audit, holds, erasures, changes, packages, restores, manifests, quality, plans, drafts, previews, devices, foresight, enrolments, bundles,
         bundle_requests, rebundles, exports, imports, licences, revocations, tamper, jobs, queues, webhooks, schemas, pages, static,
     )
 )  # fmt: skip
@@ -88,8 +92,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.invalidations = Invalidations(settings.nats_url, settings.nats_user, password, app.state.manifests.forget)
     app.state.invalidations.start()
     teller = asyncio.create_task(_tell(opened))
+    noter = asyncio.create_task(cold_answers.flush_uses(opened, app.state.uses))
     yield
     teller.cancel()
+    noter.cancel()
+    await app.state.uses.flush()
     await app.state.job_events.close()
     await app.state.invalidations.close()
     await opened.close()
@@ -109,6 +116,7 @@ def attach(app: FastAPI, connections: Connections) -> None:
     app.state.limits = Limits(connections.settings, connections.db)
     app.state.origins = Origins(connections.ops, connections.settings.learner_origin)
     app.state.job_events = JobEvents(connections.settings)
+    app.state.uses = Uses(connections)
     app.state.manifests = Manifests(
         connections.settings.manifest_cache_bytes, connections.settings.manifest_cache_ttl_s
     )
@@ -128,6 +136,7 @@ def create_app(*, sends_request_id: bool = True) -> FastAPI:
     )
     problems.install(app)
     idempotency.install(app)
+    cold_answers.install(app)
     app.add_middleware(LastResort)
     settings = Settings.load()
     app.add_middleware(

@@ -25,7 +25,7 @@ from cluster.settings import Settings
 from cluster.telemetry.metrics import RATE_LIMITED
 from content.errors import ContentError
 from content.rate import MOST_CHUNK, WINDOW_S, RateLimited, chunk, lease
-from serve_app.requests import add_header
+from serve_app.requests import add_header, caller_of
 
 MOST_KNOWN = 10_000
 HOLD_S = 10.0
@@ -43,6 +43,7 @@ class _Held:
     refills_at: float = 0.0
     refused_until: float = 0.0
     stale_at: float = 0.0
+    closed: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -55,13 +56,19 @@ class Limits:
         self._addresses: OrderedDict[str, float] = OrderedDict()
 
     async def spend(self, request: Request, tenant: str) -> None:
-        """Count one request of a tenant; the answer will say what is left. Raises RateLimited `rate-limited`."""
+        """Count one request of a tenant; the answer will say what is left. Raises RateLimited `rate-limited`, and ContentError
+        `tenant-closed` for whoever is no operator of a tenant that is being deleted."""
         held = self._tenants.setdefault(tenant, _Held())
         _keep_newest(self._tenants, tenant)
         if self._is_spent(held):
             async with held.lock:
                 if self._is_spent(held):
                     await self._lease(held, tenant)
+        if held.closed:
+            caller = caller_of(request.scope)
+            if caller is None or "operator" not in caller.scopes:
+                raise ContentError("tenant-closed", "This tenant was deleted.", "There is nothing here any more.")
+            return
         held.tokens -= 1 if held.tokens else 0
         if not held.per_minute:
             return  # the database is away: its outage is not turned into refusals here
@@ -93,13 +100,17 @@ class Limits:
                 # The row is locked from here on, so that replicas take their chunks one after the other.
                 row = await fetch_one(
                     tx,
-                    """insert into rate_budgets (tenant, spent_until) values (%s, now())
+                    """insert into rate_budgets (tenant, spent_until)
+                       select %s, now() where not exists (select 1 from tenants where closed_at is not null)
                        on conflict (tenant) do update set spent_until = rate_budgets.spent_until
                        returning spent_until, clock_timestamp() as now,
                                  (select (limits->>'requests_per_minute')::int from tenants) as per_minute""",
                     [tenant],
                 )
-                assert row is not None
+                held.closed = row is None
+                if row is None:
+                    held.stale_at = self._clock() + HOLD_S
+                    return
                 per_minute = row["per_minute"] or self._settings.tenant_requests_per_minute
                 now = row["now"].timestamp()
                 unused_s = held.tokens * WINDOW_S / held.per_minute if held.per_minute else 0.0

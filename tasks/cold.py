@@ -8,11 +8,10 @@ so they stay for another ninety days. The job itself is `tasks/cold_job.py`; wha
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster import places, queue
+from cluster import queue
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
@@ -67,11 +66,28 @@ class Unit:
                 return EXPORT_KEYS, {"subject": self.subject}
 
 
-async def is_cold(tx: Transaction, unit: Unit) -> bool:
-    """Whether any blob of a unit is not hot."""
+@dataclass(eq=False)
+class UnitCold(ObjectCold):
+    """A blob is cold that is needed as a part of a unit."""
+
+    kind: Any = ""
+    subject: str = ""
+
+
+async def require_hot(tx: Transaction, unit: Unit) -> None:
+    """Raises UnitCold if any blob of a unit is not hot: before an address of one is handed out."""
     statement, parameters = unit.keys()
-    row = await fetch_one(tx, f"select 1 as x from cold_objects where key in ({statement}) limit 1", parameters)
-    return row is not None
+    row = await fetch_one(tx, f"select key from cold_objects where key in ({statement}) limit 1", parameters)
+    if row is not None:
+        told = "It lies in cold storage."
+        raise UnitCold("object-cold", told, "Wait until it is restored.", True, row["key"], unit.kind, unit.subject)
+
+
+async def require_key(tx: Transaction, key: str, unit: Unit) -> None:
+    """Raises UnitCold if this blob of a unit is not hot."""
+    if await fetch_one(tx, "select 1 as x from cold_objects where key = %s", [key]) is not None:
+        told = "It lies in cold storage."
+        raise UnitCold("object-cold", told, "Wait until it is restored.", True, key, unit.kind, unit.subject)
 
 
 async def ask(tx: Transaction, tenant: str, unit: Unit, tier: str) -> str | None:
@@ -101,12 +117,13 @@ async def ask(tx: Transaction, tenant: str, unit: Unit, tier: str) -> str | None
 async def want(connections: Connections, tenant: str, error: ObjectCold, unit: Unit | None = None) -> None:
     """A worker met a cold blob: have its unit back, or that blob's own version, and come again later."""
     async with connections.db.tenant(tenant) as tx:
-        unit = unit or await _unit_of(tx, tenant, error.key)
+        unit = unit or await unit_of(tx, tenant, error.key)
         if unit is not None:
             await ask(tx, tenant, unit, connections.settings.cold_tier)
 
 
-async def _unit_of(tx: Transaction, tenant: str, key: str) -> Unit | None:
+async def unit_of(tx: Transaction, tenant: str, key: str) -> Unit | None:
+    """The unit that a blob is most likely needed for: of an asset, the newest version that has it."""
     kind, _, rest = key.partition("/")
     path = rest.removeprefix(f"{tenant}/")
     match kind:
@@ -133,7 +150,3 @@ async def _unit_of(tx: Transaction, tenant: str, key: str) -> Unit | None:
             return Unit("export", row["export_id"]) if row else None
         case _:
             return None
-
-
-def asset_keys(tenant: str, digests: Sequence[str]) -> list[str]:
-    return [places.asset(tenant, digest) for digest in digests]

@@ -54,17 +54,21 @@ class Uses:
         if at is None or self._clock() - at > DAY_S:
             self._waiting[tenant].add((kind, subject))
 
-    async def touch(self, tenant: str, kind: Kind, subject: str) -> None:
-        """As `note`, but written at once where the use before is long ago, or unknown: asked before bytes are handed out."""
+    async def touch(self, tenant: str, kind: Kind, subject: str) -> bool:
+        """As `note`, but written at once, and True, where the use before is long ago, or unknown: asked before bytes are handed
+        out, and whether they are hot is to be asked behind it."""
         if (tenant, kind, subject) in self._written:
             self.note(tenant, kind, subject)
-            return
+            return False
+        written = False
         async with self._connections.db.tenant(tenant) as tx:
             row = await fetch_one(tx, LAST, [kind, subject])
             long = timedelta(days=self._connections.settings.hot_days / 2)
             if row is None or row["last_used"] < await database.now(tx) - long:
                 await write(tx, tenant, [(kind, subject)])
+                written = True
         self._remember(tenant, [(kind, subject)])
+        return written
 
     async def flush(self) -> int:
         """Write down what was noted; what cannot be written waits for the next time. Returns how many notes were written."""

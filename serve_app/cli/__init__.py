@@ -15,9 +15,11 @@ from serve_app.cli import (
     doctor,
     drafts,
     edge,
+    erasures,
     events,
     exits,
     exports,
+    holds,
     imports,
     inspect,
     jobs,
@@ -26,6 +28,7 @@ from serve_app.cli import (
     packages,
     previews,
     release,
+    restore,
     stack,
     tenants,
     trust,
@@ -60,8 +63,11 @@ for module in (
     events,
     webhooks,
     release,
+    holds,
+    erasures,
     audit,
     doctor,
+    restore,
 ):
     module.register(app)
 

@@ -30,13 +30,19 @@ def list_entries(call: Caller, limit: Annotated[int, typer.Option(min=1, help="H
     call.show({"items": rows}, lambda: show(columns, rows, "Nothing was changed yet."))
 
 
-@audit_app.command(epilog=examples("audit verify", "audit verify --json | jq -r .head"))
+@audit_app.command(epilog=examples("audit verify", "audit verify --archive", "audit verify --json | jq -r .head"))
 @asks("audit:read")
-def verify(call: Caller) -> None:
+def verify(
+    call: Caller,
+    archive: Annotated[bool, typer.Option("--archive", help="Read the archive, and compare it with the log.")] = False,
+) -> None:
     """Follow the log's hash chain; exit code 1 if an entry is not as it was written.
 
     A log whose newest entries were cut off looks whole: note the head, and compare it the next time.
     """
+    if archive:
+        _archive(call)
+        return
     found = call.api.verify_audit()
 
     def told() -> None:
@@ -46,6 +52,14 @@ def verify(call: Caller) -> None:
             say(f"Broken: entry {found['broken_at']} is not as it was written.")
 
     call.show(found, told)
+    if not found["valid"]:
+        raise typer.Exit(FAILED)
+
+
+def _archive(call: Caller) -> None:
+    found = call.api.verify_audit_archive()
+    whole = f"Whole: {found['segments']} segments, entries 1 to {found['last']}, head {found['head']}"
+    call.show(found, lambda: say(whole if found["valid"] else f"Broken: {found['broken']}"))
     if not found["valid"]:
         raise typer.Exit(FAILED)
 

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL, epilog=examples("settings", "settings --json", "settings --markdown"))(settings)
     app.command(rich_help_panel=PANEL, epilog=examples("pools"))(pools)
     app.command(rich_help_panel=PANEL, epilog=examples("gc --dry-run", "gc --grace-s 3600"))(gc)
+    app.command(rich_help_panel=PANEL, epilog=examples("retention demo", "retention demo --json"))(retention)
 
 
 def token(
@@ -108,3 +109,23 @@ def gc(
             console.print(f"[red]missing[/] {key}", highlight=False, soft_wrap=True)
     if report.missing:
         raise typer.Exit(FAILED)
+
+
+def retention(
+    tenant: Annotated[str, typer.Argument(help="Whose.")] = DEFAULT_TENANT,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Do a tenant's nightly round now: cold storage, locks, the archive of the audit log, what a hold had stopped."""
+    from dataclasses import asdict
+
+    from tasks.retention import run
+
+    done = asdict(connected(settings_for(home), lambda c: run(c, tenant)))
+    if as_json:
+        print_json(done)
+        return
+    say(
+        f"{done['cooled']} blobs went cold, {done['gone']} were not there; locked {done['locked']}, archived "
+        f"{done['archived']} segments of the audit log, {done['resumed']} erasures go on"
+    )

@@ -178,6 +178,22 @@ def withdraw(
     call.show(found, lambda: say(f"{package_id} version {version} is withdrawn since {when(found['withdrawn_at'])}."))
 
 
+@packages_app.command(epilog=examples("packages restore pkg_… 1", "packages restore pkg_… 1 --tier bulk --json"))
+@asks("content:write", lists=LISTS)
+def restore(
+    call: Caller,
+    package_id: PackageId,
+    version: Annotated[int, typer.Argument(min=1, help="Which one.")],
+    tier: Annotated[str | None, typer.Option(help="bulk, standard or expedited.")] = None,
+) -> None:
+    """Bring a version back from cold storage before anybody needs it."""
+    found = call.api.restore_version(package_id, version, tier)
+    if found is None:
+        call.show({"hot": True}, lambda: say(f"{package_id} version {version} is hot."))
+        return
+    call.show(found, lambda: say(f"It is being brought back: `content-service jobs watch {found['job_id']}`."))
+
+
 @packages_app.command("new-key", epilog=examples('packages new-key pkg_… --reason "seen on a forum"'))
 @asks("tenant:admin", lists=LISTS)
 def new_key(

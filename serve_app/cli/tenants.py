@@ -97,6 +97,37 @@ def change(
     call.show(found, lambda: _told(dict(found)))
 
 
+@tenant_app.command("delete", epilog=examples("tenant delete acme --confirm acme --reason 'Contract ended'"))
+@asks("operator", lists=LISTS)
+def delete(
+    call: Caller,
+    name: Name,
+    confirm: Annotated[str, typer.Option(help="Its name, once more: what is deleted is gone for good.")],
+    reason: Annotated[str, typer.Option(help="Kept in the audit log, which stays.")],
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Under holds on packages, delete what they do not cover.")
+    ] = False,
+) -> None:
+    """Delete a tenant with all that is its own; `tenant deletion` shows how far it is."""
+    if confirm != name:
+        raise ContentError("confirmation", "The confirmation names another tenant.", f"Give --confirm {name}.")
+    found = call.api.delete_tenant(name, reason, partial=partial)
+    call.show(found, lambda: say(f"{name} is closed, and is being deleted."))
+
+
+@tenant_app.command(epilog=examples("tenant deletion acme"))
+@asks("operator", lists=LISTS)
+def deletion(call: Caller, name: Name) -> None:
+    """How far the deletion of a tenant is."""
+    found = call.api.deletion(name)
+
+    def told() -> None:
+        end = f"gone since {found['deleted_at']}" if found["deleted_at"] else f"{found['state']}: {found['message']}"
+        say(f"{name} is closed; {end}")
+
+    call.show(found, told)
+
+
 def _limit(entry: str) -> tuple[str, int | None]:
     name, _, value = entry.partition("=")
     if value != DEFAULT and not value.isdecimal():

@@ -18,6 +18,7 @@ from serve_app.client.jobs import JobCalls
 from serve_app.client.packages import PackageCalls
 from serve_app.client.previews import PreviewCalls
 from serve_app.client.rows import (
+    ArchiveVerification,
     Asset,
     AuditEntry,
     BuildAccepted,
@@ -25,13 +26,16 @@ from serve_app.client.rows import (
     BundleRow,
     BundlesRequested,
     Challenge,
+    Deletion,
     Delivery,
     DeviceRow,
     Download,
     Enrolment,
+    Erasure,
     Export,
     ExportShown,
     Finding,
+    Hold,
     Import,
     ImportAsked,
     ImportShown,
@@ -49,6 +53,7 @@ from serve_app.client.rows import (
     Queue,
     RebundleEstimate,
     Registered,
+    Restore,
     Revocation,
     Rotation,
     SignedDocument,
@@ -65,13 +70,23 @@ from serve_app.client.rows import (
     Webhook,
     WebhookWithSecret,
 )
+from serve_app.client.storage import StorageCalls
 from serve_app.client.tenants import TenantCalls
 from serve_app.client.trust import TrustCalls
 from serve_app.client.webhooks import WebhookCalls
 
 
 class Client(
-    PackageCalls, PreviewCalls, ExportCalls, ImportCalls, DeviceCalls, TenantCalls, TrustCalls, JobCalls, WebhookCalls
+    PackageCalls,
+    PreviewCalls,
+    ExportCalls,
+    ImportCalls,
+    DeviceCalls,
+    TenantCalls,
+    TrustCalls,
+    JobCalls,
+    WebhookCalls,
+    StorageCalls,
 ):
     """One API at one address. `token` is a bearer token; `device` a device that proves each request instead."""
 
@@ -79,6 +94,7 @@ class Client(
 __all__ = [
     "ApiError",
     "ApiInvalidInput",
+    "ArchiveVerification",
     "Asset",
     "AuditEntry",
     "BuildAccepted",
@@ -88,13 +104,16 @@ __all__ = [
     "Challenge",
     "Client",
     "Connection",
+    "Deletion",
     "Delivery",
     "DeviceRow",
     "Download",
     "Enrolment",
+    "Erasure",
     "Export",
     "ExportShown",
     "Finding",
+    "Hold",
     "Import",
     "ImportAsked",
     "ImportShown",
@@ -112,6 +131,7 @@ __all__ = [
     "Queue",
     "RebundleEstimate",
     "Registered",
+    "Restore",
     "Revocation",
     "Rotation",
     "SignedDocument",

@@ -1,6 +1,6 @@
 """One request to the API: credentials, retries within a deadline, and errors that say what to do.
 
-A request is sent again when the connection failed and when the answer was 429 or 503, after `Retry-After` if it was told,
+A request is sent again when the connection failed and when the answer was 429, 503 or, to a GET, 202 (it is being restored from cold storage), after `Retry-After` if it was told,
 until `patience_s` is over. That is safe because every POST carries an `Idempotency-Key`, the same for each time it is
 sent: what was done already is answered and not done again. A PATCH names in `If-Match` what it changes.
 """
@@ -20,7 +20,7 @@ import httpx
 from content.devices.identity import DeviceIdentity
 from content.devices.proof import make_proof
 from content.errors import ContentError
-from serve_app.client.errors import problem_of
+from serve_app.client.errors import being_restored, problem_of
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 PATIENCE_S, FIRST_WAIT_S, LONGEST_WAIT_S = 10.0, 0.1, 5.0
@@ -116,9 +116,9 @@ class Connection:
                 if isinstance(error, UNREACHED):
                     patience_s = min(patience_s, CONNECT_PATIENCE_S)
             else:
-                if response.status_code < 400:
+                if response.status_code < 400 and not (method == "GET" and response.status_code == 202):
                     return response
-                failure = problem_of(response)
+                failure = being_restored(response) if response.status_code == 202 else problem_of(response)
                 again, told = failure.retryable, _retry_after(response)
             # Spread, so that clients that failed together do not come back together.
             pause_s = random.uniform(wait_s / 2, wait_s) if told is None else told  # noqa: S311

@@ -43,3 +43,11 @@ def problem_of(response: httpx.Response) -> ContentError:
     if findings:
         return ApiInvalidInput(code, message, remedy, retryable, findings, status, request_id)
     return ApiError(code, message, remedy, retryable, status, request_id)
+
+
+def being_restored(response: httpx.Response) -> ContentError:
+    """What was asked for lies in cold storage, and a job brings it back."""
+    job = response.headers.get("location", "").rpartition("/")[2]
+    told = "It lies in cold storage and is being brought back, which may take hours."
+    remedy = f"Ask again later; `content-service jobs watch {job}` shows how far it is."
+    return ApiError("being-restored", told, remedy, True, 202, response.headers.get("x-request-id", ""))

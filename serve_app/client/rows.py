@@ -312,6 +312,7 @@ class AuditEntry(TypedDict):
     n: int
     at: str
     actor: str
+    recorded_actor: str
     action: str
     details: dict[str, Any]
     previous: str
@@ -526,3 +527,51 @@ class Delivery(TypedDict):
     created_at: str
     ended_at: str | None
     log: list[dict[str, Any]]
+
+
+class Restore(TypedDict):
+    job_id: str
+    state: str
+    progress: float
+    message: str
+
+
+class Hold(TypedDict):
+    hold_id: str
+    package_id: str | None
+    reason: str
+    by_operator: bool
+    placed_at: str
+    released_at: str | None
+    release_reason: str | None
+    job_id: str
+
+
+class Erasure(TypedDict):
+    erasure_id: str
+    pseudonym: str
+    state: str
+    counts: dict[str, int]
+    job_id: str
+    requested_at: str
+    done_at: str | None
+
+
+class Deletion(TypedDict):
+    tenant: str
+    job_id: str
+    state: str
+    progress: float
+    message: str
+    closed_at: str
+    deleted_at: str | None
+    problem: dict[str, Any] | None
+
+
+class ArchiveVerification(TypedDict):
+    valid: bool
+    segments: int
+    entries: int
+    last: int | None
+    head: str | None
+    broken: str | None

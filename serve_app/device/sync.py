@@ -87,7 +87,8 @@ def _unless_superseded() -> Generator[None]:
     try:
         yield
     except ContentError as error:
-        if error.code not in ("bundle-superseded", "not-found"):
+        # What is being brought back from cold storage comes with a later sync.
+        if error.code not in ("bundle-superseded", "not-found", "being-restored"):
             raise
 
 

@@ -12,6 +12,8 @@ TAGS: Final[list[dict[str, Any]]] = [
         "description": "Tenants with settings, limits and keys; what is signed for everybody is public.",
     },
     {"name": "audit", "description": "The append-only log of who changed what, and whether its chain holds."},
+    {"name": "holds", "description": "Legal holds: what must not be deleted, whoever asks."},
+    {"name": "erasures", "description": "Learners who asked to be forgotten."},
     {"name": "packages", "description": "Courses as PlayPackages: versions, signed manifests, assets."},
     {"name": "plans", "description": "What of a version fits a space, and having a device get that."},
     {"name": "drafts", "description": "Drafts, judged and shown before they are published."},

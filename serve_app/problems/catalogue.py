@@ -70,7 +70,13 @@ _ROWS = (
         "rate-limited", 429, "Too many requests", "Wait for as long as `Retry-After` says, then go on.", retryable=True
     ),
     # Tenants
+    ProblemType("tenant-closed", 410, "The tenant was deleted", "There is nothing here any more."),
+    ProblemType("confirmation", 422, "The confirmation is another name", "Give the tenant's name once more."),
     ProblemType("tenant-exists", 409, "The tenant exists with other settings", "Choose another name."),
+    # Holds and erasures
+    ProblemType("held", 409, "It is under legal hold", "Nothing of it is deleted until the hold is released."),
+    ProblemType("hold-of-operator", 409, "An operator placed the hold", "Have an operator release it."),
+    ProblemType("learner-erased", 410, "The learner was erased", "Sign in anew."),
     # Devices
     ProblemType("jwk-malformed", 400, "The key is not a public P-256 JWK", "Send crv, kty, x and y of a P-256 key."),
     ProblemType("jwk-off-curve", 400, "The key is no point of P-256", "Make a new key pair."),
@@ -175,7 +181,8 @@ HIDDEN = frozenset(
     (
         "object-missing", "object-truncated", "key-refused", "bad-time", "not-canonical", "document-not-canonical",
         "edge-key", "manifest-invalid", "jwe-malformed", "jwe-header", "jwe-header-malformed", "jwe-header-too-large",
-        "jwe-decrypt", "no-signing-key", "key-rotated",
+        "jwe-decrypt", "no-signing-key", "key-rotated", "object-cold", "device-erased", "audit-segment", "cold-waits",
+        "erasure-waits", "deletion-waits",
     )
 )  # fmt: skip
 """Codes of faults inside the service: they are logged, and answered as `internal`."""

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query
 from serve_app.auth import Authenticated, Platform
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Page
+from serve_app.models.storage import ArchiveVerification
 from serve_app.models.tenants import Entry, Verification
-from tasks import audit
+from tasks import audit, audit_archive
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 ENTRIES = Listing(
@@ -44,3 +45,12 @@ async def verify(
     return Verification(
         valid=found.broken_at is None, next=following, **{k: v for k, v in asdict(found).items() if k != "more"}
     )
+
+
+@router.get("/archive/verify", summary="Whether the archive of the log is whole, and the log says the same")
+async def verify_archive(caller: Authenticated, platform: Platform) -> ArchiveVerification:
+    """Every segment is read, and the chains of segments and of entries are followed; then both ends are compared. The newest entries
+    may not be archived yet: `last` says how far it goes."""
+    caller.require("audit:read")
+    found = await audit_archive.verify(platform, caller.tenant)
+    return ArchiveVerification(valid=found.broken is None, **asdict(found))

@@ -12,13 +12,15 @@ from cluster.cdn import UrlSigner
 from cluster.database import fetch_all, fetch_one
 from content.errors import ContentError
 from serve_app.auth import Authenticated, Caller, Platform
+from serve_app.cold_answers import RESTORING, Tier
 from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Before, Given, Id, Page, Since
 from serve_app.models.bundles import Bundle, BundleOffer, BundleState
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import replanning, signed_lists
+from tasks import cold, replanning, signed_lists
+from tasks.cold import Unit
 from tasks.signed_lists import LIST_VERSION
 
 router = APIRouter(prefix="/v1/bundles", tags=["bundles"])
@@ -85,17 +87,21 @@ async def list_bundles(
 @router.get(
     "/{bundle_id}",
     summary="Licence, signature, and signed URLs of index and parts",
-    responses=raises(
-        "bundle-not-ready",
-        "bundle-failed",
-        "bundle-superseded",
-        "bundle-revoked",
-        "enrolment-cancelled",
-        "version-withdrawn",
-    ),
+    responses={
+        **RESTORING,
+        **raises(
+            "bundle-not-ready",
+            "bundle-failed",
+            "bundle-superseded",
+            "bundle-revoked",
+            "enrolment-cancelled",
+            "version-withdrawn",
+        ),
+    },
 )
 async def show(
     bundle_id: Id,
+    request: Request,
     caller: Authenticated,
     platform: Platform,
     lists_since: Annotated[
@@ -106,6 +112,7 @@ async def show(
             examples=["1.4"],
         ),
     ] = None,
+    tier: Tier = None,
 ) -> BundleOffer:
     own = _reader(caller)
     async with platform.db.tenant(caller.tenant, snapshot=True) as tx:
@@ -145,8 +152,12 @@ async def show(
                where s.seal_id = %s order by s.number""",
             [row["seal_id"]],
         )
+        await cold.require_hot(tx, Unit("seal", row["seal_id"]))
     if licence is None or index is None:
         raise not_found("licence")
+    if await request.app.state.uses.touch(caller.tenant, "seal", row["seal_id"]):
+        async with platform.db.tenant(caller.tenant) as tx:  # what was not being moved by now is not moved any more
+            await cold.require_hot(tx, Unit("seal", row["seal_id"]))
     settings = platform.settings
     pem = settings.edge_private_key.get_secret_value()
     sign = UrlSigner.of(settings.edge_url, settings.edge_key_id, pem, settings.edge_ttl_s)

@@ -14,7 +14,9 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from psycopg.types.json import Jsonb
 
+from cluster import database
 from cluster.database import Transaction, fetch_one
+from cluster.settings import Settings
 from content.devices.registration import make_challenge, verify_registration
 from content.errors import ContentError
 from content.jwk import b64, thumbprint, unb64
@@ -27,7 +29,7 @@ from serve_app.models.bundles import Challenge, ChallengeRequest, Device, NewDev
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from serve_app.taking_back import list_now
-from tasks import deactivation, planning, signed_lists
+from tasks import deactivation, erasure, planning, signed_lists
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 REFUSED = (
@@ -94,7 +96,9 @@ async def challenge(body: ChallengeRequest, caller: Authenticated, platform: Pla
     status_code=201,
     response_model=Registered,
     summary="Register a device; its learner's bundles are planned at once",
-    responses=raises("not-found", "unknown-profile", "nonce-unknown", "device-taken", "device-limit", *REFUSED),
+    responses=raises(
+        "not-found", "unknown-profile", "nonce-unknown", "device-taken", "device-limit", "learner-erased", *REFUSED
+    ),
 )
 async def register(
     body: NewDevice, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
@@ -115,7 +119,7 @@ async def register(
         try:
             # In a part of the transaction: a nonce works once, so it stays used whatever becomes of the registration.
             async with tx.transaction():
-                made = await _register(tx, body, caller, known)
+                made = await _register(tx, platform.settings, body, caller, known)
                 await record(tx, request, caller, "device.registered", device_id=made.device_id, profile=body.profile)
                 return await once.answer(tx, 201, made, {"Location": f"/v1/devices/{made.device_id}"})
         except ContentError as error:
@@ -123,7 +127,9 @@ async def register(
     raise refused
 
 
-async def _register(tx: Transaction, body: NewDevice, caller: Caller, known: dict[str, Any] | None) -> Registered:
+async def _register(
+    tx: Transaction, settings: Settings, body: NewDevice, caller: Caller, known: dict[str, Any] | None
+) -> Registered:
     if known is None:
         raise ContentError("nonce-unknown", "This nonce was used, has expired, or is another's.", "Ask for a new one.")
     found = verify_registration(
@@ -131,6 +137,11 @@ async def _register(tx: Transaction, body: NewDevice, caller: Caller, known: dic
     )
     if thumbprint(found.encryption_jwk) != known["thumbprint"]:
         raise ContentError("registration-encryption-key", "The challenge was made for another encryption key.")
+    await planning.meet_learner(tx, caller.tenant, caller.subject)
+    if await erasure.gone(
+        tx, caller.tenant, caller.subject, await database.now(tx), within_s=settings.jwt_max_age_s
+    ):  # the token may be from before
+        raise ContentError("learner-erased", "This learner was erased a short time ago.", "Sign in anew tomorrow.")
     await _require_room(tx, caller.subject, found.device_id)
     row = await fetch_one(
         tx,

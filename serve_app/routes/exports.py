@@ -18,6 +18,7 @@ from content.exports import EXPORTER_VERSION
 from content.exports.options import Options
 from content.packages.manifest import SCORM
 from serve_app.auth import Authenticated, Platform
+from serve_app.cold_answers import RESTORING, Tier
 from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Before, Given, Id, Page, Since
@@ -25,7 +26,8 @@ from serve_app.models.exports import Export, ExportShown, ExportState, Format, N
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from serve_app.routes.plans import newest
-from tasks import exports, holds, steering
+from tasks import cold, exports, holds, steering
+from tasks.cold import Unit
 from tasks.exports import Wanted
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
@@ -116,8 +118,10 @@ async def ask(
         return await once.answer(tx, 202, answer, {"Location": f"/v1/jobs/{row['job_id']}"})
 
 
-@router.get("/{export_id}", summary="One export: its passport, and a signed address of its file")
-async def show(export_id: Id, caller: Authenticated, platform: Platform) -> ExportShown:
+@router.get(
+    "/{export_id}", summary="One export: its passport, and a signed address of its file", responses={**RESTORING}
+)
+async def show(export_id: Id, caller: Authenticated, platform: Platform, tier: Tier = None) -> ExportShown:
     """The address works without a token, with ranges, until it expires or the version is withdrawn."""
     caller.require("content:read")
     async with platform.db.tenant(caller.tenant) as tx:
@@ -126,6 +130,7 @@ async def show(export_id: Id, caller: Authenticated, platform: Platform) -> Expo
         kind = await _may_be_had(tx, row)
         if kind is not None:
             await tx.execute(USED, [export_id])
+            await cold.require_hot(tx, Unit("export", export_id))
     offered = _offer(row, caller.tenant, kind, platform, now) if kind else {"download": None, "site": None}
     return ExportShown.model_validate({**Export.row(row), **offered})
 

@@ -19,11 +19,15 @@ from cluster.manifests import Kept
 from content.errors import ContentError
 from content.packages import parse
 from serve_app.auth import Authenticated, Platform, connections
+from serve_app.cold_answers import RESTORING, Tier
 from serve_app.conditions import UNCHANGED, not_modified
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Id, Number, Page
 from serve_app.models.packages import Asset, Signature, SignedUrl
 from serve_app.problems import not_found, raises
+from tasks import cold
+from tasks.cold import Unit
+from tasks.uses import version_subject
 
 router = APIRouter(prefix="/v1/packages/{package_id}/versions/{version}", tags=["packages"])
 ASSETS = Listing(
@@ -41,10 +45,13 @@ ASSETS = Listing(
     responses={
         200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "Canonical JSON."},
         **UNCHANGED,
+        **RESTORING,
         **raises("version-withdrawn", "storage-unavailable"),
     },
 )
-async def manifest(package_id: Id, version: Number, request: Request, caller: Authenticated) -> Response:
+async def manifest(
+    package_id: Id, version: Number, request: Request, caller: Authenticated, tier: Tier = None
+) -> Response:
     """Its `ETag` is its digest. May be kept for a minute; 410 `version-withdrawn` once the version was taken back."""
     caller.require("content:read")
     found = await manifest_of(request, caller.tenant, package_id, version)
@@ -56,16 +63,27 @@ async def manifest(package_id: Id, version: Number, request: Request, caller: Au
 @router.get(
     "/manifest/url",
     summary="An address of the manifest on the edge, which needs no token",
-    responses=raises("version-withdrawn"),
+    responses={**RESTORING, **raises("version-withdrawn")},
 )
-async def url(package_id: Id, version: Number, caller: Authenticated, platform: Platform) -> SignedUrl:
+async def url(
+    package_id: Id,
+    version: Number,
+    request: Request,
+    caller: Authenticated,
+    platform: Platform,
+    tier: Tier = None,
+) -> SignedUrl:
     caller.require("content:read")
+    unit = Unit.version(package_id, version)
     digest = (await _published(platform, caller.tenant, package_id, version))["manifest_digest"]
+    key = places.manifest(caller.tenant, package_id, version, digest)
+    await request.app.state.uses.touch(caller.tenant, unit.kind, unit.subject)
+    async with platform.db.tenant(caller.tenant) as tx:
+        await cold.require_key(tx, key, unit)
     settings = platform.settings
     pem = settings.edge_private_key.get_secret_value()
     signer = UrlSigner.of(settings.edge_url, settings.edge_key_id, pem, settings.edge_ttl_s)
-    path = "/" + places.manifest(caller.tenant, package_id, version, digest)
-    return SignedUrl(url=signer.url(path, datetime.now(UTC)), expires_in_s=settings.edge_ttl_s)
+    return SignedUrl(url=signer.url(f"/{key}", datetime.now(UTC)), expires_in_s=settings.edge_ttl_s)
 
 
 @router.get(
@@ -82,10 +100,10 @@ async def signature(package_id: Id, version: Number, caller: Authenticated, plat
 @router.get(
     "/assets",
     summary="Every rendition of every asset of the version",
-    responses=raises("version-withdrawn", "storage-unavailable"),
+    responses={**RESTORING, **raises("version-withdrawn", "storage-unavailable")},
 )
 async def assets(
-    package_id: Id, version: Number, paging: Paging, request: Request, caller: Authenticated
+    package_id: Id, version: Number, paging: Paging, request: Request, caller: Authenticated, tier: Tier = None
 ) -> Page[Asset]:
     """In the order of asset and role. Devices get them in their bundle; there are no addresses of single assets."""
     caller.require("content:read")
@@ -105,6 +123,7 @@ def _rows(body: bytes) -> list[dict[str, Any]]:
 async def manifest_of(request: Request, tenant: str, package_id: str, version: int) -> Kept:
     """From memory, or from the database and the store. Raises ContentError `not-found`, `version-withdrawn`."""
     manifests, key = request.app.state.manifests, (tenant, package_id, version)
+    request.app.state.uses.note(tenant, "version", version_subject(package_id, version))
     if request.app.state.invalidations.trusted and (kept := manifests.get(key)) is not None:
         return kept
     platform, generation = await connections(request), manifests.generation

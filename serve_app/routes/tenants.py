@@ -18,10 +18,11 @@ from serve_app.conditions import UNCHANGED, etag_of, not_modified, require_match
 from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Page
+from serve_app.models.storage import Deletion, NewDeletion
 from serve_app.models.tenants import TENANT, Jwks, NewTenant, Tenant, TenantPatch, TenantRow, TrustLists
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import signed_lists, tenants
+from tasks import signed_lists, tenant_deletion, tenants
 from tasks.signed_lists import LIST_VERSION
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"])
@@ -39,7 +40,7 @@ TENANTS = Listing(
     status_code=201,
     response_model=Tenant,
     summary="Make a tenant: keys, trust list, settings, limits (scope operator)",
-    responses=raises("tenant-exists", "wrong-region", "keys-unavailable"),
+    responses=raises("tenant-exists", "tenant-closed", "wrong-region", "keys-unavailable"),
 )
 async def create(body: NewTenant, caller: Authenticated, platform: Platform, once: Idempotent) -> Response:
     caller.require("operator")
@@ -157,6 +158,45 @@ async def jwks(tenant: Name, request: Request, response: Response, platform: Pla
         return same
     response.headers.update(headers)
     return found
+
+
+@router.post(
+    "/{tenant}/deletion",
+    status_code=202,
+    response_model=Deletion,
+    summary="Delete a tenant with all that is its own, for good (scope operator)",
+    responses=raises("held", "confirmation"),
+)
+async def delete(
+    tenant: Name, body: NewDeletion, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
+) -> Response:
+    """From the answer on the tenant serves nobody. Under a legal hold it is refused; with `partial` what holds on packages do not
+    cover goes now. What stays is the name, the audit log with its archive, and what was signed for everybody."""
+    caller.require("operator")
+    if body.confirm != tenant:
+        raise ContentError("confirmation", "The confirmation names another tenant.", f"Confirm with {tenant}.")
+    async with platform.db.tenant(tenant) as tx:
+        await once.begin(tx)
+        before = await tenant_deletion.state(tx)
+        job = await tenant_deletion.ask(tx, tenant, partial=body.partial)
+        if before is None or before["job_id"] != job:
+            await record(tx, request, caller, "tenant.closed", tenant, reason=body.reason)
+        found = await _deletion(tx, tenant)
+        return await once.answer(tx, 202, found, {"Location": f"/v1/tenants/{tenant}/deletion"})
+
+
+@router.get("/{tenant}/deletion", summary="How far the deletion of a tenant is (scope operator)")
+async def deletion(tenant: Name, caller: Authenticated, platform: Platform) -> Deletion:
+    caller.require("operator")
+    async with platform.db.tenant(tenant) as tx:
+        return await _deletion(tx, tenant)
+
+
+async def _deletion(tx: Transaction, tenant: str) -> Deletion:
+    row = await tenant_deletion.state(tx)
+    if row is None:
+        raise not_found("deletion of a tenant")
+    return Deletion.model_validate({**row, "tenant": tenant})
 
 
 def _require(caller: Caller, scope: str, tenant: str) -> None:

@@ -34,6 +34,8 @@ function calls(base: string, credentials: Credentials): Api {
     const headers: Record<string, string> = { ...(await credentials(method, url)) };
     if (body !== undefined) Object.assign(headers, { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID() });
     const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    // What lies in cold storage is being brought back, and comes with a later sync.
+    if (method === "GET" && answer.status === 202) throw new ApiProblem(202, "being-restored", "It is being brought back from cold storage.");
     if (answer.ok) return (await answer.json()) as T;
     const problem = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
     throw new ApiProblem(answer.status, String(problem["code"] ?? answer.status), String(problem["detail"] ?? problem["title"] ?? answer.statusText));

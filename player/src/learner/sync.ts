@@ -73,7 +73,7 @@ async function newest(api: Api): Promise<readonly Offer[]> {
   const best = new Map<string, { offer: Offer; order: readonly number[] }>();
   for await (const row of items<Row>(api, "/v1/bundles?state=ready")) {
     const offer = await api.get<Offer>(`/v1/bundles/${row.bundle_id}`).catch((error: unknown) => {
-      if (error instanceof ApiProblem && [404, 409, 410].includes(error.status)) return null; // superseded or revoked meanwhile
+      if (error instanceof ApiProblem && [202, 404, 409, 410].includes(error.status)) return null; // superseded or revoked meanwhile, or still in cold storage
       throw error;
     });
     if (!offer) continue;
