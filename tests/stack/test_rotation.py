@@ -140,7 +140,7 @@ def test_an_emergency_is_in_both_lists_at_once_and_every_licence_and_manifest_is
     assert refused.value.code == "kid-revoked"
     assert [event["data"]["issue"] for event in tenant.heard_of({offer["bundle_id"]})][-1] in (1, 2)
     actions = [entry["action"] for entry in tenant.api.audit()]
-    assert actions[:2] == ["keys.signed-again", "keys.emergency"]
+    assert actions[:3] == ["keys.signed-again", "keys.disabled", "keys.emergency"]
     with pytest.raises(Exception, match="revoked already"):
         tenant.api.rotate_keys(tenant.name, "emergency", "again", kid=stolen)
 
@@ -260,7 +260,8 @@ def test_a_drill_needs_a_tenant_that_is_made_for_it(tenant: Tenant) -> None:
     done = tenant.api.rotate_keys(tenant.name, "drill", "quarterly")
     job = tenant.api.wait(str(done["job_id"]))
     assert job["result"] is not None and job["result"]["seconds"] >= 0
-    assert [entry["action"] for entry in tenant.api.audit()][:2] == ["keys.signed-again", "keys.drill"]
+    told = [entry["action"] for entry in tenant.api.audit()][:4]
+    assert told == ["keys.signed-again", "keys.drill-passed", "keys.disabled", "keys.drill"]
 
 
 def test_an_emergency_without_the_key_service_changes_nothing(running: Running) -> None:

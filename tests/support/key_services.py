@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from cluster.local import configuration, ports
 from cluster.local.home import Home, read_json
 from cluster.local.keys import Keys
-from cluster.local.part import Site, environment
-from cluster.local.processes import spawn, stop
+from cluster.local.part import Part, Site, environment
+from cluster.local.processes import Started, spawn, stop
 from cluster.settings import Settings
 from tests.support.faulty_keys import FaultyKeys
 from tests.support.waiting import until
@@ -25,22 +25,41 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def openbao(folder: Path) -> Iterator[tuple[Settings, str]]:
-    """The part of the stack, by itself: settings of the service, and the token of an operator who may do all."""
-    part, home = Keys(), Home(folder)
+def alone(folder: Path, *parts: Part) -> Iterator[Site]:
+    """These parts of the local stack and no others, set up."""
+    home = Home(folder)
     home.prepare()
-    site = Site(home, ports.choose(part.ports, home.reserved_by_others()), configuration.ensure_secrets(home))
-    part.before_start(site)
-    plan = part.plan(site)
-    started = spawn(part.name, plan.argv, home.log(part.name), environment(plan.env), folder)
+    wanted = [name for part in parts for name in part.ports]
+    site = Site(home, ports.choose(wanted, home.reserved_by_others()), configuration.ensure_secrets(home))
+    started: list[tuple[Part, Started]] = []
     try:
-        until("OpenBao answering", lambda: part.unhealthy(site) is None, 30.0)
-        part.set_up(site)
-        token = SecretStr(site.secrets["openbao_token"])
-        settings = Settings(openbao_url=site.url("openbao"), openbao_token=token)  # pyright: ignore[reportCallIssue]
-        yield settings, str(read_json(home.keys / "openbao-init.json")["root_token"])
+        for part in parts:
+            part.before_start(site)
+            plan = part.plan(site)
+            started.append((part, spawn(part.name, plan.argv, home.log(part.name), environment(plan.env), folder)))
+        for part in parts:
+            until(f"{part.name} answering", lambda part=part: part.unhealthy(site) is None, 60.0)
+            part.set_up(site)
+        yield site
     finally:
-        stop(started, part.ask, part.patience_s)
+        for part, process in started:
+            stop(process, part.ask, part.patience_s)
+
+
+@contextmanager
+def openbao(folder: Path) -> Iterator[tuple[Settings, str]]:
+    """OpenBao by itself: settings of the service, and the token of an operator who may do all."""
+    with alone(folder, Keys()) as site:
+        yield Settings(**of_openbao(site)), operator_token(site)  # pyright: ignore[reportArgumentType]
+
+
+def of_openbao(site: Site) -> dict[str, object]:
+    """The settings that say where it is."""
+    return {"openbao_url": site.url("openbao"), "openbao_token": SecretStr(site.secrets["openbao_token"])}
+
+
+def operator_token(site: Site) -> str:
+    return str(read_json(site.home.keys / "openbao-init.json")["root_token"])
 
 
 @contextmanager
