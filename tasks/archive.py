@@ -37,6 +37,8 @@ MOST_CHANGES, MOST_BYTES = 20_000, 32 << 20
 SLIPS_EVERY = 200
 """So many segments lie between two looks at slips that are no longer needed."""
 SLIP_KEPT_S = 3600.0
+LATE_S = 60.0
+"""The archive is never farther behind than this while all is well."""
 AT_ONCE = 20
 """Segments between two signs of life."""
 WRITERS = 16
@@ -91,7 +93,12 @@ class Archiver:
             if not await self._mine(connection):
                 return IDLE
             await self._tell(connection)
-            return await self._archive(connection, await self._state(connection))
+            try:
+                return await self._archive(connection, await self._state(connection))
+            except ContentError as error:
+                if error.code == "database-behind":
+                    await self.close()  # and with it the lock, for whoever reconciles
+                raise
 
     async def carry(self) -> int:
         """Step until no more waits than came in meanwhile, or many times; returns how many changes were archived."""
@@ -283,6 +290,24 @@ async def require_archived(connections: Connections, within_s: float = 60.0) -> 
     finally:
         if archiver is not None:
             await archiver.close()
+
+
+async def status(connections: Connections) -> dict[str, Any]:
+    """How far the archive is, and what waits (role ops)."""
+    region = connections.settings.region
+    async with connections.ops.connection() as ops:
+        known, row = await state.read(ops, region), await fetch_one(ops, AGE)
+    at = known.position if known else Position(0)
+    return {
+        "region": region,
+        "epoch": at.epoch,
+        "sequence": at.sequence,
+        "digest": at.digest,
+        "archived_at": known.archived_at.isoformat() if known and known.archived_at else None,
+        "behind": known.behind if known and known.behind_since else "",
+        "waiting": int(row["n"]) if row else 0,
+        "oldest_s": float(row["age_s"] or 0) if row else 0.0,
+    }
 
 
 async def _asked(connections: Connections, question: str, values: Sequence[Any]) -> int:

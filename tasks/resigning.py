@@ -110,13 +110,34 @@ async def renewals(connections: Connections, tenant: str) -> int:
     return len(found)
 
 
+async def in_next_epoch(connections: Connections, tenant: str, bundle_ids: Sequence[str]) -> int:
+    """Issue these licences again under the tenant's epoch of sequences, where theirs is an earlier one: the number that they have
+    may have been given twice. Returns how many."""
+    done, limit = 0, connections.settings.licence_batch
+    for start in range(0, len(bundle_ids), limit):
+        async with connections.db.tenant(tenant) as tx:
+            row = await fetch_one(tx, "select sequence_epoch from tenants")
+            ends = dict.fromkeys(bundle_ids[start : start + limit])
+            now = await database.now(tx)
+            done += await _issue(connections, tx, tenant, ends, now, row["sequence_epoch"] if row else None)
+    return done
+
+
 async def _issue(
-    connections: Connections, tx: Transaction, tenant: str, ends: dict[str, datetime | None], now: datetime
+    connections: Connections,
+    tx: Transaction,
+    tenant: str,
+    ends: dict[str, datetime | None],
+    now: datetime,
+    epoch: int | None = None,
 ) -> int:
-    """Write and sign the next issue of each bundle's licence; what nobody may open any more is left out."""
+    """Write and sign the next issue of each bundle's licence; what nobody may open any more is left out, and with an `epoch` what
+    is numbered in it already."""
     await tx.execute(LOCK, [sorted(ends)])
     facts = await fetch_all(tx, FACTS, [sorted(ends)])
     held = [(row, old) for row in facts if row["live"] and (old := _readable(tenant, row)) is not None]
+    if epoch is not None:
+        held = [(row, old) for row, old in held if old.sequence.epoch < epoch]
     if not held:
         return 0
     now = now.replace(microsecond=0)
@@ -129,6 +150,7 @@ async def _issue(
             replace(
                 old,
                 issue=row["issue"] + 1,
+                sequence=old.sequence if epoch is None else old.sequence._replace(epoch=epoch),
                 issued_at=now,
                 not_after=max(old.not_before, ends[old.bundle_id] or old.not_after),
                 offline_grace_s=grace_s,

@@ -73,7 +73,7 @@ async def read(connections: Connections, store: LogStore, path: Sequence[tuple[i
                 for place, each in waiting:
                     found.segments, found.changes = found.segments + 1, found.changes + each.changes
                     await room.acquire()
-                    task = asyncio.create_task(_load(connections, place, each, found.tenants, done))
+                    task = asyncio.create_task(load(connections, place, each, found.tenants, done))
                     task.add_done_callback(lambda _: room.release())
                     tasks.add(task)
                 waiting.clear()
@@ -96,18 +96,19 @@ async def read_slips(connections: Connections, store: LogStore, found: ReadLog) 
         for key, _ in await asyncio.to_thread(lambda epoch=epoch: list(store.slips(epoch))):
             segment = parse_segment(await asyncio.to_thread(store.objects.get, key))
             found.slips += 1
-            await _load(connections, Position(epoch), segment, found.tenants, set())
+            await load(connections, Position(epoch), segment, found.tenants, set())
 
 
-async def _load(
+async def load(
     connections: Connections, at: Position, segment: Segment, tenants: set[str], done: set[tuple[int, int]]
 ) -> None:
+    """Changes into `restore_rows`; segments of `done` only tell which tenants there are. A sequence of 0 is not noted."""
     by_tenant: dict[str, list[bytes]] = defaultdict(list)
     for line in segment.lines():
         found = json.loads(line)
         if found["name"] not in NO_TABLE:
             by_tenant[found["tenant"]].append(line)
-    tenants |= by_tenant.keys()
+    tenants.update(by_tenant)
     if (at.epoch, at.sequence) in done:
         return
     for tenant, lines in by_tenant.items():

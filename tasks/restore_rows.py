@@ -29,7 +29,7 @@ PERSONAL = "select key from restore_rows where name = %s and value is not null a
 NAMED = b"update restore_rows set value = %s where name = %s and key = %s"
 LOST = b"update restore_rows set value = null where name = %s and key = any(%s)"
 COMPARE = """
-    with logged as (select key, value - {ignored} as value from restore_rows where name = {name} and value is not null),
+    with logged as (select key, value - {ignored}::text[] as value from restore_rows where name = {name} and value is not null),
          found as ({found})
     select (select count(*) from logged) as in_log, (select count(*) from found) as in_table,
            (select count(*) from logged l join found f using (key) where f.value @> l.value) as same,
@@ -69,18 +69,21 @@ class Compared:
 
 async def name_learners(connections: Connections, objects: Objects, tenant: str) -> int:
     """Fetch who is behind each pseudonym; whoever was erased is nobody's row. Returns how many were found."""
+    async with connections.db.tenant(tenant) as tx:
+        return await named_in(tx, objects, tenant)
+
+
+async def named_in(tx: Transaction, objects: Objects, tenant: str) -> int:
+    """The same, as part of `tx`."""
     found = 0
     for name in tables.PERSONAL:
-        async with connections.db.tenant(tenant) as tx:
-            keys = [row["key"] for row in await fetch_all(tx, PERSONAL, [name])]
+        keys = [row["key"] for row in await fetch_all(tx, PERSONAL, [name])]
         for start in range(0, len(keys), 1000):
-            found += await _name(connections, objects, tenant, name, keys[start : start + 1000])
+            found += await _name(tx, objects, tenant, name, keys[start : start + 1000])
     return found
 
 
-async def _name(
-    connections: Connections, objects: Objects, tenant: str, name: str, keys: Sequence[dict[str, str]]
-) -> int:
+async def _name(tx: Transaction, objects: Objects, tenant: str, name: str, keys: Sequence[dict[str, str]]) -> int:
     room = asyncio.Semaphore(READERS)
 
     async def fetch(key: dict[str, str]) -> dict[str, Any] | None:
@@ -95,7 +98,7 @@ async def _name(
     values = await asyncio.gather(*(fetch(key) for key in keys))
     known = [(Jsonb(value), name, Jsonb(key)) for key, value in zip(keys, values, strict=True) if value is not None]
     gone = [Jsonb(key) for key, value in zip(keys, values, strict=True) if value is None]
-    async with connections.db.tenant(tenant) as tx, tx.cursor() as cursor:
+    async with tx.cursor() as cursor:
         await cursor.executemany(NAMED, known)
         await cursor.execute(LOST, [name, gone])
     return len(known)

@@ -59,7 +59,7 @@ class Logged:
 
     def found(self) -> sql.Composed:
         """The table's rows as (key, value) in the form in which the log tells them."""
-        return sql.SQL("select {key} as key, {value} - {ignored} as value from {table} t").format(
+        return sql.SQL("select {key} as key, {value} - {ignored}::text[] as value from {table} t").format(
             key=sql.SQL("jsonb_build_object({})").format(
                 sql.SQL(", ").join(
                     sql.SQL("{}, to_jsonb(t.{})").format(sql.Literal(part), sql.Identifier(part)) for part in self.key

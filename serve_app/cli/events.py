@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from content.errors import ContentError
+from serve_app.cli.event_archive import archive_app
 from serve_app.cli.exits import FAILED
 from serve_app.cli.groups import Commands
 from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, connected, examples, settings_for
@@ -16,7 +17,8 @@ from serve_app.cli.output import print_json, say
 from serve_app.cli.tables import column, moment
 from serve_app.cli.tables import show as show_table
 
-events_app = Commands(help="Events that could not be taken in: the dead letters.")
+events_app = Commands(help="Events that could not be taken in (the dead letters), and the archive of the event log.")
+events_app.add_typer(archive_app, name="archive")
 Reason = Annotated[str | None, typer.Option(help="Only those refused with this code, e.g. tenant-unknown.")]
 Subject = Annotated[str | None, typer.Option(help="Only those of this subject, e.g. enrollment.created.v1.")]
 All = Annotated[bool, typer.Option("--all", help="All there are.")]

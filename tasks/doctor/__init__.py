@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from cluster.settings import Settings
 from cluster.telemetry.logs import text_of
 from content.errors import ContentError
-from tasks.doctor import configuration, database, events, keys, machine, ray_pools, storage, work
+from tasks.doctor import configuration, database, event_log, events, keys, machine, ray_pools, storage, work
 from tasks.doctor.findings import Finding, Status, fail
 
 __all__ = ["CHECKS", "Finding", "Status", "examine"]
@@ -27,6 +27,7 @@ CHECKS: dict[str, Check] = {
     "storage": storage.check,
     "keys": keys.check,
     "events": events.check,
+    "log": event_log.check,
     "work": work.check,
     "pools": ray_pools.check,
 }

@@ -29,8 +29,9 @@ async def check(settings: Settings) -> list[Finding]:
 
 def _complete(settings: Settings) -> Finding:
     name = "settings: complete"
-    missing = [each for each in SECRETS if not getattr(settings, each).get_secret_value()]
-    missing += [each for each in ADDRESSES if not getattr(settings, each) and each != "s3_endpoint"]
+    unused = {"s3_endpoint"} | ({"openbao_token", "openbao_url"} if settings.key_service == "kms" else set[str]())
+    missing = [each for each in SECRETS if not getattr(settings, each).get_secret_value() and each not in unused]
+    missing += [each for each in ADDRESSES if not getattr(settings, each) and each not in unused]
     if missing:
         return fail(name, f"not set: {', '.join(missing)}", "Set CONTENT_ and the name in capitals.")
     return ok(name, f"{len(SECRETS)} secrets and {len(ADDRESSES)} addresses are set")
@@ -40,9 +41,15 @@ def _safe(settings: Settings) -> Finding:
     name = "settings: safe"
     if settings.profile != "production":
         return ok(name, f"the profile is {settings.profile}")
-    plain = [each for each in ADDRESSES if (url := getattr(settings, each)) and urlsplit(url).scheme not in ENCRYPTED]
+    plain = [
+        each for each in ADDRESSES
+        if (url := getattr(settings, each)) and urlsplit(url).scheme not in ENCRYPTED
+        and not (each == "openbao_url" and settings.key_service == "kms")
+    ]  # fmt: skip
     if plain:
         return fail(name, f"not encrypted: {', '.join(plain)}", "Use https (tls for NATS) in production.")
+    if settings.key_service == "kms" and not settings.kms_account:
+        return fail(name, "new keys get AWS' default policy: all of the account may use them", "Set kms_account.")
     if settings.failpoints is not None:
         return fail(name, "failpoints are armed in production", "Remove the setting failpoints.")
     if settings.log_format == "console":

@@ -1,0 +1,201 @@
+"""A database that was set back is brought up to what its log, NATS and the object store have.
+
+Restored to a point in time, or failed over to a standby that lacked the last seconds: the archive has segments that it does not
+know, and NATS events. Under the archiver's lock: rows of those segments come back, unless they were changed here since; every
+tenant begins its next epoch, so that what was numbered twice is outranked; licences that were issued here since are issued again
+in that epoch; what the neighbours have sent since is taken in again (what was seen changes nothing). The log goes on in a new
+epoch from where this database had left the old one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import psycopg
+import structlog
+from psycopg.rows import DictRow, dict_row
+
+from cluster.connections import Connections
+from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.eventlog import state
+from cluster.eventlog.store import LogStore
+from cluster.events import DOMAIN, GLOBAL, OURS
+from cluster.settings import Settings
+from cluster.stream_tail import StreamTail
+from cluster.telemetry import describe
+from content.errors import ContentError
+from content.eventlog import Base, Position, Segment
+from content.eventlog.changes import parse_line
+from tasks import archive, intake, reconcile_rows, resigning, restore_epoch, restore_log
+
+MARGIN = timedelta(minutes=10)
+"""So much earlier than the last segment known here the events of neighbours are looked at again."""
+LOCK_S = 60
+PENDING = f"select {archive.LINE} as line from change_log"
+log = structlog.get_logger()
+
+
+@dataclass
+class Reconciled:
+    """What was found and done. `behind`: why this database counts as set back, empty if it does not; `unknown`: events of ours
+    in the stream that no row knows, since the last seconds never came to the archive."""
+
+    behind: str = ""
+    segments: int = 0
+    changes: int = 0
+    tenants: int = 0
+    applied: int = 0
+    kept: int = 0
+    events: int = 0
+    reissued: int = 0
+    unknown: list[str] = field(default_factory=list[str])
+
+
+async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: bool = False) -> Reconciled:
+    """Bring the database up to its log. `anyway`: it was set back, even if the log does not show it.
+
+    May be done again after it was killed. Raises ContentError `archiver-at-work`, LogRefused, or what can be retried.
+    """
+    settings, found = connections.settings, Reconciled()
+    store = LogStore(connections.objects, settings.region)
+    async with _alone(settings) as relay:
+        known = await state.read(relay, settings.region)
+        at = known.position if known else Position(0)
+        ends = await asyncio.to_thread(store.epochs)
+        last = ends.get(at.epoch, 0)
+        pending = {row["line"].encode() for row in await fetch_all(relay, PENDING)}
+        lost = await asyncio.to_thread(_lost, store, at, last, pending) if known else []
+        if known and known.behind_since is not None:
+            found.behind = known.behind
+        if lost:
+            found.behind = (
+                f"The archive goes on to segment {at.epoch}/{last}, and this database ends with {at.sequence}."
+            )
+        if not known or not (found.behind or anyway):
+            return found
+        found.segments, found.changes = len(lost), sum(segment.changes for _, segment in lost)
+        since = (lost[0][1].closed_at if lost else known.archived_at or datetime.now().astimezone()) - MARGIN
+        found.unknown = await _unknown(connections, since)
+        if dry_run:
+            return found
+        await state.fall_behind(relay, settings.region, found.behind or "An operator says so.")
+        theirs = {line for _, segment in lost for line in segment.lines()}
+        changed = [parse_line(line) for line in pending - theirs]
+        tenants = await _stage(connections, lost)
+        async with connections.ops.connection() as ops:
+            tenants |= {row["tenant"] for row in await fetch_all(ops, "select tenant from tenants")}
+        found.tenants = len(tenants)
+        for tenant in sorted(tenants):
+            own = [change for change in changed if change.tenant == tenant]
+            async with connections.db.tenant(tenant) as tx:
+                done = await reconcile_rows.take_over(tx, connections.objects, tenant, own)
+                found.applied, found.kept = found.applied + done.applied, found.kept + done.kept
+                if await fetch_one(tx, "select 1 as x from tenants") is not None:
+                    details = {"segments": found.segments, "applied": done.applied, "kept": done.kept}
+                    await restore_epoch.begin(tx, connections, tenant, "database.reconciled", details)
+            issued = sorted({str(change.key["bundle_id"]) for change in own if change.name == "licences"})
+            found.reissued += await resigning.in_next_epoch(connections, tenant, issued)
+        async with relay.transaction():
+            base = Base(at.epoch, at.sequence, at.digest) if at.sequence else known.base
+            await state.begin_next(relay, settings.region, max(ends, default=at.epoch) + 1, base)
+    found.events = await _taken_in(connections, since)
+    found.unknown = await _unknown(connections, since)
+    return found
+
+
+def _lost(store: LogStore, at: Position, last: int, pending: set[bytes]) -> list[tuple[Position, Segment]]:
+    """Segments behind `at` that this database does not know. One that an archiver was killed at is not among them."""
+    if last <= at.sequence:
+        return []
+    segments = list(store.read(at.epoch, last, after=at))
+    if len(segments) == 1 and set(segments[0][1].lines()) <= pending:
+        return []
+    # What fits together: behind the last final segment, rows may lack those that they refer to.
+    final = [number for number, (_, segment) in enumerate(segments, 1) if segment.final]
+    return segments[: final[-1]] if final else segments
+
+
+async def _stage(connections: Connections, lost: list[tuple[Position, Segment]]) -> set[str]:
+    """The last change of each row, in `restore_rows`."""
+    tenants: set[str] = set()
+    for at, segment in lost:
+        await restore_log.load(connections, Position(at.epoch), segment, tenants, set())
+    return tenants
+
+
+async def _unknown(connections: Connections, since: datetime) -> list[str]:
+    """What we have published and no row knows."""
+    found: list[str] = []
+    try:
+        async with StreamTail.connect(connections.settings) as tail:
+            for stream in (OURS, GLOBAL):
+                async for said in tail.back(stream, since):
+                    found += await _strange(connections, said.id, said.body, said.subject)
+    except ContentError as error:
+        log.warning("what was published is not known", **describe(error))
+    return found
+
+
+async def _strange(connections: Connections, name: str, body: bytes, subject: str) -> list[str]:
+    try:
+        event = json.loads(body)
+        tenant = str(event["data"]["tenant_id"])
+        if event.get("region", connections.settings.region) != connections.settings.region:
+            return []
+    except (ValueError, KeyError, TypeError):
+        return []
+    async with connections.db.tenant(tenant) as tx:
+        row = await fetch_one(
+            tx,
+            "select (select count(*) from tenants) as here, (select count(*) from outbox where id::text = %s) as known",
+            [name],
+        )
+    if row is None or not row["here"] or row["known"]:
+        return []
+    subjects = ("bundle_id", "package_id", "export_id", "import_id")
+    what = next((f"{each} {event['data'][each]}" for each in subjects if each in event["data"]), "")
+    return [f"{subject} {name} {what}".strip()]
+
+
+async def _taken_in(connections: Connections, since: datetime) -> int:
+    """Events of the neighbours from then on, oldest first; those that were seen change nothing."""
+    async with StreamTail.connect(connections.settings) as tail:
+        bodies = [said.body async for said in tail.back(DOMAIN, since)]
+    new = 0
+    for body in reversed(bodies):
+        try:
+            new += await intake.receive(connections, body)
+        except ContentError as error:
+            if error.retryable:
+                raise
+            log.info("event left out", **describe(error))
+    return new
+
+
+@asynccontextmanager
+async def _alone(settings: Settings) -> AsyncIterator[Transaction]:
+    """A connection that holds the archiver's lock. An archiver lets go of it when it finds that the database is behind."""
+    connection = await psycopg.AsyncConnection[DictRow].connect(
+        settings.postgres_relay.get_secret_value(),
+        autocommit=True,
+        row_factory=dict_row,
+        connect_timeout=5,
+        options=f"-c timezone=UTC -c lock_timeout={LOCK_S}s",
+    )
+    try:
+        try:
+            await connection.execute(b"select pg_advisory_lock(%s, 0)", [archive.LOCK])
+        except psycopg.errors.LockNotAvailable as held:
+            raise ContentError(
+                "archiver-at-work",
+                "An archiver is at work, and finds nothing wrong.",
+                "Stop the pool content-outbox-relay first, if this database was set back all the same.",
+            ) from held
+        yield connection
+    finally:
+        await connection.close()
