@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -23,23 +19,9 @@ from cluster.release.local_gateway import LocalGateway
 from cluster.release.weights import Gateway
 from content.errors import ContentError
 from tests.support.kubernetes_api import KubernetesApi, route
-from tests.support.waiting import until
+from tests.support.served import served
 
 STABLE, CANARY = "content-api-stable-serve-svc", "content-api-canary-serve-svc"
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """An application on a port of its own, for real."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until("served", lambda: server.started, 20.0)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def http_route(api: KubernetesApi, folder: Path) -> HttpRoute:
