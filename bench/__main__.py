@@ -11,12 +11,12 @@ from bench import results
 from bench.results import Result
 
 ORDER = (
-    "seal", "opening", "sandbox", "bundle", "relay", "rls", "rotation", "build", "demo_build", "enrolment", "shared", "delta", "history",
+    "seal", "opening", "sandbox", "signing", "bundle", "relay", "rls", "rotation", "build", "demo_build", "enrolment", "shared", "delta", "history",
     "lanes", "storm", "autoscaling", "idle", "api", "browser", "player",
-    "export", "reading", "importing",
+    "export", "reading", "importing", "canary",
 )  # fmt: skip
-WITHOUT_STACK = {"seal", "opening", "sandbox", "browser", "player", "reading"}
-WITHOUT_RAY = {"autoscaling", "bundle", "relay", "rls", "rotation", "export"}
+WITHOUT_STACK = {"seal", "opening", "sandbox", "signing", "browser", "player", "reading"}
+WITHOUT_RAY = {"canary", "autoscaling", "bundle", "relay", "rls", "rotation", "export"}
 
 
 def main(only: str | None) -> int:

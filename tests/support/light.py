@@ -27,6 +27,7 @@ from tests.support.running import LEASE_S, Running
 from tests.support.s3_proxy import S3Proxy
 from tests.support.waiting import until
 
+ROOT = Path(__file__).resolve().parents[2]
 ADDRESS_S = 15
 """How long the importer's addresses work here: so short that they expire while a test waits."""
 
@@ -57,6 +58,11 @@ class Worker:
         self._process.kill()
         self._process.wait(10)
 
+    def leave(self, patience_s: float = 60.0) -> int:
+        """Ask it to go, as a roll-out does, and wait until it has; its exit code."""
+        self._process.terminate()
+        return self._process.wait(patience_s)
+
     def end(self) -> None:
         if self._process.poll() is None:
             self.thaw()
@@ -79,9 +85,10 @@ class Light(Running):
     def port(self, name: str) -> int:
         return int(read_json(self.home.state)["ports"][name])
 
-    def worker(self, kind: str, *, clock_ahead_s: float = 0.0) -> Worker:
-        """Start a relay, builder, bundler or exporter."""
-        return self._start(["-m", "tests.support.worker_process", kind], kind, {"CLOCK_AHEAD_S": str(clock_ahead_s)})
+    def worker(self, kind: str, *, clock_ahead_s: float = 0.0, root: Path = ROOT) -> Worker:
+        """Start a relay, builder, bundler or exporter, of the code in `root`."""
+        env = {"CLOCK_AHEAD_S": str(clock_ahead_s)}
+        return self._start(["-m", "tests.support.worker_process", kind], kind, env, root)
 
     def importer(self, **env: str) -> Worker:
         """Start the importer, on a port of its own, and wait until it answers."""
@@ -95,8 +102,10 @@ class Light(Running):
             return True
         return False
 
-    def serve(self) -> Worker:
-        """Start the API and wait until it answers."""
+    def serve(self, root: Path = ROOT) -> Worker:
+        """Start the API, of the code in `root`, and wait until it answers; one that runs is ended before."""
+        if self._api is not None:
+            self._api.end()
         url = urlsplit(self.settings.api_url)
         argv = [
             "-m",
@@ -108,7 +117,7 @@ class Light(Running):
             "--log-level",
             "warning",
         ]
-        self._api = worker = self._start(argv, "api", {})
+        self._api = worker = self._start(argv, "api", {}, root)
         self._workers.remove(worker)
         until("the API answering", self._alive, 180.0, worker.log)
         return worker
@@ -118,11 +127,11 @@ class Light(Running):
             return httpx.get(f"{self.settings.api_url}/livez", trust_env=False, timeout=2).status_code == 200
         return False
 
-    def _start(self, argv: list[str], name: str, env: dict[str, str]) -> Worker:
-        root = Path(__file__).resolve().parents[2]
+    def _start(self, argv: list[str], name: str, env: dict[str, str], root: Path = ROOT) -> Worker:
         known = {**os.environ, **env, "CONTENT_SETTINGS": str(self.home.settings), "PYTHONPATH": str(root)}
         log = self.home.logs / f"light-{name}-{time.monotonic_ns()}.log"
-        worker = Worker([sys.executable, *argv], known, log)
+        # -P: not the current folder, which holds the code of now.
+        worker = Worker([sys.executable, "-P", *argv], known, log)
         self._workers.append(worker)
         return worker
 
