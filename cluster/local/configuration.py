@@ -101,8 +101,11 @@ def load_settings(home: Path) -> Settings:
     """The settings of the stack in that folder. Raises LocalStackError where there never was one."""
     path = Home(home).settings
     if not path.exists():
+        several = [f"--home {home / name}" for name in read_json(home / "regions.json").get("kinds", {})]
         raise LocalStackError(
-            "stack-unknown", f"No stack was ever started in {home}.", "Run `content-service up` first."
+            "stack-unknown",
+            f"No stack was ever started in {home}.",
+            f"Name one of its regions: {', '.join(several)}." if several else "Run `content-service up` first.",
         )
     return Settings(**read_json(path))
 

