@@ -18,6 +18,7 @@ from cluster.telemetry import describe
 from content.errors import ContentError
 from tasks import bundle, claims, lists, planning, rebundle_job, revocations, rotation_job, scrub
 from tasks.courier import Courier, sweep
+from tasks.key_numbers import KeyNumbers
 
 RENEW_S, WEBHOOKS_S, REVOCATIONS_S = 3600.0, 1.0, 0.5
 log = structlog.get_logger()
@@ -30,9 +31,14 @@ class Bundler(QueueReplica):
     beside = (ROTATION, LICENCE, REBUNDLE)
 
     async def start(self) -> None:
+        self._keys_told = KeyNumbers()
         await super().start()
         loops = (self._upkeep(), self._tell_webhooks(), self._list_revocations(), self._scrub())
         self._tasks += [asyncio.create_task(loop) for loop in loops]
+
+    async def tell(self) -> None:
+        await super().tell()
+        await self._keys_told.tell(self.connections)
 
     async def _upkeep(self) -> None:
         """Workers called to what was forgotten, and fresh trust and revocation lists: this pool may use the keys."""

@@ -56,6 +56,7 @@ class Connections:
         """Set the numbers of the pools; to be called every few seconds."""
         self.db.tell(self.role)
         self.ops.tell("ops")
+        self.keys.tell()
 
     async def close(self) -> None:
         await self.db.close()

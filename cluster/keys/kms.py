@@ -118,6 +118,9 @@ class Kms:
     def ready(self) -> None:
         self._regions.anywhere("DescribeKey", KeyId=WRAPPING_ALIAS)
 
+    def tell(self) -> None:
+        self._regions.tell()
+
     def _count(self, kind: str) -> None:
         with self._counting:
             self.calls[kind] = self.calls.get(kind, 0) + 1

@@ -31,7 +31,7 @@ from cluster import telemetry
 from cluster.keys.errors import Busy, Elsewhere, Full, Unavailable, disabled, refused
 from cluster.keys.limiter import Limiter
 from cluster.settings import Settings
-from cluster.telemetry.metrics import KEYS
+from cluster.telemetry.metrics import KEYS, KEYS_RATE, KEYS_THROTTLED
 from cluster.topology import API, BUILDER, BUNDLER
 from content.errors import ContentError
 
@@ -101,6 +101,10 @@ class Region:
                     return self._ask(action, limiter, parameters)
         raise Unavailable  # not reached: the last attempt raises
 
+    def tell(self) -> None:
+        """Set the numbers of this region."""
+        KEYS_RATE.set(self.limiter("Sign").rate, region=self.name)
+
     def limiter(self, action: str) -> Limiter:
         """The one that stands before an action. Signatures share a quota, as do symmetric calls; every other has its own."""
         settings = self._settings
@@ -125,6 +129,7 @@ class Region:
             known = _translated(action, error)
             if isinstance(known, Busy):
                 limiter.throttled()
+                KEYS_THROTTLED.add(region=self.name)
             raise known from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise refused("There are no credentials for AWS KMS.", "Give the pod its role.") from error

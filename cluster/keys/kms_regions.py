@@ -7,7 +7,7 @@ key (yet) which the other has: it was made while this one was away, or its repli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -27,8 +27,13 @@ class Regions:
         self._all = [Region(settings, place, count) for place in places]
         self._rest_s, self._breakers = settings.kms_rest_s, Breakers()
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Region]:
         return iter(self._all)
+
+    def tell(self) -> None:
+        """Set the numbers of every region."""
+        for region in self._all:
+            region.tell()
 
     def anywhere(self, action: str, **parameters: Any) -> dict[str, Any]:
         """The first answer. Raises `keys-unavailable` if a region that might know better is away, else `key-refused`."""

@@ -120,6 +120,9 @@ class OpenBao:
         """Raises `keys-unavailable` or `key-refused` unless keys can be used now."""
         self._call("GET", f"keys/{WRAPPING_KEY}")
 
+    def tell(self) -> None:
+        """It has no quota: nothing to tell."""
+
     def _batch(self, path: str, items: list[dict[str, str]]) -> list[dict[str, Any]]:
         results: list[dict[str, Any]] = []
         for start in range(0, len(items), BATCH):

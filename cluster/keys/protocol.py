@@ -58,6 +58,10 @@ class KeyService(Protocol):
         """An operator's, with credentials of his own: the service's may not. The key is gone after so many days, everywhere."""
         ...
 
+    def tell(self) -> None:
+        """Set the numbers that operators see; to be called every few seconds."""
+        ...
+
 
 @dataclass(frozen=True)
 class ServiceSigner:

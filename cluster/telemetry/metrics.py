@@ -141,7 +141,9 @@ BATCH_SECONDS = _times("content_batch_seconds", "Batches of bundles, from claim 
 BATCH_BUNDLES = _times("content_batch_bundles", "Bundles in a batch: one signature serves them all.", bounds=SIZES)
 SEALED = _counter("content_sealed_bytes", "Encrypted bytes that were uploaded as parts and indexes of bundles.")
 
-LISTS_LATE = _counter("content_lists_not_renewed", "Tenants whose keys and lists could not be renewed when it was their turn.")
+LISTS_LATE = _counter(
+    "content_lists_not_renewed", "Tenants whose keys and lists could not be renewed when it was their turn."
+)
 DAMAGED = _counter("content_parts_damaged", "Stored parts that were not what they had been: healed, or left.", "result")
 
 SANDBOXES = _counter(
@@ -150,6 +152,10 @@ SANDBOXES = _counter(
 
 STORAGE = _times("content_storage_seconds", "Calls to the object store.", "action", "outcome")
 KEYS = _times("content_keys_seconds", "Calls to the key service; `sign` and `wrap` cost money.", "action", "outcome")
+KEYS_THROTTLED = _counter("content_keys_throttled", "Calls that AWS KMS refused as too many, by region.", "region")
+KEYS_RATE = _gauge("content_keys_rate", "Signatures per second that a process allows itself now.", "region")
+KEYS_OPEN = _gauge("content_keys_overdue", "Keys that ought to be disabled, or copied to the other region.", "what")
+DRILL_AGE = _gauge("content_drill_age_seconds", "Since the last drill of a stolen key that passed.")
 NEIGHBOURS = _times("content_neighbour_seconds", "Calls to neighbouring services.", "service", "outcome")
 
 RELEASE_SHARE = _gauge("content_release_share", "Share of requests that the canary gets, in per cent.")

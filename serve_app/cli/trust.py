@@ -10,8 +10,8 @@ import typer
 from content.errors import ContentError
 from serve_app.cli.caller import Caller, asks
 from serve_app.cli.groups import Commands
-from serve_app.cli.options import examples
-from serve_app.cli.output import say
+from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, connected, examples, settings_for
+from serve_app.cli.output import print_json, say
 from serve_app.cli.tables import column, moment, show
 
 keys_app = Commands(help="Keys of a tenant: which there are, and rotating them.")
@@ -89,6 +89,33 @@ def rotate(
         else:
             document["result"] = follow(call.api, done["job_id"], timeout, quiet=call.as_json)["result"]
     call.show(document, lambda: _signed(document.get("result")))
+
+
+@keys_app.command(epilog=examples("keys delete acme KID --actor ada"))
+def delete(
+    name: Annotated[str, typer.Argument(metavar="TENANT", help="Whose.")],
+    kid: Annotated[str, typer.Argument(metavar="KID", help="Of a key that is out of use.")],
+    actor: Annotated[str, typer.Option(help="Who does it; kept in the audit log.")],
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Have a key deleted in the key service, in 30 days (OpenBao: now), when nothing that it signed is in force.
+
+    Asks database and key service directly, with credentials of your own: those of the service may not
+    (docs/keys.md, "Deleting a key").
+    """
+    from datetime import UTC, datetime
+
+    from tasks import key_ends
+
+    async def work(connections: Any) -> datetime:
+        return await key_ends.schedule_deletion(connections, name, kid, actor, datetime.now(UTC))
+
+    gone = connected(settings_for(home), work)
+    if as_json:
+        print_json({"tenant": name, "kid": kid, "gone": gone.isoformat()})
+    else:
+        say(f"The key {kid} is gone on {gone:%Y-%m-%d}.")
 
 
 @revocations_app.command("list", epilog=examples("revocations list", "revocations list --kind device --json"))

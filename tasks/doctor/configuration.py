@@ -30,6 +30,8 @@ async def check(settings: Settings) -> list[Finding]:
 def _complete(settings: Settings) -> Finding:
     name = "settings: complete"
     unused = {"s3_endpoint"} | ({"openbao_token", "openbao_url"} if settings.key_service == "kms" else set[str]())
+    if not settings.s3_endpoint:
+        unused |= {"s3_access_key", "s3_secret_key"}  # AWS: the pod has a role
     missing = [each for each in SECRETS if not getattr(settings, each).get_secret_value() and each not in unused]
     missing += [each for each in ADDRESSES if not getattr(settings, each) and each not in unused]
     if missing:

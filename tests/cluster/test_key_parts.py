@@ -17,6 +17,7 @@ from cluster.keys import envelope, signatures
 from cluster.keys.batch_keys import BatchKeys
 from cluster.keys.cache import Cache
 from cluster.keys.envelope import BatchKey
+from cluster.keys.kms_region import PROCESSES, SHARE
 from cluster.keys.limiter import Limiter
 from content.errors import ContentError
 from content.jwk import ORDER
@@ -102,8 +103,6 @@ def test_whatever_happens_the_rate_stays_between_floor_and_quota(steps: list[tup
 
 
 def test_at_their_floors_all_processes_together_are_below_the_quota() -> None:
-    from cluster.keys.kms_region import PROCESSES, SHARE
-
     assert PROCESSES == 100
     assert SHARE * 300 / PROCESSES * PROCESSES < 300
 

@@ -77,7 +77,7 @@ class World:
     def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """As the superuser."""
         dsn = conninfo(self.site, "postgres")
-        with psycopg.connect(dsn, row_factory=dict_row, autocommit=True) as connection:
+        with psycopg.Connection[dict[str, Any]].connect(dsn, row_factory=dict_row, autocommit=True) as connection:
             cursor = connection.execute(statement.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
