@@ -1,7 +1,7 @@
 """Components: what an installation adds to the overlay of its region. Each is one `Component` of kustomize.
 
-`aws` or `r2` says where blobs and keys are; the others are choices: `mtls`, `kata`, `gvisor-builders`, `webhooks`, `traces`,
-`external-secrets`, `monitoring`.
+`aws` or `r2` says where blobs and keys are, `cloudfront` or `cloudflare` which CDN is told what to forget; the others are choices:
+`mtls`, `kata`, `gvisor-builders`, `webhooks`, `traces`, `external-secrets`, `monitoring`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kuberay import external_secrets, guards, mtls, names
-from kuberay.duties import DUTIES
+from kuberay.duties import CDN, CLOUDFLARE_SECRET, DUTIES
 from kuberay.monitoring import grafana, rules
-from kuberay.network import block, of_pools, policy, tcp
+from kuberay.network import AGENT, block, of_pools, policy, tcp
 from kuberay.patches import (
     CLUSTER_SPEC,
     SERVICES,
@@ -39,6 +39,7 @@ CLOUDFLARE = (
     "104.24.0.0/14", "172.64.0.0/13", "131.0.72.0/22",
 )  # fmt: skip
 """Cloudflare's networks, as it publishes them: R2 has no endpoint in anybody's VPC."""
+EVERYWHERE: dict[str, Any] = {"cidr": "0.0.0.0/0"}
 NOT_PUBLIC = (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
     "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
@@ -137,9 +138,37 @@ def gvisor_builders() -> Files:
 
 def webhooks() -> Files:
     """Bundlers call tenants' webhooks: public addresses, HTTPS, and nothing private, whatever a name resolves to."""
-    peer = {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC)}}
+    to_public = policy("to-webhooks", of_pools("content-bundler"), egress=[([public()], tcp(443))])
+    return _component({"to-webhooks.yaml": [to_public]})
+
+
+def public() -> dict[str, Any]:
+    """Every address but those that are somebody's own."""
+    return {"ipBlock": {**EVERYWHERE, "except": list(NOT_PUBLIC)}}
+
+
+def cloudfront() -> Files:
+    """CloudFront is told what to forget. Its interface is public, and in no VPC, so the way there is open to every public
+    address; who may do what there is said by the role."""
+    allowed = [([public()], tcp(443)), ([block(AGENT)], tcp(80))]
     return _component(
-        {"to-webhooks.yaml": [policy("to-webhooks", of_pools("content-bundler"), egress=[([peer], tcp(443))])]}
+        {"to-cdn.yaml": [policy("to-cdn", of_pools(*CDN), egress=allowed)]},
+        configMapGenerator=[settings(SERVICE_MAP, {"CONTENT_EDGE_CDN": "cloudfront"})],
+    )
+
+
+def cloudflare() -> Files:
+    """Cloudflare is, with a token."""
+    pod = next(pod for pod, duty in workers(names.WORKERS) if duty.pool.name in CDN)
+    job = "/spec/jobTemplate/spec/template/spec"
+    token = from_secret(CLOUDFLARE_SECRET, "cloudflare_token")
+    return _component(
+        {"to-cdn.yaml": [policy("to-cdn", of_pools(*CDN), egress=[([block(each) for each in CLOUDFLARE], tcp(443))])]},
+        configMapGenerator=[settings(SERVICE_MAP, {"CONTENT_EDGE_CDN": "cloudflare"})],
+        patches=[
+            patch("RayService", names.WORKERS, [add(f"{pod}/containers/0/env/-", token)]),
+            patch("CronJob", "content-release", [add(f"{job}/containers/0/env/-", token)]),
+        ],
     )
 
 
@@ -184,6 +213,8 @@ def _component(resources: Files | None = None, **rest: Any) -> Files:
 COMPONENTS: dict[str, Callable[[], Files]] = {
     "aws": aws,
     "r2": r2,
+    "cloudfront": cloudfront,
+    "cloudflare": cloudflare,
     "mtls": mtls_component,
     "kata": kata,
     "gvisor-builders": gvisor_builders,
@@ -192,5 +223,7 @@ COMPONENTS: dict[str, Callable[[], Files]] = {
     "external-secrets": secrets_component,
     "monitoring": monitoring,
 }
-PLATFORMS = ("aws", "r2")
-"""Of which an installation takes one."""
+PLATFORMS, CDNS = ("aws", "r2"), ("cloudfront", "cloudflare")
+"""Of each an installation takes one (of the second, or none)."""
+CHOICES = tuple(name for name in COMPONENTS if name not in PLATFORMS + CDNS)
+"""Of these, any."""

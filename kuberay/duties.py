@@ -61,16 +61,16 @@ DUTIES = (
     ),
     Duty(
         topology.EXPORTER, names.WORKERS,
-        ("postgres_worker", "postgres_ops"),
-        ("postgres", "store"),
-        "rewrites what is stored; signs nothing",
+        ("postgres_worker", "postgres_ops", "nats_erasure_user", "nats_erasure_password"),
+        ("postgres", "store", "nats", "keys"),
+        "rewrites what is stored, signs nothing; retention, holds, erasures (also in the streams), ends of tenants and their keys",
         "content-background",
     ),
     Duty(
         topology.RELAY, names.WORKERS,
         ("postgres_relay", "postgres_worker", "postgres_ops", "nats_user", "nats_password"),
         ("postgres", "nats", "store"),
-        "carries events out and in, and into the archive",
+        "carries events out and in, into the archive, and to the CDN",
         "content-bundling",
     ),
     Duty(
@@ -81,6 +81,11 @@ DUTIES = (
         "content-background", nodes="sandbox", jobs_on_disk=topology.IMPORTER_AT_ONCE,
     ),
 )  # fmt: skip
+
+CDN = (topology.RELAY.name, "content-release")
+"""Who tells a CDN what it must forget, where an installation has one (components cloudfront and cloudflare)."""
+CLOUDFLARE_SECRET = "content-cloudflare"  # noqa: S105 - a name
+"""The one Secret that two pods share: Cloudflare's token for it."""
 
 BY_POOL = {duty.pool.name: duty for duty in DUTIES}
 

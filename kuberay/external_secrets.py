@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from kuberay import names
-from kuberay.duties import DUTIES, variable
+from kuberay.duties import CLOUDFLARE_SECRET, DUTIES, variable
 from kuberay.jobs import TASKS
 
 STORE = "content"
@@ -26,21 +26,22 @@ def keys_by_secret() -> dict[str, tuple[str, ...]]:
         found.update(dict.fromkeys(task.files, ("token",)))
     for cluster in (names.API, names.WORKERS, names.IMPORTER):
         found[f"{cluster}-ray"] = (TOKEN_KEY,)
+    found[CLOUDFLARE_SECRET] = (variable("cloudflare_token"),)  # with the component cloudflare alone
     return found
 
 
 def all_secrets() -> list[dict[str, Any]]:
-    """`remoteRef` is `content/SECRET`, property KEY."""
-    return [_external(name, keys) for name, keys in keys_by_secret().items()]
+    """All that the store keeps below `content/SECRET`: pods take out of it by key, so a key too many gets nowhere."""
+    return [_external(name) for name in keys_by_secret() if name != CLOUDFLARE_SECRET]
 
 
-def _external(name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+def _external(name: str) -> dict[str, Any]:
     return names.manifest(
         "external-secrets.io/v1", "ExternalSecret", name,
         spec={
             "refreshInterval": "1h",
             "secretStoreRef": {"kind": "ClusterSecretStore", "name": STORE},
             "target": {"name": name, "creationPolicy": "Owner", "deletionPolicy": "Retain"},
-            "data": [{"secretKey": key, "remoteRef": {"key": f"content/{name}", "property": key}} for key in keys],
+            "dataFrom": [{"extract": {"key": f"content/{name}"}}],
         },
     )  # fmt: skip

@@ -23,8 +23,8 @@ API, CANARY, WORKERS, IMPORTER = "content-api", "content-api-canary", "content-w
 HEAD = "head"
 """What stands in the label of a pool at a head."""
 
-USER = 10001
-"""Of every process, and of the group that owns the volumes."""
+USER = 65532
+"""Of every process (as the images have it), and of the group that owns the volumes."""
 TMP, WORKSPACE, SHARED, LOGS = "/tmp", "/var/tmp/content", "/dev/shm", "/tmp/ray"
 IDENTITY = "/etc/content/identity"
 """Where the public keys of the identity provider are mounted."""

@@ -107,6 +107,7 @@ def _environment(cluster: str) -> list[dict[str, Any]]:
     """What Ray itself reads."""
     own = {
         "HOME": names.TMP,
+        "USER": "content",  # there is no such line in /etc/passwd to look it up in
         "OMP_NUM_THREADS": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",

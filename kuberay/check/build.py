@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from kuberay.components import COMPONENTS, PLATFORMS
+from kuberay.components import CDNS, CHOICES, PLATFORMS
 from kuberay.regions import ALL
 from kuberay.render import HERE
 from kuberay.text import to_yaml
@@ -39,14 +39,21 @@ class Variant:
 
 
 def variants(*, every_set: bool = False) -> Iterator[Variant]:
-    """Every region with each platform (and none), and of the other components none, each, every pair, and all; or every set."""
-    choices = [name for name in COMPONENTS if name not in PLATFORMS]
-    sizes = range(len(choices) + 1) if every_set else (0, 1, 2, len(choices))
+    """Every region with each platform and each CDN (and none). Of the other components: in the first region none, each, every
+    pair, and all of them; in the others, which differ in names and networks alone, none and all. Or every set everywhere."""
     for region in ALL:
-        for platform in ((), *((name,) for name in PLATFORMS)):
-            for size in sizes:
-                for chosen in itertools.combinations(choices, size):
-                    yield Variant(region.name, (*platform, *chosen))
+        sizes = {0, 1, 2, len(CHOICES)} if region is ALL[0] else {0, len(CHOICES)}
+        sets = [
+            chosen
+            for size in (range(len(CHOICES) + 1) if every_set else sorted(sizes))
+            for chosen in itertools.combinations(CHOICES, size)
+        ]
+        for platform, cdn, chosen in itertools.product(_none_or(PLATFORMS), _none_or(CDNS), sets):
+            yield Variant(region.name, (*platform, *cdn, *chosen))
+
+
+def _none_or(names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [(), *((name,) for name in names)]
 
 
 def build(variant: Variant, folder: Path = HERE) -> list[dict[str, Any]]:
@@ -80,11 +87,10 @@ def parse(text: str) -> list[dict[str, Any]]:
 
 def some() -> Sequence[Variant]:
     """A choice that holds every region, platform and component: for tests."""
-    choices = tuple(name for name in COMPONENTS if name not in PLATFORMS)
     return (
         *(Variant(region.name, ("aws",)) for region in ALL),
         Variant("eu", ()),
         Variant("eu", ("r2",)),
-        Variant("us", ("aws", *choices)),
-        Variant("ap", ("r2", *choices)),
+        Variant("us", ("aws", "cloudfront", *CHOICES)),
+        Variant("ap", ("r2", "cloudflare", *CHOICES)),
     )

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from kuberay import names
 from kuberay.check.finding import Finding, Manifest, Pod, of_kind, pods_of
 from kuberay.check.flows import ANY, open_arrows
-from kuberay.components import CLOUDFLARE
-from kuberay.duties import BY_POOL, NEIGHBOURS
+from kuberay.components import CLOUDFLARE, NOT_PUBLIC
+from kuberay.duties import BY_POOL, CDN, NEIGHBOURS
 from kuberay.jobs import TASKS
 from kuberay.regions import ALL, Region
 
 RAY = ("6379", "6380", "6381", "6382", "6383", "52365", "10002-10999")
 HAPROXY = ("8000", "30000-31000", "40000-41000")
 SCRAPED = ("8080", "9101", "9464", "44217", "44227")
+PUBLIC = f"0.0.0.0/0 but {len(NOT_PUBLIC)} networks"
 IMPORTER_HEAD, IMPORTER_WORKER = "content-importer/head", "content-importer/content-scorm-importer"
 Found = Iterator[Finding]
 
@@ -83,7 +84,11 @@ def _out(pod: Pod, region: Region, components: tuple[str, ...]) -> set[str]:
     if pod.group != "content-scorm-importer" and {"store", "keys"} & set(reached) and "r2" not in components:
         wanted |= _tcp("169.254.170.23/32", "80")
     if "webhooks" in components and pod.group == "content-bundler":
-        wanted |= _tcp("0.0.0.0/0 but 14 networks", "443")
+        wanted |= _tcp(PUBLIC, "443")
+    if "cloudfront" in components and pod.group in CDN:
+        wanted |= _tcp(PUBLIC, "443") | _tcp("169.254.170.23/32", "80")
+    if "cloudflare" in components and pod.group in CDN:
+        wanted |= set().union(*(_tcp(each, "443") for each in CLOUDFLARE))
     if "traces" in components and duty is not None and duty.cluster != names.IMPORTER:
         wanted |= _tcp("monitoring/opentelemetry-collector", "4318")
     return wanted

@@ -107,16 +107,14 @@ _CERTIFICATE = closed(
     issuerRef=closed(["name", "kind"], name=NAME, kind={"enum": ["Issuer", "ClusterIssuer"]}, group=STRING),
 )  # fmt: skip
 _EXTERNAL_SECRET = closed(
-    ["secretStoreRef", "target", "data"],
+    ["secretStoreRef", "target", "dataFrom"],
     refreshInterval=DURATION,
     secretStoreRef=closed(["name", "kind"], name=NAME, kind={"enum": ["SecretStore", "ClusterSecretStore"]}),
     target=closed(
         ["name"],
         name=NAME, creationPolicy={"enum": ["Owner", "Merge", "None"]}, deletionPolicy={"enum": ["Retain", "Delete", "Merge"]},
     ),
-    data=listed(
-        closed(["secretKey", "remoteRef"], secretKey=STRING, remoteRef=closed(["key"], key=STRING, property=STRING))
-    ),
+    dataFrom=listed(closed(["extract"], extract=closed(["key"], key=STRING))),
 )  # fmt: skip
 
 _SPECS = {

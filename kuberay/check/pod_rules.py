@@ -10,7 +10,7 @@ from cluster.settings import Settings
 from kuberay import names
 from kuberay.check.finding import Finding, Pod
 from kuberay.components import r2_secrets
-from kuberay.duties import BY_POOL, variable
+from kuberay.duties import BY_POOL, CDN, CLOUDFLARE_SECRET, variable
 from kuberay.jobs import TASKS
 from kuberay.settings import LEASE_S
 
@@ -183,7 +183,7 @@ def secrets(pod: Pod) -> Found:
             reference = entry.get("valueFrom", {}).get("secretKeyRef")
             if reference is not None:
                 held.add(entry["name"])
-                if reference["key"] != entry["name"] or reference["name"] != _own_secret(pod):
+                if reference["key"] != entry["name"] or reference["name"] not in (_own_secret(pod), CLOUDFLARE_SECRET):
                     yield Finding("least-privilege", pod.where, f"{entry['name']} comes from {reference['name']}")
             elif entry["name"] in SECRET_VARIABLES:
                 yield Finding("secret-in-clear", pod.where, f"{entry['name']} stands in the manifest")
@@ -216,9 +216,14 @@ def _duty(pod: Pod) -> tuple[set[str], set[str]]:
     duty = BY_POOL.get(pod.group)
     if duty is not None:
         needed = {variable(setting) for setting in duty.secrets}
-        return needed | {variable(setting) for setting in r2_secrets(duty.pool.name, duty.reaches)}, needed
+        allowed = {variable(setting) for setting in r2_secrets(duty.pool.name, duty.reaches)}
+        return needed | allowed | _cdn(pod), needed
     needed = {variable(setting) for task in TASKS if task.name == pod.group for setting in task.secrets}
-    return needed | {variable(setting) for setting in ("s3_access_key", "s3_secret_key", "openbao_token")}, needed
+    return needed | _cdn(pod), needed
+
+
+def _cdn(pod: Pod) -> set[str]:
+    return {variable("cloudflare_token")} if pod.group in CDN else set()
 
 
 RULES: tuple[Callable[[Pod], Any], ...] = (

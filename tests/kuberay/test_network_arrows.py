@@ -6,6 +6,7 @@ seen too. What the policies say is read as a cluster would read it (`kuberay.che
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from kuberay import names
 from kuberay.check.build import Variant
 from kuberay.check.finding import Pod, pods_of
 from kuberay.check.flows import ANY, open_arrows, selects
+from kuberay.components import NOT_PUBLIC
 from tests.kuberay.conftest import built
 
 EU = Variant("eu", ("aws",))
@@ -27,11 +29,13 @@ OUT = {
         "media-service/media-service 8443/TCP", "catalog-service/catalog-service 8443/TCP", "ai-gateway/ai-gateway 8443/TCP",
     },
     "content-bundler": {POSTGRES, STORE, KEYS, ROLE, "sync-service/sync-service 8443/TCP"},
-    "content-exporter": {POSTGRES, STORE, ROLE},
+    "content-exporter": {POSTGRES, STORE, KEYS, ROLE, NATS},
     "content-outbox-relay": {POSTGRES, STORE, ROLE, NATS},
     "content-scorm-importer": {STORE},
 }  # fmt: skip
 """Besides names and the pods of their own Ray cluster."""
+CDN = ("content-outbox-relay", "content-release")
+PUBLIC = "0.0.0.0/0 but 14 networks 443/TCP"
 
 
 def pod(group: str, service: str | None = None, variant: Variant = EU) -> Pod:
@@ -102,6 +106,25 @@ def test_with_r2_there_are_no_roles_and_keys_are_in_openbao() -> None:
     arrows = open_arrows(pod("content-bundler", variant=variant), built(variant), "Egress")
     assert {"openbao/openbao 8200/TCP", "104.16.0.0/13 443/TCP", POSTGRES} <= arrows
     assert not {ROLE, STORE, KEYS} & arrows
+
+
+@pytest.mark.parametrize(("component", "pools"), [("webhooks", ("content-bundler",)), ("cloudfront", CDN)])
+def test_public_addresses_are_open_to_those_alone_who_need_them(component: str, pools: tuple[str, ...]) -> None:
+    variant = Variant("eu", ("aws", component))
+    public = {each.group for each in pods_of(built(variant)) if PUBLIC in open_arrows(each, built(variant), "Egress")}
+    assert public == set(pools)
+    assert not [each for each in pods_of(built(EU)) if PUBLIC in open_arrows(each, built(EU), "Egress")]
+
+
+def test_what_is_called_public_holds_no_private_network() -> None:
+    """Every range of RFC 1918, the links' own with the machines' metadata, loops, shared and reserved ones are left out."""
+    left_out = [ipaddress.ip_network(each) for each in NOT_PUBLIC]
+    for address in (
+        "10.32.9.3", "172.20.0.1", "192.168.1.1", "169.254.169.254", "169.254.170.23", "127.0.0.1", "100.64.1.1", "0.0.0.0",
+        "224.0.0.1", "255.255.255.255", "198.18.0.1",
+    ):  # fmt: skip
+        assert any(ipaddress.ip_address(address) in network for network in left_out), address
+    assert not any(ipaddress.ip_address("1.1.1.1") in network for network in left_out)
 
 
 # -- the reading ------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from ray.serve.schema import ServeDeploySchema
 from actors import drain
 from cluster.settings import Settings
 from cluster.topology import POOLS
-from kuberay import pods, services
+from kuberay import names, pods, services
 from kuberay.check.build import Variant
 from kuberay.check.finding import of_kind, pods_of
 from kuberay.duties import of_cluster
@@ -25,6 +27,7 @@ from kuberay.patches import SERVICES
 from kuberay.settings import LEASE_S, SERVICE
 from tests.kuberay.conftest import built
 
+IMAGES = Path(__file__).resolve().parents[2] / "images"
 FOUND = Variant("eu", ("aws",))
 
 
@@ -92,6 +95,14 @@ def test_a_pod_lives_longer_than_its_drain_and_its_lease() -> None:
         assert grace > max(waits, LEASE_S, settings.lease_s)
         longest = 2 * settings.import_timeout_s if pod.group == "content-scorm-importer" else settings.drain_s
         assert waits > longest
+        if pod.group != "content-scorm-importer":
+            assert waits >= drain.wait_s(settings)
+
+
+def test_pods_run_as_the_user_of_their_images() -> None:
+    for name in ("service", "importer", "cli"):
+        users = re.findall(r"^USER (.+)$", (IMAGES / name / "Dockerfile").read_text(), re.MULTILINE)
+        assert users[-1] == f"{names.USER}:{names.USER}"
 
 
 def test_a_head_stays_until_its_workers_have_drained() -> None:

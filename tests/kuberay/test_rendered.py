@@ -19,7 +19,7 @@ from kuberay import duties, names, render, services
 from kuberay.check import verdict
 from kuberay.check.build import Variant, some, variants
 from kuberay.check.finding import groups_of, of_kind, pods_of
-from kuberay.components import COMPONENTS
+from kuberay.components import CHOICES, COMPONENTS
 from kuberay.regions import ALL
 from kuberay.text import memory
 from serve_app.bound.options import actor_options
@@ -126,7 +126,8 @@ def test_the_choice_of_variants_holds_every_region_and_component() -> None:
     chosen = some()
     assert {variant.region for variant in chosen} == {region.name for region in ALL}
     assert {name for variant in chosen for name in variant.components} == set(COMPONENTS)
-    assert len(set(variants(every_set=True))) == len(ALL) * 3 * 2 ** (len(COMPONENTS) - 2)
+    assert len(set(variants(every_set=True))) == len(ALL) * 3 * 3 * 2 ** len(CHOICES)
+    assert set(chosen) <= set(variants(every_set=True))
 
 
 def test_regions_differ_in_names_and_networks_alone() -> None:
@@ -208,7 +209,7 @@ def test_who_holds_which_secret() -> None:
         "content-api": ["edge_private_key", "nats_password", "nats_user", "postgres_api", "postgres_ops"],
         "content-builder": ["importer_token", "postgres_ops", "postgres_worker"],
         "content-bundler": ["postgres_ops", "postgres_worker"],
-        "content-exporter": ["postgres_ops", "postgres_worker"],
+        "content-exporter": ["nats_erasure_password", "nats_erasure_user", "postgres_ops", "postgres_worker"],
         "content-outbox-relay": ["nats_password", "nats_user", "postgres_ops", "postgres_relay", "postgres_worker"],
         "content-scorm-importer": ["importer_token_sha256"],
     }
