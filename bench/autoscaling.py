@@ -200,7 +200,8 @@ async def _drain_one(run: Course, cluster: Nodes) -> None:
 
 
 async def bundles_once(connections: Connections, tenant: str, spike: int) -> int:
-    """Nothing lost and nothing doubled: as many ready bundles, licences, devices and events as there were enrolments."""
+    """Nothing lost and nothing doubled: as many ready bundles, devices, licences, and events that sync-service heard, as there
+    were enrolments; and each event of a bundle of its own."""
     async with connections.db.tenant(tenant) as tx:
         row = await fetch_one(
             tx,
@@ -210,16 +211,25 @@ async def bundles_once(connections: Connections, tenant: str, spike: int) -> int
                       (select count(distinct bundle_id) from licences) as licensed
                from bundles""",
         )
-    async with connections.ops.connection() as connection:
-        events = await fetch_one(
-            connection,
-            """select count(*) as told, count(distinct subject) as subjects from outbox
-               where tenant = %s and type = 'content.play_package.bundle.published.v1'""",
-            [tenant],
-        )
-    found = {**(row or {}), **(events or {})}
+    found, deadline = {**(row or {}), "told": 0}, time.monotonic() + DEADLINE_S
+    while found["told"] < spike and time.monotonic() < deadline:
+        events = await asyncio.to_thread(_heard, connections.settings, tenant)
+        found |= {"told": len(events), "subjects": len(set(events.values()))}
+        await asyncio.sleep(1)
     assert set(found.values()) == {spike}, found
     return spike
+
+
+def _heard(settings: Settings, tenant: str) -> dict[str, str]:
+    """Id of each event about a bundle that was published → the bundle."""
+    kind = "content.play_package.bundle.published.v1"
+    answer = httpx.get(f"{settings.sync_url}/v1/events", params={"subject": kind}, trust_env=False, timeout=60)
+    events = [entry["event"] for entry in answer.raise_for_status().json()["events"]]
+    return {
+        event["id"]: event["data"]["bundle_id"]
+        for event in events
+        if event["type"] == kind and event["data"]["tenant_id"] == tenant
+    }
 
 
 async def _load(run: Course, cluster: Nodes, bounds: tuple[int, int]) -> None:
