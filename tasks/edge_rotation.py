@@ -28,6 +28,7 @@ from content.errors import ContentError
 PROBE = "/bundles/edge-probe/none"
 """Nothing is there: an edge that takes the signature says 404, and one that does not says 403."""
 PROBES = 5
+MEMBERS = ("edge_key_id", "edge_private_key", "edge_next_key_id", "edge_next_private_key", "edge_retired_keys")
 PROBE_AGAIN_S = 60.0
 log = structlog.get_logger()
 
@@ -65,26 +66,40 @@ class FileStore:
 
 @dataclass(frozen=True)
 class SecretStore:
-    """A secret of AWS Secrets Manager whose text is that JSON; what it held before stays its version before."""
+    """A secret of AWS Secrets Manager: a JSON object whose members are the variables of a pod (`CONTENT_EDGE_…`); others in it stay. What it held
+    before stays its version before."""
 
     client: Any
     name: str
 
     def read(self) -> UrlKeys:
-        try:
-            return UrlKeys.read(json.loads(self.client.get_secret_value(SecretId=self.name)["SecretString"]))
-        except (ClientError, BotoCoreError) as error:
-            raise ContentError(
-                "edge-keys-missing", f"The secret {self.name} cannot be read.", "See docs/edge.md."
-            ) from error
+        document = self._read()
+        return UrlKeys.read(
+            {name: _parsed(name, document[_variable(name)]) for name in MEMBERS if _variable(name) in document}
+        )
 
     def write(self, keys: UrlKeys) -> None:
+        given = {_variable(name): _text(value) for name, value in keys.as_settings().items()}
+        text = json.dumps({**self._read(), **given})
         try:
-            self.client.put_secret_value(SecretId=self.name, SecretString=json.dumps(keys.as_settings()))
+            self.client.put_secret_value(SecretId=self.name, SecretString=text)
         except (ClientError, BotoCoreError) as error:
             raise ContentError(
                 "edge-unavailable", f"The secret {self.name} was not written.", "Try again.", True
             ) from error
+
+    def _read(self) -> dict[str, str]:
+        try:
+            document = json.loads(self.client.get_secret_value(SecretId=self.name)["SecretString"])
+        except (ClientError, BotoCoreError, ValueError) as error:
+            raise ContentError(
+                "edge-keys-missing", f"The secret {self.name} cannot be read.", "See docs/edge.md."
+            ) from error
+        if not document.get(_variable("edge_private_key")):
+            raise ContentError(
+                "edge-keys-missing", f"The secret {self.name} holds no key of the edge.", "See docs/edge.md."
+            )
+        return document
 
 
 @dataclass(frozen=True)
@@ -164,3 +179,11 @@ def _is_taken(answer: httpx.Response) -> bool:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _parsed(name: str, text: str) -> Any:
+    return json.loads(text or "{}") if name == "edge_retired_keys" else text
+
+
+def _variable(name: str) -> str:
+    return f"CONTENT_{name.upper()}"

@@ -15,13 +15,14 @@ import json
 from typing import Any, Final
 
 from cluster import edge_code, edge_rules
+from cluster.aws import ACCOUNT, bucket
+from cluster.aws.iam import trust
 from cluster.edge_rules import Rule
 from cluster.topology import REPLICAS
 
 DOMAIN: Final = "content.example"
-BUCKET: Final = "content-{region}"
-VARIABLES: Final = ("account", "public-key", "logs-bucket", "web-acl")
-"""What only the installation knows: its account, the PEM of the first public key, the bucket for logs, and the ARN of its web ACL."""
+VARIABLES: Final = ("bucket", "public-key", "logs-bucket", "web-acl")
+"""What only the installation knows: its bucket, the PEM of the first public key, the bucket for logs, and the ARN of its web ACL."""
 TLS: Final = "TLSv1.2_2021"
 YEAR_S: Final = 365 * edge_rules.DAY_S
 ERRORS_S: Final = 1
@@ -56,6 +57,7 @@ def documents(region: str) -> dict[str, Document]:
         _distribution(region, "files", (edge_host(region),)),
         _distribution(region, "sites", (site_url(region).format(tenant="*").removeprefix("https://"),)),
         _bucket_policy(region),
+        *_rights(region),
         *_logs(region),
     ]
     return {f"edge/{number:02d}-{_file_name(each)}.json": each for number, each in enumerate(made, 1)}
@@ -224,7 +226,7 @@ def _distribution(region: str, place: str, aliases: tuple[str, ...]) -> Document
     }
     origin = {
         "Id": "store",
-        "DomainName": f"{BUCKET.format(region=region)}.s3.{REPLICAS[region].primary}.amazonaws.com",
+        "DomainName": f"${{bucket}}.s3.{REPLICAS[region].primary}.amazonaws.com",
         "OriginPath": "",
         "CustomHeaders": _list(),
         "S3OriginConfig": {"OriginAccessIdentity": ""},
@@ -262,7 +264,7 @@ def _distribution(region: str, place: str, aliases: tuple[str, ...]) -> Document
 
 def bucket_statements(region: str) -> list[dict[str, Any]]:
     """What the bucket's policy says of the two distributions: the served prefixes, to be read, and to be told apart from what is missing."""
-    bucket = f"arn:aws:s3:::{BUCKET.format(region=region)}"
+    own = f"arn:aws:s3:::{bucket(region)}"
     ours = {"ArnEquals": {"AWS:SourceArn": ["${distribution:files}", "${distribution:sites}"]}}
     allowed = {"Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"}, "Condition": ours}
     return [
@@ -270,22 +272,75 @@ def bucket_statements(region: str) -> list[dict[str, Any]]:
             "Sid": "EdgeReads",
             **allowed,
             "Action": "s3:GetObject",
-            "Resource": [f"{bucket}/{prefix}*" for prefix in SERVED],
+            "Resource": [f"{own}/{prefix}*" for prefix in SERVED],
         },
         # Without it S3 answers 403 for what is not there, which a device takes for an address that has expired.
-        {"Sid": "EdgeIsToldWhatIsMissing", **allowed, "Action": "s3:ListBucket", "Resource": bucket},
+        {"Sid": "EdgeIsToldWhatIsMissing", **allowed, "Action": "s3:ListBucket", "Resource": own},
     ]
 
 
 def _bucket_policy(region: str) -> Document:
-    bucket = f"arn:aws:s3:::{BUCKET.format(region=region)}"
+    own = f"arn:aws:s3:::{bucket(region)}"
     insecure = {
-        "Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket, f"{bucket}/*"],
+        "Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [own, f"{own}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }  # fmt: skip
     policy = {"Version": "2012-10-17", "Statement": [insecure, *bucket_statements(region)]}
-    about = {"Bucket": BUCKET.format(region=region), "Policy": json.dumps(policy)}
+    about = {"Bucket": "${bucket}", "Policy": json.dumps(policy)}
     return _call("s3.PutBucketPolicy", "bucket-policy:edge", **about)
+
+
+def _rights(region: str) -> list[Document]:
+    """Roles: of the process that tells the CDN, and of whoever rotates the key. Neither can read a bundle."""
+    own = f"arn:aws:s3:::{bucket(region)}"
+    distributions = ["${distribution:files}", "${distribution:sites}"]
+    tells = [
+        {"Sid": "Invalidate", "Effect": "Allow", "Action": ["cloudfront:CreateInvalidation"], "Resource": distributions},
+        {
+            "Sid": "SayWhatTenantsSay", "Effect": "Allow", "Resource": ["${store:sites}"],
+            "Action": [
+                "cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:ListKeys", "cloudfront-keyvaluestore:UpdateKeys",
+            ],
+        },
+        {"Sid": "ReadWhatTenantsSay", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"{own}/sites/*"]},
+        {
+            "Sid": "ListIt", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [own],
+            "Condition": {"StringLike": {"s3:prefix": ["sites/*"]}},
+        },
+    ]  # fmt: skip
+    rotates = [
+        {
+            "Sid": "ChangeTheKeyGroup", "Effect": "Allow", "Action": ["cloudfront:GetKeyGroup", "cloudfront:UpdateKeyGroup"],
+            "Resource": [f"arn:aws:cloudfront::{ACCOUNT}:key-group/${{key-group:edge}}"],
+        },
+        {
+            "Sid": "MakePublicKeys", "Effect": "Allow",
+            "Action": [
+                "cloudfront:CreatePublicKey", "cloudfront:GetPublicKey", "cloudfront:ListPublicKeys", "cloudfront:DeletePublicKey",
+            ],
+            "Resource": ["*"],  # AWS knows no other for making and listing them
+        },
+        {
+            "Sid": "KeepThePrivateKey", "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
+            "Resource": [f"arn:aws:secretsmanager:{REPLICAS[region].primary}:{ACCOUNT}:secret:content/content-api-*"],
+        },
+    ]  # fmt: skip
+    found: list[Document] = []
+    for role, statements in (("edge", tells), ("edge-keys", rotates)):
+        name = _name(region, role)
+        found.append(
+            _call("iam.CreateRole", f"role:{role}", RoleName=name, AssumeRolePolicyDocument=json.dumps(_pods(role)))
+        )
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        found.append(
+            _call("iam.PutRolePolicy", f"role-policy:{role}", RoleName=name, PolicyName=role, PolicyDocument=policy)
+        )
+    return found
+
+
+def _pods(role: str) -> dict[str, Any]:
+    """Taken by the pods of the service account `content-…` of that name, as every role of ours."""
+    return trust(f"content-{role}")
 
 
 def _logs(region: str) -> list[Document]:

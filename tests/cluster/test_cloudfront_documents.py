@@ -60,7 +60,7 @@ def test_every_document_is_a_call_that_aws_takes(region: str) -> None:
 
 
 def test_a_wrong_document_is_seen() -> None:
-    found = edge.documents("eu")["edge/22-distribution-files.json"]
+    found = next(each for each in edge.documents("eu").values() if each["gives"] == "distribution:files")
     for change in (
         lambda it: it["DistributionConfig"].update(Aliasses={}),
         lambda it: it["DistributionConfig"].update(Enabled="yes"),
@@ -87,7 +87,7 @@ def test_moto_makes_them() -> None:
     """In their order, with what each gave filled in. moto knows no policies: those get names."""
     pem = cdn.public_pem(ec.generate_private_key(ec.SECP256R1()))
     known = {
-        "account": "111122223333",
+        "bucket": "content-eu",
         "public-key": pem,
         "logs-bucket": "logs",
         "web-acl": "arn:aws:wafv2:us-east-1:1:x",
@@ -115,7 +115,7 @@ def test_moto_makes_them() -> None:
             answer = getattr(client, method)(**filled(document["parameters"]))
             known[document["gives"]] = given(answer)
             made += 1
-        assert made == 10
+        assert made == 14
         cloudfront = boto3.client("cloudfront", "us-east-1")
         found = cloudfront.list_distributions()["DistributionList"]["Items"]
         assert {tuple(each["Aliases"]["Items"]) for each in found} == {
@@ -243,8 +243,23 @@ def test_functions_fit_and_speak_the_language_of_their_run_time() -> None:
         assert len(re.findall(r"(?m)^(?:async )?function handler\(event\)", code)) == 1
 
 
+def test_who_tells_the_cdn_and_who_rotates_may_do_that_and_nothing_else() -> None:
+    told, rotates = (
+        json.loads(configurations()[f"role-policy:{role}"]["PolicyDocument"])["Statement"]
+        for role in ("edge", "edge-keys")
+    )
+    actions = {action for statement in told for action in statement["Action"]}
+    assert not any("*" in action for statement in (*told, *rotates) for action in statement["Action"])
+    assert {action for action in actions if action.startswith("cloudfront:")} == {"cloudfront:CreateInvalidation"}
+    assert [each["Resource"] for each in told if "s3:GetObject" in each["Action"]] == [
+        ["arn:aws:s3:::content-eu/sites/*"]
+    ]
+    assert [each["Sid"] for each in rotates if each["Resource"] == ["*"]] == ["MakePublicKeys"]
+    assert not any(action.startswith("s3:") for each in rotates for action in each["Action"])
+
+
 def test_a_region_names_nothing_of_another() -> None:
     for region in REGIONS:
         text = json.dumps(edge.documents(region))
         for other in set(REGIONS) - {region}:
-            assert f"content-{other}" not in text and f".{other}.content" not in text
+            assert not re.search(rf"content-{other}\b", text) and f".{other}.content" not in text

@@ -75,7 +75,7 @@ def stepped(
 def served(group: KeyGroup, url: str, now: datetime) -> bool:
     """Whether an edge that has this group serves it."""
     try:
-        cdn.verify(url, {key_id: cdn.load_public_key(pem) for key_id, pem in set(group.keys()).items()}, now=now)
+        cdn.verify(url, {key_id: cdn.load_public_key(pem) for key_id, pem in group.keys().items()}, now=now)
     except cdn.UrlRefused:
         return False
     return True
@@ -230,17 +230,31 @@ def test_files_keep_what_is_not_theirs(tmp_path: Path) -> None:
         FileStore([tmp_path / "none.json"]).read()
 
 
-def test_a_secret_of_aws_keeps_them_too() -> None:
+def test_a_secret_of_aws_keeps_them_beside_the_rest_of_a_pods_variables() -> None:
     with mock_aws():
         client = boto3.client("secretsmanager", "eu-central-1")
-        keys = UrlKeys("K1", edge_keys.new_key(), retired={"K0": NOW})
-        client.create_secret(Name="content/eu/edge", SecretString=json.dumps(keys.as_settings()))
-        store = SecretStore(client, "content/eu/edge")
+        pem = edge_keys.new_key()
+        first = {"CONTENT_POSTGRES_API": "x", "CONTENT_EDGE_KEY_ID": "K1", "CONTENT_EDGE_PRIVATE_KEY": pem}
+        client.create_secret(Name="content/content-api", SecretString=json.dumps(first))
+        store = SecretStore(client, "content/content-api")
+        assert store.read() == UrlKeys("K1", pem)
+        keys = UrlKeys("K1", pem, "K2", edge_keys.new_key(), {"K0": NOW})
+        store.write(keys)
         assert store.read() == keys
-        store.write(keys.with_next(keys.pem, "K2"))
-        assert store.read().next_id == "K2"
-        with pytest.raises(ContentError):
-            SecretStore(client, "none").read()
+        kept = json.loads(client.get_secret_value(SecretId="content/content-api")["SecretString"])
+        assert kept["CONTENT_POSTGRES_API"] == "x" and all(isinstance(value, str) for value in kept.values())
+        # As a pod is given them, each as a variable.
+        told = Settings(**{name: _read(name, kept[f"CONTENT_{name.upper()}"]) for name in keys.as_settings()})
+        assert UrlKeys.of(told) == keys
+        client.create_secret(Name="another", SecretString="{}")
+        for name in ("none", "another"):
+            with pytest.raises(ContentError) as error:
+                SecretStore(client, name).read()
+            assert error.value.code == "edge-keys-missing"
+
+
+def _read(name: str, text: str) -> Any:
+    return json.loads(text) if name == "edge_retired_keys" else text
 
 
 def test_the_edge_reads_its_file_of_keys_again_when_it_has_changed(tmp_path: Path) -> None:
