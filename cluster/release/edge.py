@@ -1,9 +1,10 @@
-"""What the edge has to forget when the shape of manifests changes. The edge's own client implements it."""
+"""What the edge has to forget when the shape of manifests changes: everything below one prefix, by `cluster.purging`."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from cluster import purging
 from cluster.settings import Settings
 
 MANIFESTS = "/packages/"
@@ -17,6 +18,11 @@ class Edge(Protocol):
         ...
 
 
-def connect(settings: Settings) -> Edge | None:
-    """The edge of these settings; None where there is none to tell."""
-    return None
+class Purged:
+    """The CDN of these settings. Where they name none there is nothing to forget."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def invalidate_prefix(self, prefix: str, *, reference: str) -> None:
+        purging.invalidate_prefix(self._settings, prefix, reference)

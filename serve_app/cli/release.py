@@ -6,6 +6,7 @@ as a person has to see to it; 5, with `--once`, it is under way.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cluster.release.weights import Gateway
 
 release_app = Commands(help="The canary of the API: a growing share of requests for a new release, or none again.")
+LINGER_S = 45.0
+"""Three scrapes of 15 s."""
 SIGNS = {"passed": "[green]✓[/]", "breach": "[bold red]✗[/]", "unclear": "[yellow]…[/]", "silent": "[dim]–[/]"}
 
 LocalGateway = Annotated[
@@ -41,7 +44,7 @@ StableService = Annotated[str, typer.Option(help="The Service of the stable vers
 CanaryService = Annotated[str, typer.Option(help="The Service of the canary.")]
 NAMESPACE, ROUTE, KUBERNETES = "", "content-api", "https://kubernetes.default.svc"
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-STABLE, CANARY = "content-api-stable-serve-svc", "content-api-canary-serve-svc"
+STABLE, CANARY = "content-api-serve-svc", "content-api-canary-serve-svc"
 
 
 def register(app: typer.Typer) -> None:
@@ -105,6 +108,7 @@ def promote(
         tell(looked)
     else:
         looked = promoter.run(tell, every_s=every_s, again=again)
+    _linger(looked.name)
     if not looked.ended:
         raise typer.Exit(AGAIN)
     if looked.name in ("roll-back", "halt") or (looked.state is not None and looked.state.phase == "rolled-back"):
@@ -182,6 +186,14 @@ def _listen() -> None:
         exposition.tell(settings.metrics_port)
 
 
+def _linger(name: str) -> None:
+    """A process that ends takes its numbers along: stay until Prometheus has seen how it ended."""
+    from cluster.telemetry import exposition
+
+    if exposition.kept() is not None and name in ("promote", "settle", "roll-back", "halt"):
+        time.sleep(LINGER_S)
+
+
 def _gateway(
     local: str, namespace: str, route: str, kubernetes: str, account: Path, stable: str, canary: str
 ) -> Gateway:
@@ -206,14 +218,14 @@ def _promoter(
     plan: Plan,
     dry_run: bool,
 ) -> Promoter:
-    from cluster.release.edge import connect
+    from cluster.release.edge import Purged
     from cluster.release.prometheus import HttpPrometheus
     from cluster.release.promoter import Promoter
     from cluster.release.shadow import Shadow
     from cluster.settings import Settings
 
     shadow = Shadow(stable, canary, token)
-    return Promoter(place, HttpPrometheus(prometheus), shadow, plan, edge=connect(Settings.load()), dry_run=dry_run)
+    return Promoter(place, HttpPrometheus(prometheus), shadow, plan, edge=Purged(Settings.load()), dry_run=dry_run)
 
 
 def _reader(file: Path) -> Callable[[], str]:

@@ -21,7 +21,7 @@ from content.errors import ContentError
 from tests.support.kubernetes_api import KubernetesApi, route
 from tests.support.served import served
 
-STABLE, CANARY = "content-api-stable-serve-svc", "content-api-canary-serve-svc"
+STABLE, CANARY = "content-api-serve-svc", "content-api-canary-serve-svc"
 
 
 def http_route(api: KubernetesApi, folder: Path) -> HttpRoute:

@@ -17,7 +17,7 @@ PATH = "/apis/gateway.networking.k8s.io/v1/namespaces/content/httproutes/content
 
 def route(*, canary: int = 0) -> dict[str, Any]:
     backends = [
-        {"name": "content-api-stable-serve-svc", "port": 8000, "weight": 100 - canary},
+        {"name": "content-api-serve-svc", "port": 8000, "weight": 100 - canary},
         {"name": "content-api-canary-serve-svc", "port": 8000, "weight": canary},
     ]
     return {
