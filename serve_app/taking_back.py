@@ -9,6 +9,7 @@ from fastapi import Request
 
 from cluster import database
 from cluster.connections import Connections
+from cluster.eventlog import slips
 from cluster.invalidations import Changed
 from cluster.telemetry import describe
 from content.errors import ContentError
@@ -46,9 +47,11 @@ async def withdraw_version(
 
 
 async def list_now(platform: Connections, tenant: str) -> None:
-    """Sign the list that names what was just revoked. What cannot be signed now the bundler pool signs, in a moment."""
+    """Sign the list that names what was just revoked, and have both in the archive before anybody is told that it is done. What
+    cannot be signed now the bundler pool signs, in a moment. Raises ContentError `not-archived`."""
     try:
         async with platform.db.tenant(tenant) as tx:
             await revocations.publish(tx, platform, tenant, await database.now(tx))
     except ContentError as error:
         log.warning("revocations not listed yet", tenant=tenant, **describe(error))
+    await slips.keep(platform, tenant)

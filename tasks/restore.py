@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from psycopg.types.json import Jsonb
 
+from cluster import failpoints
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.eventlog import state
@@ -43,7 +44,8 @@ END = b"""
 
 @dataclass
 class Restored:
-    """What a restore came to. `compared`: tables whose rows are not what the log tells; none is as it should be."""
+    """What a restore came to. `differing`: tables whose rows are not what the log tells, none as it should be; `missing`: blobs
+    of a tenant that could not be made again."""
 
     segments: int = 0
     changes: int = 0
@@ -54,6 +56,7 @@ class Restored:
     differing: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     tables: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     blobs: dict[str, Any] = field(default_factory=dict[str, Any])
+    missing: dict[str, int] = field(default_factory=dict[str, int])
     seconds: dict[str, float] = field(default_factory=dict[str, float])
 
 
@@ -73,10 +76,13 @@ class Restore:
         await self._begin()
         tenants = await self._timed("log", self._read())
         await self._timed("rows", self._each(tenants, "rows", self._rows))
+        await asyncio.to_thread(failpoints.hit, "restore.after_rows", self._connections.settings)
         await self._timed("compare", self._compare(tenants))
         await self._timed("epoch", self._each(tenants, "epoch", self._epoch))
         await self._timed("missing", self._each(tenants, "missing", self._missing))
         await self._timed("blobs", self.help())
+        await asyncio.to_thread(failpoints.hit, "restore.before_finish", self._connections.settings)
+        self.found.missing = {tenant: missing for tenant in tenants if (missing := await self._still_missing(tenant))}
         await self._timed("finish", self._finish(tenants))
         return self.found
 
@@ -180,6 +186,11 @@ class Restore:
             found = await restore_blobs.note_missing(tx, tenant, there)
             await self._end(tx, "missing", tenant, found["missing"], found)
         return found["missing"]
+
+    async def _still_missing(self, tenant: str) -> int:
+        there = await restore_blobs.present(self._connections.objects, tenant)
+        async with self._connections.db.tenant(tenant) as tx:
+            return (await restore_blobs.note_missing(tx, tenant, there, note=False))["missing"]
 
     async def help(self) -> int:
         """Make blobs again until nothing waits; what others have claimed is waited for. Returns how many items were done here."""

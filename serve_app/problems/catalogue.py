@@ -171,6 +171,13 @@ _ROWS = (
     ProblemType("enrolment-cancelled", 410, "The enrolment has ended", "Enrol the learner again."),
     # What the service itself waits for, and what is its own fault
     ProblemType("database-unavailable", 503, "The database does not answer", "Try again.", retryable=True),
+    ProblemType(
+        "not-archived",
+        503,
+        "It holds, and is not archived yet",
+        "Ask again: then it outlives the region.",
+        retryable=True,
+    ),
     ProblemType("storage-unavailable", 503, "The object store does not answer", "Try again.", retryable=True),
     ProblemType("keys-unavailable", 503, "The key service does not answer", "Try again.", retryable=True),
     ProblemType("internal", 500, "Something in the service failed", "Try again; tell us the request's id if it stays."),

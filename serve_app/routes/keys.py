@@ -7,10 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from cluster import database
+from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
+from cluster.eventlog import slips
 from content.errors import ContentError
-from serve_app.auth import Authenticated, Platform
-from serve_app.idempotency import Idempotent
+from serve_app.auth import Authenticated, Caller, Platform
+from serve_app.idempotency import Idempotent, Once, Replay
 from serve_app.models.tenants import TENANT
 from serve_app.models.trust import NewRotation
 from serve_app.models.trust import Rotation as Shown
@@ -28,7 +30,9 @@ Name = Annotated[str, Path(pattern=TENANT, examples=["demo"])]
     status_code=202,
     response_model=Shown,
     summary="Rotate the keys of a tenant (scope operator)",
-    responses=raises("not-found", "key-announced", "key-revoked", "kid-unknown", "drill-tenant", "keys-unavailable"),
+    responses=raises(
+        "not-found", "key-announced", "key-revoked", "kid-unknown", "drill-tenant", "keys-unavailable", "not-archived"
+    ),
 )
 async def rotate(
     tenant: Name, body: NewRotation, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
@@ -37,6 +41,18 @@ async def rotate(
     revokes the signing key in use (or `kid`): when this answers, both lists say so and a fresh key signs; the job then signs
     every licence and manifest again that the revoked one had signed. `drill` is the same on a tenant that is marked for it."""
     caller.require("operator")
+    try:
+        answer = await _rotate(tenant, body, request, caller, platform, once)
+    except Replay:  # the first answer may not have been given, since the archive was not there
+        await slips.keep(platform, tenant)
+        raise
+    await slips.keep(platform, tenant)
+    return answer
+
+
+async def _rotate(
+    tenant: str, body: NewRotation, request: Request, caller: Caller, platform: Connections, once: Once
+) -> Response:
     async with platform.db.tenant(tenant) as tx:
         await once.begin(tx)
         await _known(tx, drill=body.kind == "drill")

@@ -51,7 +51,7 @@ async def list_revocations(
     status_code=201,
     response_model=Revocation,
     summary="Take back a bundle, a device, a package or one of its versions",
-    responses=raises("not-found", "version-not-published", "version-missing", "storage-unavailable"),
+    responses=raises("not-found", "version-not-published", "version-missing", "storage-unavailable", "not-archived"),
 )
 async def revoke(
     body: NewRevocation, request: Request, caller: Authenticated, platform: Platform, once: Idempotent

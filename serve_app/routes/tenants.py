@@ -12,17 +12,20 @@ from psycopg.types.json import Jsonb
 
 from cluster import places
 from cluster.database import Transaction, fetch_all, fetch_one
+from cluster.eventlog import slips
 from content.errors import ContentError
 from serve_app.auth import Authenticated, Caller, Platform, Public
 from serve_app.conditions import UNCHANGED, etag_of, not_modified, require_match
 from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
-from serve_app.models.base import Page
+from serve_app.models.base import PRINTABLE, Page
 from serve_app.models.storage import Deletion, NewDeletion
 from serve_app.models.tenants import TENANT, Jwks, NewTenant, Tenant, TenantPatch, TenantRow, TrustLists
+from serve_app.models.trust import RevocationKind, Revoked
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from tasks import signed_lists, tenant_deletion, tenants
+from tasks.elsewhere import home_of, require_not_elsewhere, revoked
 from tasks.signed_lists import LIST_VERSION
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"])
@@ -49,7 +52,9 @@ async def create(body: NewTenant, caller: Authenticated, platform: Platform, onc
         now, actor = datetime.now(UTC), caller.subject
         await tenants.create(platform, tx, body.tenant, region=body.region, policy=body.policy, actor=actor, now=now)
         shown = await _read(tx, body.tenant)
-        return await once.answer(tx, 201, shown, {"Location": f"/v1/tenants/{body.tenant}"})
+        answer = await once.answer(tx, 201, shown, {"Location": f"/v1/tenants/{body.tenant}"})
+    await slips.keep(platform, body.tenant)  # its keys, before anybody is told of them
+    return answer
 
 
 @router.get("", summary="Tenants of this region, by name (scope operator)")
@@ -113,6 +118,7 @@ async def change(
     "/{tenant}/trust-lists",
     summary="The chain of trust lists and the newest revocation list (public)",
     dependencies=[Public],
+    responses=raises("wrong-region"),
 )
 async def trust(
     tenant: Name,
@@ -131,8 +137,9 @@ async def trust(
     that version is known here, else as a whole."""
     async with platform.db.tenant(tenant, snapshot=True) as tx:
         found = await signed_lists.read(tx, since=since, delta_from=signed_lists.version(revocations_since))
-    if found is None:
-        raise not_found("tenant")
+        if found is None:
+            await require_not_elsewhere(tx, platform.settings)
+            raise not_found("tenant")
     return TrustLists.model_validate(found)
 
 
@@ -141,7 +148,7 @@ async def trust(
     response_model=Jwks,
     summary="The public signing keys in use (public)",
     dependencies=[Public],
-    responses=UNCHANGED,
+    responses={**UNCHANGED, **raises("wrong-region")},
 )
 async def jwks(tenant: Name, request: Request, response: Response, platform: Platform) -> Any:
     async with platform.db.tenant(tenant) as tx:
@@ -150,8 +157,9 @@ async def jwks(tenant: Name, request: Request, response: Response, platform: Pla
             """select kid, jwk from signing_keys
                where purpose = 'signing' and status = 'active' and not_after > now() order by not_before desc, kid""",
         )
-    if not rows:
-        raise not_found("tenant")
+        if not rows:
+            await require_not_elsewhere(tx, platform.settings)
+            raise not_found("tenant")
     found = Jwks.model_validate({"keys": [{**row["jwk"], "kid": row["kid"]} for row in rows]})
     headers = {"ETag": etag_of(found.model_dump(mode="json")), "Cache-Control": "public, max-age=60"}
     if (same := not_modified(request, headers)) is not None:
@@ -197,6 +205,30 @@ async def _deletion(tx: Transaction, tenant: str) -> Deletion:
     if row is None:
         raise not_found("deletion of a tenant")
     return Deletion.model_validate({**row, "tenant": tenant})
+
+
+@router.get(
+    "/{tenant}/revoked",
+    summary="Whether something was taken back, in whatever region its tenant lives (public)",
+    dependencies=[Public],
+    responses=raises("not-found"),
+)
+async def ask_revoked(
+    tenant: Name,
+    kind: RevocationKind,
+    id: Annotated[
+        str, Query(min_length=1, max_length=256, pattern=PRINTABLE, description="`package/version` for a version.")
+    ],
+    platform: Platform,
+) -> Revoked:
+    """Answered from what this region has heard, also while the tenant's own region is away. Signed lists are what a reader
+    goes by; this is for who has none at hand. 404 if nobody ever told of that tenant here."""
+    async with platform.db.tenant(tenant, snapshot=True) as tx:
+        if await fetch_one(tx, "select 1 as x from tenants") is None and await home_of(tx) is None:
+            raise not_found("tenant")
+        found = await revoked(tx, kind, id)
+    known = {"tenant": tenant, "kind": kind, "id": id, "revoked": found is not None}
+    return Revoked.model_validate({**known, "issued_at": found and found["issued_at"]})
 
 
 def _require(caller: Caller, scope: str, tenant: str) -> None:
