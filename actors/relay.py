@@ -18,6 +18,7 @@ from cluster.telemetry.metrics import OUTBOX_AGE
 from content.errors import ContentError
 from tasks.archive import Archiver
 from tasks.edge_words import SITES_S, EdgeWords, carry_sites
+from tasks.elsewhere import Elsewhere
 from tasks.intake import Intake
 from tasks.relay import Relay
 
@@ -51,11 +52,14 @@ class OutboxRelay(Replica):
     async def _carry_events(self) -> None:
         events = await self._connect()
         relay, intake = Relay(self.settings, events), Intake(self.connections, events)
+        elsewhere = Elsewhere(self.connections, events)
         try:
             await asyncio.gather(
                 self._repeat(relay.step, IDLE_S),
                 self._repeat(intake.step, 0.0),
                 self._repeat(relay.share, SHARE_S, True),
+                self._repeat(elsewhere.step, 0.0),
+                self._repeat(elsewhere.look, SHARE_S, True),
                 *await self._edge(events),
             )
         finally:
@@ -67,7 +71,7 @@ class OutboxRelay(Replica):
         loops: list[Coroutine[Any, Any, None]] = []
         if (words := EdgeWords.of(self.settings, events)) is not None:
             loops.append(self._repeat(words.step, 0.0))
-        if (sites := await carry_sites(self.connections)) is not None:
+        if (sites := await carry_sites(self.settings, self.connections.objects)) is not None:
             loops.append(self._repeat(sites, SITES_S, True))
         return loops
 

@@ -8,9 +8,11 @@ short and `connected` is asked; a publish that timed out may still arrive, so it
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import nats
 from nats.aio.client import Client
@@ -36,6 +38,19 @@ class StreamState:
     def lost_since(self, noted: StreamState) -> bool:
         """Whether messages that were acknowledged when `noted` was written are gone: a stream made anew, or set back."""
         return self.created != noted.created or self.last_sequence < noted.last_sequence
+
+
+@dataclass(frozen=True)
+class Source:
+    """Another region's stream as this one's sees it: how long it was silent, and what is on its way (events)."""
+
+    region: str
+    silent_s: float
+    lag: int
+
+
+NEVER_S = 1e9
+"""What stands for "never heard"."""
 
 
 class Events:
@@ -81,6 +96,31 @@ class Events:
             raise ContentError("events-unavailable", "NATS has no such stream yet.", "Try again.", True) from error
         assert info.created is not None
         return StreamState(info.created, info.state.last_seq)
+
+    async def say(self, subject: str, body: bytes) -> None:
+        """Publish to whoever listens now; nothing keeps it."""
+        try:
+            await self._client.publish(subject, body)
+        except (NatsError, OSError, TimeoutError) as error:
+            raise ContentError("events-unavailable", "NATS did not take a word.", "Try again.", True) from error
+
+    async def sources(self, stream: str) -> list[Source]:
+        """The other regions that a stream is fed from."""
+        try:
+            answer = await self._client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=PUBLISH_S)
+        except (NatsError, OSError, TimeoutError) as error:
+            raise ContentError("events-unavailable", "NATS did not answer.", "Try again.", True) from error
+        # The client's own type leaves out whose stream it is.
+        found: list[dict[str, Any]] = json.loads(answer.data).get("sources") or []
+        return [
+            Source(
+                str(entry["external"]["api"]).split(".")[1],
+                entry["active"] / 1e9 if entry.get("active", -1) >= 0 else NEVER_S,
+                int(entry.get("lag", 0)),
+            )
+            for entry in found
+            if entry.get("external")
+        ]
 
     async def puller(self, stream: str, durable: str, subject: str, ack_wait_s: float) -> Puller:
         """A durable pull consumer; unlimited deliveries, since attempts are counted by the inbox's side."""

@@ -17,6 +17,7 @@ from content.errors import ContentError
 from serve_app.limits import Limits
 from serve_app.requests import Caller, authenticated
 from serve_app.tokens import Tokens
+from tasks.elsewhere import require_not_elsewhere
 
 __all__ = ["Authenticated", "Caller", "Platform", "Public"]
 
@@ -84,6 +85,7 @@ async def _device(request: Request, platform: Connections, text: str, now: datet
             tx, "select learner_id from devices where device_id = %s and state = 'active'", [proof.device_id]
         )
         if row is None:
+            await require_not_elsewhere(tx, settings)
             PROOFS.add(code="device-unknown")
             raise refused
         await tx.execute(b"delete from device_proofs where device_id = %s and expires_at < now()", [proof.device_id])

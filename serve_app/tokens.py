@@ -23,7 +23,7 @@ from joserfc.jwk import KeySet
 from cluster.settings import Settings
 from content.errors import ContentError
 from serve_app.requests import Caller
-from tasks.tenants import wrong_region
+from tasks.elsewhere import wrong_region
 
 LEEWAY_S = 30
 KNOWN_HEADER = {"alg", "kid", "typ"}

@@ -26,7 +26,7 @@ from content.canonical import derive_id, digest
 from content.errors import ContentError
 from content.events import CourseDraftPublished, EnrollmentCancelled, EnrollmentCreated, Envelope, parse
 from content.events.types import CourseDraftPublishedData, EnrollmentCancelledData, EnrollmentCreatedData
-from tasks import erasure, imports, jobs, planning, revocations
+from tasks import elsewhere, erasure, imports, jobs, planning, revocations
 from tasks.epochs import leave_enrolment
 
 DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
@@ -95,7 +95,9 @@ class Intake:
         }
         # The same delivery again is the same letter; the same bytes sent again are another.
         letter = f"{digest(message.data)}/{message.metadata.sequence.stream}"
-        await self._events.publish(f"dead.{message.subject}", message.data[:DEAD_BYTES], letter, headers)
+        # What is said of a tenant of another region is not kept in this one, not even as a dead letter.
+        body = b"" if error.code == "wrong-region" else message.data[:DEAD_BYTES]
+        await self._events.publish(f"dead.{message.subject}", body, letter, headers)
 
 
 async def receive(connections: Connections, body: bytes) -> bool:
@@ -121,6 +123,7 @@ async def _receive(connections: Connections, event: Envelope) -> bool:
     async with connections.db.tenant(tenant) as tx:
         known = await fetch_one(tx, "select closed_at from tenants")
         if known is None:
+            await elsewhere.require_not_elsewhere(tx, connections.settings)
             raise ContentError(
                 "tenant-unknown", f"There is no tenant {tenant} here.", "Create it, then replay the event."
             )

@@ -175,7 +175,7 @@ async def publish(
     if fresh:
         kinds, subjects = [row["kind"] for row in fresh], [row["subject"] for row in fresh]
         await tx.execute(LISTED, [list(found.version), kinds, subjects])
-        await emit(tx, tenant, [Outgoing(ISSUED, tenant, _event(found, fresh))])
+        await emit(tx, tenant, [Outgoing(ISSUED, tenant, data) for data in _events(found, fresh)])
     return found.version
 
 
@@ -195,14 +195,20 @@ async def publish_waiting(connections: Connections) -> int:
     return issued
 
 
-def _event(found: RevocationList, fresh: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _events(found: RevocationList, fresh: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All that the list names newly, in as many events as it takes: other regions have no other way to hear of it."""
+    portions = [fresh[start : start + MOST_IN_EVENT] for start in range(0, len(fresh), MOST_IN_EVENT)]
+    return [_event(found, portion, complete=len(portions) == 1) for portion in portions]
+
+
+def _event(found: RevocationList, rows: Sequence[dict[str, Any]], *, complete: bool) -> dict[str, Any]:
     named: dict[str, list[str]] = {member: [] for member in MEMBERS.values()}
-    for row in fresh[:MOST_IN_EVENT]:
+    for row in rows:
         named[MEMBERS[row["kind"]]].append(row["subject"])
     return {
         "tenant_id": found.tenant,
         "version": list(found.version),
         "issued_at": rfc3339(found.issued_at),
         **named,
-        "complete": len(fresh) <= MOST_IN_EVENT,
+        "complete": complete,
     }

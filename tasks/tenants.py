@@ -13,10 +13,10 @@ from psycopg.types.json import Jsonb
 
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
-from cluster.settings import Settings
 from cluster.topology import REGIONS
-from content.errors import ContentError, WrongRegion
-from tasks import audit, revocations, trust
+from content.errors import ContentError
+from tasks import audit, elsewhere, revocations, trust
+from tasks.elsewhere import wrong_region
 
 LIMITS = {"devices_per_learner": 5}
 
@@ -48,6 +48,7 @@ async def create(
                 "tenant-exists", f"The tenant {tenant} exists with other settings.", "Choose another name."
             )
         return False
+    await elsewhere.require_not_elsewhere(tx, connections.settings)
     new = await fetch_one(
         tx,
         """insert into tenants (tenant, region, policy, limits) values (%s, %s, %s, %s)
@@ -63,10 +64,5 @@ async def create(
     await revocations.publish(tx, connections, tenant, now, anyway=True)
     actor = await audit.pseudonym(tx, tenant, actor)
     await audit.append(tx, tenant, actor, "tenant.created", {"region": region, "policy": policy}, now)
+    await elsewhere.announce(tx, connections.settings, tenant)
     return True
-
-
-def wrong_region(settings: Settings, home: str) -> WrongRegion:
-    """What a request for another region's tenant gets: no redirect, since credentials must not follow one."""
-    message, remedy = f"This is the region {settings.region}, not {home}.", f"Ask the service in {home}."
-    return WrongRegion("wrong-region", message, remedy, False, home, settings.region_urls.get(home, ""))

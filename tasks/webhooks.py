@@ -20,12 +20,15 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
 from cluster.deliveries import JOB_FINISHED, TEST
 from content.errors import ContentError
-from content.events import EVENT_TYPES
+from content.events import EVENT_TYPES, TenantHomed
 from content.webhooks import SECRET_BYTES, secret_text
 from tasks import audit
 
 NO_RECORD = "no answer was recorded"
-TYPES = (*sorted(name for name in EVENT_TYPES if name.startswith("content.")), JOB_FINISHED)
+TYPES = (
+    *sorted(name for name in EVENT_TYPES if name.startswith("content.") and name != TenantHomed.TYPE),
+    JOB_FINISHED,
+)
 """What can be subscribed to: the events that we publish, and the ends of jobs."""
 SENDING = """
     select url, state, secret, case when previous_until > now() then previous_secret end as previous_secret

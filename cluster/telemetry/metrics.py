@@ -122,6 +122,17 @@ EVENTS_IN = _counter(
     "content_events_received", "Events taken in: taken, seen, refused (dead letters).", "type", "result"
 )
 EVENTS_OUT = _counter("content_events_published", "Events that NATS has acknowledged.", "type")
+FOREIGN_EVENTS = _counter(
+    "content_foreign_events",
+    "Events of other regions: recorded, ignored, refused, conflict.",
+    "region",
+    "type",
+    "result",
+)
+REGION_SILENCE = _gauge(
+    "content_region_silence_seconds", "How long nothing has come from a region, not even a sign of life.", "region"
+)
+REGION_LAG = _gauge("content_region_lag", "Events of another region that are known to be on their way.", "region")
 NOT_OUT = _counter("content_publish_failures", "Events that could not be published when it was their turn.")
 WEBHOOKS = _counter(
     "content_webhook_attempts", "Attempts to send to a webhook: delivered, retried later, failed for good.", "result"

@@ -13,6 +13,7 @@ from content.events.types import (
     PlayPackageWithdrawn,
     RevocationIssued,
     TamperDetected,
+    TenantHomed,
 )
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "PlayPackageWithdrawn",
     "RevocationIssued",
     "TamperDetected",
+    "TenantHomed",
     "make",
     "parse",
 ]

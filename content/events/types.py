@@ -268,7 +268,7 @@ class RevocationIssuedData(Data):
     versions: tuple[Name, ...]
     kids: tuple[Name, ...]
     complete: bool
-    """Whether all that this list names newly is here; else fetch the list."""
+    """Whether all that this list names newly is here; else other events of the same version have the rest."""
 
 
 class RevocationIssued(Envelope):
@@ -300,6 +300,19 @@ class TamperDetected(Envelope):
     ORDER_KEY = "tenant_id"
     type: Literal["content.tamper.detected.v1"]
     data: TamperDetectedData
+
+
+class TenantHomedData(Data):
+    home_region: Annotated[str, Field(pattern=r"^[a-z]{2,8}$")]
+
+
+class TenantHomed(Envelope):
+    """A tenant was made, and lives in this region; goes to all regions."""
+
+    TYPE = "content.tenant.homed.v1"
+    ORDER_KEY = "tenant_id"
+    type: Literal["content.tenant.homed.v1"]
+    data: TenantHomedData
 
 
 class LearnerErasedData(Data):
@@ -335,6 +348,7 @@ EVENT_TYPES: dict[str, type[Envelope]] = {
         ImportFinished,
         RevocationIssued,
         TamperDetected,
+        TenantHomed,
         LearnerErased,
     )
 }

@@ -93,6 +93,16 @@ class LicenceStatus(Answer):
     events: tuple[LicenceEvent, ...]
 
 
+class Revoked(Answer):
+    """Whether a tenant has taken something back, as far as this region has heard."""
+
+    tenant: str
+    kind: RevocationKind
+    id: str
+    revoked: bool
+    issued_at: Moment | None = Field(description="When it was taken back, or when the list that names it was signed.")
+
+
 class Renewal(Question):
     """How long the licence is wanted; null: as long as may be."""
 

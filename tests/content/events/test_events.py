@@ -97,6 +97,7 @@ DATA: dict[str, dict[str, Any]] = {
         "device_id": "dev",
         "bundle_id": "bnd_1",
     },
+    "content.tenant.homed.v1": {"home_region": "eu"},
     "content.play_package.bundle.published.v1": {
         "bundle_id": "bnd_1",
         "issue": 1,
@@ -123,6 +124,7 @@ KEYS = {
     "content.import": "job_1",
     "content.revocation": "acme",
     "content.tamper": "acme",
+    "content.tenant": "acme",
 }
 
 
