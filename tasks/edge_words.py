@@ -11,6 +11,7 @@ about their sites is carried to CloudFront from here, too.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -18,12 +19,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import structlog
+from nats.errors import Error as NatsError
 
 from cluster import purging
 from cluster.cloudfront import client_of
 from cluster.cloudfront_sites import SiteSettings
-from cluster.connections import Connections
 from cluster.events import OURS, Events, Puller
+from cluster.objects import Objects
 from cluster.purging import Purger
 from cluster.settings import Settings
 from cluster.telemetry import describe
@@ -37,6 +39,7 @@ PACE_S: Final = 2.0
 BUSY_S: Final = (2.0, 5.0, 10.0, 20.0)
 """How long a CDN that is busy, or away, is left alone, after so many times."""
 SITES_S: Final = 15.0
+AWAY_S: Final = 1.0
 log = structlog.get_logger()
 
 
@@ -143,15 +146,71 @@ def _batch(messages: list[Message]) -> Batch:
     return Batch(tuple(reduced), purging.reference_of(reduced, causes), tuple(messages))
 
 
-async def carry_sites(connections: Connections) -> Callable[[], Awaitable[int]] | None:
+class Reach(Protocol):
+    """What carrying site settings needs of a process's connections."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def objects(self) -> Objects: ...
+
+
+@dataclass(frozen=True)
+class Reached:
+    """All that a process has which does nothing else."""
+
+    settings: Settings
+    objects: Objects
+
+
+async def carry_sites(reach: Reach) -> Callable[[], Awaitable[int]] | None:
     """A step that carries tenants' site settings to CloudFront; None where there is no store for them."""
-    arn = connections.settings.cloudfront_sites_store
+    arn = reach.settings.cloudfront_sites_store
     if not arn:
         return None
     store = await asyncio.to_thread(client_of, "cloudfront-keyvaluestore")
-    sites = SiteSettings(connections.objects, store, arn)
+    sites = SiteSettings(reach.objects, store, arn)
 
     async def step() -> int:
         return await asyncio.to_thread(sites.step)
 
     return step
+
+
+async def tell(settings: Settings, stopping: asyncio.Event) -> None:
+    """Do both, and nothing else, until `stopping`: a process that needs NATS, the bucket and the CDN's API alone."""
+    while not stopping.is_set():
+        try:
+            events = await Events.connect(settings)
+            break
+        except (NatsError, OSError, TimeoutError) as error:
+            log.warning("NATS is away", error=type(error).__name__)
+            await _pause(stopping, AWAY_S)
+    else:
+        return
+    words = EdgeWords.of(settings, events)
+    sites = await carry_sites(Reached(settings, await asyncio.to_thread(Objects, settings)))
+    try:
+        loops = [_repeat(words.step, stopping, 0.0)] if words is not None else []
+        loops += [_repeat(sites, stopping, SITES_S)] if sites is not None else []
+        await asyncio.gather(*loops)
+    finally:
+        await events.close()
+
+
+async def _repeat(step: Callable[[], Awaitable[int]], stopping: asyncio.Event, rest_s: float) -> None:
+    while not stopping.is_set():
+        try:
+            await step()
+        except ContentError as error:
+            if not error.retryable:
+                raise
+            log.warning("waiting", **describe(error))
+            await _pause(stopping, AWAY_S)
+        await _pause(stopping, rest_s)
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), max(seconds, 0.01))

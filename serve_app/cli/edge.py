@@ -118,6 +118,30 @@ def invalidate(
         )
 
 
+@edge_app.command(epilog=examples("edge tell"))
+def tell(home: Home = DEFAULT_HOME) -> None:
+    """Run until stopped: tell the CDN what was withdrawn, and what tenants say about their sites. Needs NATS, the bucket and the CDN alone."""
+    import asyncio
+    import signal
+
+    from cluster import telemetry
+    from content.errors import ContentError
+    from tasks import edge_words
+
+    settings = settings_for(home)
+    if settings.edge_cdn == "none":
+        raise ContentError("edge-none", "No CDN is told here.", "Set edge_cdn; the local edge hears by itself.")
+    telemetry.begin("content-edge", settings)
+
+    async def run() -> None:
+        stopping = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stopping.set)
+        await edge_words.tell(settings, stopping)
+
+    asyncio.run(run())
+
+
 def _told(done: Done) -> dict[str, Any]:
     from cluster.edge_keys import Publish, Remove, Switch, Wait
     from content.canonical import rfc3339
