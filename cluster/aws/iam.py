@@ -16,7 +16,7 @@ from cluster.aws import ACCOUNT, bucket
 from cluster.topology import API, BUILDER, BUNDLER, EXPORTER, RELAY, REPLICAS
 
 HOUSEKEEPING = "content-housekeeping"
-"""Runs gc, retention, holds and erasure: the jobs that delete and move what others wrote."""
+"""Runs gc and restores by hand: the jobs that delete and move what others wrote."""
 BREAK_GLASS = "content-break-glass"
 """A person, with a second factor, for an hour: the only one who may end a key or change its policy."""
 NAMESPACE = "content"
@@ -24,6 +24,8 @@ READ = ("s3:GetObject", "s3:GetObjectVersion")
 WRITE = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
 DELETE = ("s3:DeleteObject",)
 KINDS = ("assets", "packages", "withdrawn", "bundles", "exports", "previews", "imports")
+ASIDE = ("cold", "held")
+"""Where of all these lies what is cold in a store without classes, and what a legal hold keeps."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Rights:
 
 RIGHTS = {
     API.name: Rights(
-        reads=("packages", "withdrawn", "imports"), writes=("imports", "withdrawn", "sites"),
+        reads=("packages", "withdrawn", "imports", "exports", "previews"), writes=("imports", "withdrawn", "sites", "held"),
         deletes=("packages", "exports", "previews", "imports"), makes_keys=True,
     ),
     BUILDER.name: Rights(
@@ -46,9 +48,16 @@ RIGHTS = {
         deletes=("imports", "previews"),
     ),
     BUNDLER.name: Rights(reads=("assets", "packages", "bundles"), writes=("bundles",), makes_keys=True),
-    EXPORTER.name: Rights(reads=("assets", "packages"), writes=("exports",), deletes=("exports",)),
+    # Beside exports it works on holds, erasures, deletions and the nightly round (actors/exporter.py).
+    EXPORTER.name: Rights(
+        reads=(*KINDS, *ASIDE), writes=(*KINDS, *ASIDE),
+        deletes=(*KINDS, *ASIDE, "identities", "sites"),
+    ),
     RELAY.name: Rights(reads=("events",), writes=("events",)),
-    HOUSEKEEPING: Rights(reads=KINDS, writes=KINDS, deletes=(*KINDS, "identities")),
+    HOUSEKEEPING: Rights(
+        reads=(*KINDS, *ASIDE), writes=(*KINDS, *ASIDE),
+        deletes=(*KINDS, *ASIDE, "identities", "sites"),
+    ),
 }  # fmt: skip
 
 
@@ -111,8 +120,10 @@ def policy(name: str, rights: Rights, region: str) -> dict[str, Any]:
         _on_objects("Delete", DELETE, rights.deletes, region),
         _list(rights, region),
     ]
-    if name == HOUSEKEEPING:
+    if name in (HOUSEKEEPING, EXPORTER.name):
         statements += _housekeeping(region)
+    if name in (HOUSEKEEPING, EXPORTER.name, API.name):
+        statements.append(_archive(region, writes=name != API.name))
     if rights.makes_keys:
         statements += _makes_keys(region)
     return _document(*(statement for statement in statements if statement))
@@ -141,16 +152,24 @@ def _list(rights: Rights, region: str) -> dict[str, Any]:
 def _housekeeping(region: str) -> list[dict[str, Any]]:
     kept = ("s3:RestoreObject", "s3:PutObjectLegalHold", "s3:GetObjectLegalHold", "s3:GetObjectRetention")
     return [
-        _on_objects("HoldAndRestore", kept, KINDS, region),
-        # Erasure takes all versions; of these prefixes alone, where learners have names.
-        _on_objects("EraseVersions", ("s3:DeleteObjectVersion",), ("identities",), region),
+        _on_objects("HoldAndRestore", kept, (*KINDS, *ASIDE), region),
+        # Erasure takes all versions of what was made for a learner, the end of a tenant those of all that is its own; never of
+        # the archive or the event log. What is locked no right removes.
+        _on_objects("EraseVersions", ("s3:DeleteObjectVersion",), (*KINDS, *ASIDE, "identities", "sites"), region),
         {
             "Sid": "FindUploadsAndVersions",
             "Effect": "Allow",
-            "Action": ["s3:ListBucketMultipartUploads", "s3:ListBucketVersions"],
+            "Action": ["s3:ListBucketMultipartUploads", "s3:ListBucketVersions", "s3:GetBucketObjectLockConfiguration"],
             "Resource": [f"arn:aws:s3:::{bucket(region)}"],
         },
     ]
+
+
+def _archive(region: str, *, writes: bool) -> dict[str, Any]:
+    """Copies of the audit log: written and read, and removed by nobody here."""
+    actions = ["s3:GetObject", *(["s3:PutObject", "s3:PutObjectRetention"] if writes else [])]
+    archive = f"arn:aws:s3:::{bucket(region)}-archive/archive/*"
+    return {"Sid": "Archive", "Effect": "Allow", "Action": actions, "Resource": [archive]}
 
 
 def _makes_keys(region: str) -> list[dict[str, Any]]:

@@ -106,16 +106,20 @@ def objects(prefix: str) -> str:
     return f"arn:aws:s3:::{bucket('eu')}/{prefix}/acme/x"
 
 
-# prefix → who reads, who writes, who deletes
+# Who removes, moves and keeps what others wrote.
+JANITORS = {HOUSEKEEPING, EXPORTER.name}
+# prefix → who else reads, who writes, who deletes
 OBJECTS: dict[str, tuple[set[str], set[str], set[str]]] = {
-    "assets": ({BUILDER.name, BUNDLER.name, EXPORTER.name}, {BUILDER.name}, set()),
-    "packages": ({API.name, BUILDER.name, BUNDLER.name, EXPORTER.name}, {BUILDER.name}, {API.name}),
+    "assets": ({BUILDER.name, BUNDLER.name}, {BUILDER.name}, set()),
+    "packages": ({API.name, BUILDER.name, BUNDLER.name}, {BUILDER.name}, {API.name}),
     "withdrawn": ({API.name}, {API.name}, set()),
     "bundles": ({BUNDLER.name}, {BUNDLER.name}, set()),
-    "exports": (set(), {EXPORTER.name}, {API.name, EXPORTER.name}),
-    "previews": (set(), {BUILDER.name}, {API.name, BUILDER.name}),
+    "exports": ({API.name}, set(), {API.name}),
+    "previews": ({API.name}, {BUILDER.name}, {API.name, BUILDER.name}),
     "imports": ({API.name, BUILDER.name}, {API.name, BUILDER.name}, {API.name, BUILDER.name}),
     "events": ({RELAY.name}, {RELAY.name}, set()),
+    "held": (set(), {API.name}, set()),
+    "cold": (set(), set(), set()),
     "other": (set(), set(), set()),
 }
 
@@ -124,8 +128,18 @@ OBJECTS: dict[str, tuple[set[str], set[str], set[str]]] = {
 def test_who_reaches_what_in_the_bucket(prefix: str) -> None:
     for action, who in zip(("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), OBJECTS[prefix], strict=True):
         found = {role for role in ROLES if may(role, action, objects(prefix))}
-        assert found - {HOUSEKEEPING} == who, action
-        assert (HOUSEKEEPING in found) == (prefix in iam.KINDS), action
+        assert found - JANITORS == who, action
+        assert found & JANITORS == (JANITORS if prefix in (*iam.KINDS, *iam.ASIDE) else set()), action
+
+
+def test_nobody_may_change_or_remove_what_is_in_the_archive() -> None:
+    copy = f"arn:aws:s3:::{bucket('eu')}-archive/archive/audit/acme/1"
+    assert {role for role in ROLES if may(role, "s3:GetObject", copy)} == {*JANITORS, API.name}
+    assert {role for role in ROLES if may(role, "s3:PutObject", copy)} == JANITORS
+    for action in ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention", "s3:PutBucketObjectLockConfiguration"):  # fmt: skip
+        assert not any(may(role, action, copy) for role in ROLES)
+    for prefix in ("events", "archive"):
+        assert not any(may(role, "s3:DeleteObjectVersion", objects(prefix)) for role in ROLES)
 
 
 def test_nobody_reaches_another_regions_bucket_or_lists_other_prefixes() -> None:
