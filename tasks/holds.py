@@ -127,9 +127,7 @@ def _keep(connections: Connections, keys: Sequence[str]) -> None:
     for key in keys:
         found = objects.head(key)
         if found is not None:
-            kept = places.held(key)
-            objects.copy(key, kept, found.get("ContentType", "application/octet-stream"))
-            objects.lock(kept, on=True)
+            objects.copy(key, places.held(key), found.get("ContentType", "application/octet-stream"))
 
 
 async def _queue(tx: Transaction, tenant: str, job: str, hold_id: str, package_id: str | None, *, on: bool) -> None:
