@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster.local.identity import mint_token
 from cluster.release.decision import Begin, Promote, RollBack
 from cluster.release.promoter import Looked
+from serve_app.client import Client
 from tests.support.populated import Populated
 from tests.support.running import Running
 from tests.support.versions import QUICK, Versions, two_versions
@@ -45,6 +47,17 @@ def test_a_sound_canary_gets_all_the_traffic(fresh: Versions) -> None:
     assert fresh.share() == 100
     assert load.hurt() == load.hurt("stable") == 0, load.met
     assert load.met["canary", "right"] > 30
+
+
+def test_a_job_says_which_version_accepted_it(fresh: Versions) -> None:
+    tenant = fresh.tenant
+    token = mint_token(tenant.home, tenant.name, ["operator", "content:write"], "author")
+    for track, format in (("stable", "html"), ("canary", "xapi")):
+        with Client(fresh.url(track), token=token) as api:
+            assert api.get("/version") == {"release": f"of-{track}", "track": track, "manifest_shape": 1}
+            job = api.ask_export(tenant.package_id, format)["job_id"]
+        rows = tenant.running.rows("select asked_by from jobs where tenant = %s and job_id = %s", tenant.name, job)
+        assert rows == [{"asked_by": track}]
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ class Versions:
             until(f"{name} ready", lambda name=name: self.answers(name), 90.0)
 
     def start(self, name: str, argv: list[str], **env: str) -> None:
-        home: Home = self.tenant.home
+        home: Home = self.tenant.running.home
         environment = {
             **os.environ,
             "CONTENT_SETTINGS": str(home.settings),
@@ -178,7 +178,7 @@ class Versions:
 def two_versions(tenant: Populated, folder: Path, kind: str = "real" if REAL else "stand-in") -> Iterator[Versions]:
     """Up and ready; all of it ends with the block."""
     names = ["stable", "canary", "stable-metrics", "canary-metrics", "gateway", "admin"]
-    ports = choose(names, tenant.home.reserved_by_others())
+    ports = choose(names, tenant.running.home.reserved_by_others())
     found = Versions(tenant, folder, ports, folder / "badness")
     found.be("")
     try:
