@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -107,6 +113,45 @@ def test_an_api_server_that_is_away_is_waited_for(tmp_path: Path) -> None:
     with pytest.raises(ContentError) as told:
         http_route(api, tmp_path).read()
     assert told.value.retryable
+
+
+def certificate(folder: Path) -> dict[str, str]:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key, as files."""
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")]),
+    )
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    folder.mkdir(exist_ok=True)
+    (folder / "ca.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key").write_bytes(pem)
+    return {"ssl_certfile": str(folder / "ca.crt"), "ssl_keyfile": str(folder / "key")}
+
+
+def test_only_the_cluster_s_own_authority_is_believed(tmp_path: Path) -> None:
+    """Over TLS, as in a pod: the token goes to nobody whom the authority beside it does not vouch for."""
+    api, ours, other = KubernetesApi(), tmp_path / "ours", tmp_path / "other"
+    files = certificate(ours)
+    certificate(other)
+    with served(api, **files) as url:
+        for folder in (ours, other):
+            (folder / "token").write_text(api.token)
+        gateway = HttpRoute("content", "content-api", STABLE, CANARY, url=url, account=ours)
+        assert gateway.write(gateway.read(), 10, {"state": "x"}).share == 10
+        gateway.close()
+        stranger = HttpRoute("content", "content-api", STABLE, CANARY, url=url, account=other)
+        with pytest.raises(ContentError, match="does not answer"):
+            stranger.read()
+        stranger.close()
 
 
 # -- the local gateway --------------------------------------------------------------------------------------------------

@@ -47,6 +47,19 @@ class KubernetesApi:
     def transport(self) -> httpx.MockTransport:
         return httpx.MockTransport(self._answer)
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """The same as an ASGI application, to be served over TLS."""
+        if scope["type"] != "http":
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        url = httpx.URL(scheme="https", host="kubernetes", path=scope["path"])
+        answer = self._answer(httpx.Request(scope["method"], url, headers=scope["headers"], content=body))
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.headers.raw})
+        await send({"type": "http.response.body", "body": answer.content})
+
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if self.broken:
             return httpx.Response(self.broken)
