@@ -34,6 +34,7 @@ ELSEWHERE = {
     "content.devices.tamper": "the route makes tamper-report-refused of all of them",
     "tasks.rotation_job": "a job's problem",
     "tasks.resigning": "as above",
+    "tasks.key_ends": "upkeep, and a command of operators",
     "content.devices.proof": "auth makes proof-invalid of all of them",
     "content.drafts.report": "what is wrong with a draft is the answer of its judgement, or a job's problem",
     "content.packages.report": "as above",
