@@ -76,14 +76,21 @@ def settings(
 
 
 def pools(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
-    """Show each pool: depth, replicas, how many are wanted and why."""
+    """Show each pool: depth, replicas, how many are wanted and why; of each region that has Ray, where the home has several."""
+    from cluster.local.regions import Regions
     from serve_app.pools import read
 
-    rows = read(settings_for(home))
+    several = Regions(home)
+    if several.names:
+        whole = [name for name in several.names if several.kind(name) == "complete"]
+        rows = [{"region": name, **row} for name in whole for row in read(settings_for(several.stack(name).home.path))]
+    else:
+        rows = read(settings_for(home))
     if as_json:
         print_json(rows)
         return
-    columns = [column("pool"), column("depth"), column("replicas"), column("wanted"), column("why", text=True)]
+    region = [column("region")] if several.names else []
+    columns = [*region, column("pool"), column("depth"), column("replicas"), column("wanted"), column("why", text=True)]
     show(columns, rows, "There are no pools.")
 
 

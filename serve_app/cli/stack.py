@@ -1,4 +1,6 @@
-"""`content-service up | down | status | logs`: the local stack on the command line.
+"""`content-service up | down | status | logs`: the local stack, or several regions of it, on the command line.
+
+A home holds one stack, or a folder for each region (`up --regions`); the other commands see which it is.
 
 Exit code 1: a part did not come up or is not healthy; 3: there is no stack. Progress goes to standard error.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +23,7 @@ from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, examples
 from serve_app.cli.output import console, errors, print_json, tell, wants_json
 
 if TYPE_CHECKING:
+    from cluster.local.regions import Regions
     from cluster.local.stack import PartStatus, StackInfo
     from cluster.settings import Settings
 
@@ -38,10 +42,21 @@ def _prepare(settings: Settings) -> None:
 def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare) -> None:
     """Mount the commands. `before_ray` is called once all but Ray is healthy: migrations, the first tenant."""
 
-    @app.command(rich_help_panel=PANEL, epilog=examples("up --home /tmp/second"))
+    @app.command(rich_help_panel=PANEL, epilog=examples("up --home /tmp/second", "up --regions us,eu", "up --regions us,eu,me --no-ray"))  # fmt: skip
     def up(  # pyright: ignore[reportUnusedFunction]
         home: Home = DEFAULT_HOME,
-        ray: Annotated[bool, typer.Option(help="Start Ray and the service on it, too.")] = True,
+        ray: Annotated[
+            bool,
+            typer.Option(
+                help="Start Ray and the service on it, too; regions without it have API and relay as processes."
+            ),
+        ] = True,
+        regions: Annotated[
+            str,
+            typer.Option(
+                metavar="REGION,…", help="Several regions side by side: us, eu, me, ap. The first two are whole."
+            ),
+        ] = "",
         unsafe_no_sandbox: Annotated[
             bool, typer.Option("--unsafe-no-sandbox", help="Decode media without a sandbox; for a machine without one.")
         ] = False,
@@ -57,6 +72,11 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
 
             # Said at each start: a stack does not stay unprotected because it once was.
             overrides = {"sandbox": "none" if unsafe_no_sandbox else "auto"}
+            several = _regions(home)
+            if names := [name.strip() for name in regions.split(",") if name.strip()] or several.names:
+                found = several.up(names, tell, ray=ray, before_ray=before_ray, overrides=lambda _: overrides)
+                _print_regions(several, found, as_json)
+                return
             info = Stack(home).up(tell, ray=ray, before_ray=before_ray, overrides=overrides)
         _print_info(info, as_json)
 
@@ -66,10 +86,13 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
         with _told():
             from cluster.local.stack import Stack
 
-            stack = Stack(home)
-            stopped = stack.down(lambda line: errors.print(f"[green]✓[/] {escape(line)}", highlight=False))
+            def stopping(line: str) -> None:
+                errors.print(f"[green]✓[/] {escape(line)}", highlight=False)
+
+            several = _regions(home)
+            stopped = any(several.down(stopping).values()) if several.names else bool(Stack(home).down(stopping))
         if not stopped:
-            errors.print(f"Nothing was running in {escape(str(stack.home.path))}.", highlight=False)
+            errors.print(f"Nothing was running in {escape(str(home.resolve()))}.", highlight=False)
 
     @app.command(rich_help_panel=PANEL, epilog=examples("status --json"))
     def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:  # pyright: ignore[reportUnusedFunction]
@@ -77,6 +100,10 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
         with _told():
             from cluster.local.stack import Stack
 
+            several = _regions(home)
+            if several.names:
+                _print_status(several, as_json)
+                return
             stack = Stack(home)
             parts, others = stack.status(), [stack.sandbox(), stack.importer()]
         if as_json:
@@ -89,19 +116,24 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
         if any(part.health not in ("ok", "stopped") for part in (*parts, *others)):
             raise typer.Exit(FAILED)
 
-    @app.command(rich_help_panel=PANEL, epilog=examples("logs content-bundler -n 20 -f"))
+    @app.command(
+        rich_help_panel=PANEL, epilog=examples("logs content-bundler -n 20 -f", "logs content-api --region eu")
+    )
     def logs(  # pyright: ignore[reportUnusedFunction]
         part: Annotated[str, typer.Argument(help="A part of `status`, `edge-access`, or a pool.")],
         home: Home = DEFAULT_HOME,
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is added.")] = False,
         lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines from the end.")] = 50,
+        region: Annotated[str, typer.Option(help="Of which region, where the home has several.")] = "",
     ) -> None:
         """Print the end of a part's log."""
         with _told():
             from cluster.local.stack import Stack
 
+            several = _regions(home)
+            stack = several.stack(region) if region or several.names else Stack(home)
             try:
-                for line in Stack(home).logs(part, lines=lines, follow=follow):
+                for line in stack.logs(part, lines=lines, follow=follow):
                     typer.echo(line)
             except KeyboardInterrupt:
                 return
@@ -119,13 +151,61 @@ def _told() -> Generator[None]:
         raise typer.Exit(code_of(error)) from error
 
 
+def _regions(home: Path) -> Regions:
+    from cluster.local.regions import Regions
+
+    return Regions(home)
+
+
+def _facts(info: StackInfo) -> dict[str, Any]:
+    return {
+        "home": str(info.home), "addresses": dict(info.addresses), "start_s": dict(info.start_s),
+        "total_s": round(info.total_s, 2), "kept": list(info.kept), "warnings": list(info.warnings),
+    }  # fmt: skip
+
+
+def _print_regions(several: Regions, found: dict[str, StackInfo], as_json: bool) -> None:
+    if as_json:
+        print_json({"regions": {name: {"kind": several.kind(name), **_facts(info)} for name, info in found.items()}})
+        return
+    for name, info in found.items():
+        console.print(
+            f"{name}  {several.kind(name):<9} --home {escape(str(info.home))}", highlight=False, soft_wrap=True
+        )
+        for part in ("api", "dashboard", "edge", "learner"):
+            if part in info.addresses:
+                console.print(f"      {part:<10} {info.addresses[part]}", highlight=False)
+
+
+def _print_status(several: Regions, as_json: bool) -> None:
+    """Every region with its parts and memory, and the memory of all; exit codes as for one stack."""
+    found = several.status()
+    parts = [part for each in found.values() for part in each]
+    total = sum(part.pss_bytes for part in parts)
+    if as_json:
+        shown = {
+            name: {
+                "kind": several.kind(name),
+                "total_bytes": sum(part.pss_bytes for part in each),
+                "parts": [dataclasses.asdict(part) for part in each],
+            }
+            for name, each in found.items()
+        }
+        print_json({"regions": shown, "total_bytes": total})
+    else:
+        for name, each in found.items():
+            console.print(f"{name}  {several.kind(name)}", style="bold", highlight=False)
+            console.print(_table(each))
+        console.print(f"total of all regions {total // MIB} MiB", style="bold", highlight=False)
+    if all(part.health == "stopped" for part in parts):
+        raise typer.Exit(NO_STACK)
+    if any(part.health not in ("ok", "stopped") for part in parts):
+        raise typer.Exit(FAILED)
+
+
 def _print_info(info: StackInfo, as_json: bool) -> None:
     if as_json:
-        facts: dict[str, Any] = {
-            "home": str(info.home), "addresses": dict(info.addresses), "start_s": dict(info.start_s),
-            "total_s": round(info.total_s, 2), "kept": list(info.kept), "warnings": list(info.warnings),
-        }  # fmt: skip
-        print_json(facts)
+        print_json(_facts(info))
         return
     console.print(f"Up in {info.total_s:.1f} s; home: {escape(str(info.home))}", highlight=False, soft_wrap=True)
     for name in ("api", "dashboard", "edge", "learner"):
