@@ -13,10 +13,10 @@ from bench.results import Result
 ORDER = (
     "seal", "opening", "sandbox", "signing", "bundle", "relay", "rls", "rotation", "build", "demo_build", "enrolment", "shared", "delta", "history",
     "lanes", "storm", "autoscaling", "idle", "api", "browser", "player",
-    "export", "reading", "importing", "canary",
+    "export", "reading", "importing", "regions", "canary", "recovery",
 )  # fmt: skip
-WITHOUT_STACK = {"seal", "opening", "sandbox", "signing", "browser", "player", "reading"}
-WITHOUT_RAY = {"canary", "autoscaling", "bundle", "relay", "rls", "rotation", "export"}
+WITHOUT_STACK = {"regions", "seal", "opening", "sandbox", "signing", "browser", "player", "reading"}
+WITHOUT_RAY = {"canary", "recovery", "autoscaling", "bundle", "relay", "rls", "rotation", "export"}
 
 
 def main(only: str | None) -> int:

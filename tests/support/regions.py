@@ -44,7 +44,7 @@ def two_regions(home: Path, media: Path) -> Iterator[Two]:
         infos = regions.up(
             ["us", "eu"],
             ray=False,
-            overrides=lambda _: {"lease_s": LEASE_S, "drain_s": 5.0},
+            overrides=lambda _: {"lease_s": LEASE_S, "drain_s": 5.0, "address_requests_per_minute": 1_000_000},
             through={("eu", "us"): wire.port},
         )
         found = {
