@@ -61,5 +61,6 @@ def kustomization(kind: str = "Kustomization", **rest: Any) -> dict[str, Any]:
 
 def settings(name: str, values: dict[str, str], *, merge: bool = True) -> dict[str, Any]:
     """One entry of `configMapGenerator:`."""
-    behavior = {"behavior": "merge"} if merge else {}
+    # With the migration, which reads them: a job whose settings are not there yet would wait for ever.
+    behavior: dict[str, Any] = {"behavior": "merge"} if merge else {"options": {"labels": {names.APPLY: "first"}}}
     return {"name": name, **behavior, "literals": [f"{key}={value}" for key, value in values.items()]}
