@@ -30,14 +30,14 @@ PUBLIC = {"/v1/tenants/{tenant}/trust-lists", "/v1/tenants/{tenant}/jwks"}
 """Signed for everybody: these answer for any tenant."""
 OPERATORS = {"/v1/tenants/{tenant}"}
 """An operator may look after any tenant, so here the other scopes are tried."""
-OPERATORS_ALONE = {"/v1/tenants/{tenant}/keys/rotations"}
+OPERATORS_ALONE = {"/v1/tenants/{tenant}/keys/rotations", "/v1/tenants/{tenant}/deletion"}
 """Nobody else gets as far as to name a tenant: without that scope the answer is 403 for every name."""
 NOT_OF_TENANTS = {"code", "name", "queue", "file"}
 """Parameters that name things of the service: problems, schemas, queues, static files."""
 ABSENT = {
     "tenant": "t-never-was", "package_id": "pkg_never", "version": "7", "older": "7", "newer": "7", "bundle_id": "bnd_never", "device_id": "never",
     "enrollment_id": "enr-never", "job_id": "job_never", "webhook_id": "wh_never", "event_id": "never", "export_id": "exp_never",
-    "preview_id": "prv_never", "import_id": "imp_never",
+    "preview_id": "prv_never", "import_id": "imp_never", "hold_id": "hld_never", "erasure_id": "ers_never",
 }  # fmt: skip
 BODIES: dict[str, dict[str, Any]] = {
     "patch /v1/packages/{package_id}": {"policy": "shared"},
@@ -45,6 +45,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "patch /v1/tenants/{tenant}": {"settings": {"cors_origins": []}},
     "post /v1/packages/{package_id}/epochs": {"reason": "Not mine."},
     "post /v1/tenants/{tenant}/keys/rotations": {"kind": "scheduled", "reason": "Not mine."},
+    "post /v1/holds/{hold_id}/release": {"reason": "Not mine."},
+    "post /v1/packages/{package_id}/versions/{version}/restore": {"tier": None},
     "post /v1/bundles/{bundle_id}/licence/renewals": {"end": None},
     "post /v1/imports/{import_id}/parts": {"pieces": [{"number": 1, "digest": "sha256:" + "0a" * 32}]},
     "patch /v1/webhooks/{webhook_id}": {"state": "paused"},

@@ -47,6 +47,7 @@ class Populated(Tenant):
         self.export_id = derive_id("exp", self.name, self.package_id, versions)
         self.preview_id = previews.Wanted(self.draft_id, versions + 1, "none").id(self.name)
         self.import_id = derive_id("imp", self.name)
+        self.hold_id, self.erasure_id = derive_id("hld", self.name), derive_id("ers", self.name)
         asyncio.run(self._fill(versions))
 
     @property
@@ -67,6 +68,8 @@ class Populated(Tenant):
             "export_id": self.export_id,
             "preview_id": self.preview_id,
             "import_id": self.import_id,
+            "hold_id": self.hold_id,
+            "erasure_id": self.erasure_id,
         }
 
     async def _fill(self, versions: int) -> None:
@@ -222,6 +225,29 @@ class Populated(Tenant):
             await self._export(tx, connections)
             await self._preview(tx, connections)
             await self._import(tx, connections)
+            await self._kept(tx)
+
+    async def _kept(self, tx: Transaction) -> None:
+        """A hold that is released, an erasure of long ago, something cold, a use and an archived stretch of the audit log."""
+        await tx.execute(
+            b"""insert into holds (tenant, hold_id, reason, by_operator, job_id, released_at, release_reason)
+                values (%s, %s, 'a test', false, 'job_none', now(), 'a test')""",
+            [self.name, self.hold_id],
+        )
+        await tx.execute(b"insert into erasure_salts (tenant) values (%s) on conflict do nothing", [self.name])
+        await tx.execute(
+            b"""insert into erasures (tenant, erasure_id, pseudonym, state, job_id, done_at)
+                values (%s, %s, 'lrn_00000000000000000000000000000000', 'done', 'job_none', now())""",
+            [self.name, self.erasure_id],
+        )
+        await tx.execute(
+            b"""insert into cold_objects (tenant, key, size_bytes, state, storage_class)
+                values (%s, %s, 1, 'cold', 'PREFIX')""",
+            [self.name, f"assets/{self.name}/none"],
+        )
+        await tx.execute(
+            b"insert into uses (tenant, kind, subject, last_used) values (%s, 'export', 'exp_none', now())", [self.name]
+        )
 
     async def _import(self, tx: Transaction, connections: Connections) -> None:
         """A refused package: the only kind of an import that leaves something in the store."""

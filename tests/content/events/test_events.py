@@ -97,6 +97,14 @@ DATA: dict[str, dict[str, Any]] = {
         "device_id": "dev",
         "bundle_id": "bnd_1",
     },
+    "content.learner.erased.v1": {
+        "tenant_id": "acme",
+        "erasure_id": "ers_1",
+        "pseudonym": "lrn_00000000000000000000000000000000",
+        "enrollment_ids": ["enr-1"],
+        "device_ids": ["device-1"],
+        "erased_at": "2026-11-20T10:00:00Z",
+    },
     "content.tenant.homed.v1": {"home_region": "eu"},
     "content.play_package.bundle.published.v1": {
         "bundle_id": "bnd_1",
@@ -125,6 +133,7 @@ KEYS = {
     "content.revocation": "acme",
     "content.tamper": "acme",
     "content.tenant": "acme",
+    "content.learner": "ers_1",
 }
 
 
