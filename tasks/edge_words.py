@@ -30,6 +30,7 @@ from cluster.purging import Purger
 from cluster.settings import Settings
 from cluster.telemetry import describe
 from content.errors import ContentError
+from tasks import edge_shell
 from tasks.withdrawal import WITHDRAWN
 
 DURABLE: Final = "content-edge"
@@ -179,7 +180,8 @@ async def carry_sites(reach: Reach) -> Callable[[], Awaitable[int]] | None:
 
 
 async def tell(settings: Settings, stopping: asyncio.Event) -> None:
-    """Do both, and nothing else, until `stopping`: a process that needs NATS, the bucket and the CDN's API alone."""
+    """Do both, and nothing else, until `stopping`: a process that needs NATS, the bucket and the CDN's API alone. At its start it puts the
+    shell of imported packages where the CDN looks for it."""
     while not stopping.is_set():
         try:
             events = await Events.connect(settings)
@@ -189,13 +191,15 @@ async def tell(settings: Settings, stopping: asyncio.Event) -> None:
             await _pause(stopping, AWAY_S)
     else:
         return
-    words = EdgeWords.of(settings, events)
-    sites = await carry_sites(Reached(settings, await asyncio.to_thread(Objects, settings)))
+    objects = await asyncio.to_thread(Objects, settings)
+    words, sites = EdgeWords.of(settings, events), await carry_sites(Reached(settings, objects))
+    shown = asyncio.create_task(_until_done(lambda: asyncio.to_thread(edge_shell.publish, objects), stopping))
     try:
         loops = [_repeat(words.step, stopping, 0.0)] if words is not None else []
         loops += [_repeat(sites, stopping, SITES_S)] if sites is not None else []
-        await asyncio.gather(*loops)
+        await asyncio.gather(shown, *loops)
     finally:
+        shown.cancel()
         await events.close()
 
 
@@ -209,6 +213,18 @@ async def _repeat(step: Callable[[], Awaitable[int]], stopping: asyncio.Event, r
             log.warning("waiting", **describe(error))
             await _pause(stopping, AWAY_S)
         await _pause(stopping, rest_s)
+
+
+async def _until_done(step: Callable[[], Awaitable[int]], stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        try:
+            await step()
+            return
+        except ContentError as error:
+            if not error.retryable:
+                raise
+            log.warning("waiting", **describe(error))
+            await _pause(stopping, AWAY_S)
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

@@ -304,8 +304,12 @@ def _rights(region: str) -> list[Document]:
         },
         {"Sid": "ReadWhatTenantsSay", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"{own}/sites/*"]},
         {
+            "Sid": "KeepTheShell", "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"],
+            "Resource": [f"{own}/{edge_rules.SHELL}*"],
+        },
+        {
             "Sid": "ListIt", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [own],
-            "Condition": {"StringLike": {"s3:prefix": ["sites/*"]}},
+            "Condition": {"StringLikeIfExists": {"s3:prefix": ["sites/*"]}},
         },
     ]  # fmt: skip
     rotates = [

@@ -251,9 +251,10 @@ def test_who_tells_the_cdn_and_who_rotates_may_do_that_and_nothing_else() -> Non
     actions = {action for statement in told for action in statement["Action"]}
     assert not any("*" in action for statement in (*told, *rotates) for action in statement["Action"])
     assert {action for action in actions if action.startswith("cloudfront:")} == {"cloudfront:CreateInvalidation"}
-    assert [each["Resource"] for each in told if "s3:GetObject" in each["Action"]] == [
-        ["arn:aws:s3:::content-eu/sites/*"]
-    ]
+    objects = {each["Sid"]: each["Resource"] for each in told if "s3:GetObject" in each["Action"]}
+    assert objects == {
+        "ReadWhatTenantsSay": ["arn:aws:s3:::content-eu/sites/*"], "KeepTheShell": ["arn:aws:s3:::content-eu/_player/*"],
+    }  # fmt: skip
     assert [each["Sid"] for each in rotates if each["Resource"] == ["*"]] == ["MakePublicKeys"]
     assert not any(action.startswith("s3:") for each in rotates for action in each["Action"])
 

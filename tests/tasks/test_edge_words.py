@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from cluster.cloudfront import CloudFrontPurger
 from cluster.purging import ANY, invalidate_prefix, of_version, reduced, reference_of
 from cluster.settings import Settings
 from content.errors import ContentError
-from tasks import edge_words
+from tasks import edge_shell, edge_words
 from tasks.edge_words import EdgeWords
 from tests.support.cdn_fakes import FOLDERS, PATHS, FakeCloudFront, cloudflare
 
@@ -261,3 +262,36 @@ def test_what_is_connected_follows_from_the_settings() -> None:
     amazon = Settings(edge_cdn="cloudfront", cloudfront_distribution_ids=DISTRIBUTIONS)
     assert isinstance(purging.connect(amazon), CloudFrontPurger)
     assert edge_words.PACE_S < 60
+
+
+# The shell
+
+
+class Stored:
+    def __init__(self) -> None:
+        self.there: dict[str, tuple[bytes, str]] = {}
+        self.puts = 0
+
+    def get(self, key: str) -> bytes:
+        if key not in self.there:
+            raise ContentError("object-missing", "Missing.")
+        return self.there[key][0]
+
+    def put(self, key: str, body: bytes, media_type: str) -> None:
+        self.there[key], self.puts = (body, media_type), self.puts + 1
+
+
+def test_the_shell_is_put_where_the_cdn_looks_for_it_and_only_what_differs(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<p>")
+    (tmp_path / "sw.js").write_text("self")
+    objects = Stored()
+    assert edge_shell.publish(objects, tmp_path) == 2  # pyright: ignore[reportArgumentType]
+    assert objects.there == {
+        "_player/index.html": (b"<p>", "text/html; charset=utf-8"), "_player/sw.js": (b"self", "text/javascript; charset=utf-8"),
+    }  # fmt: skip
+    assert edge_shell.publish(objects, tmp_path) == 0  # pyright: ignore[reportArgumentType]
+    (tmp_path / "sw.js").write_text("another")
+    assert edge_shell.publish(objects, tmp_path) == 1  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ContentError) as error:
+        edge_shell.publish(objects, tmp_path / "none")  # pyright: ignore[reportArgumentType]
+    assert error.value.code == "player-not-built"
