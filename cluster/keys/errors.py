@@ -27,6 +27,11 @@ class Elsewhere(ContentError):
     """`key-refused` by one region, which does not have the key (yet): another one may."""
 
 
+@dataclass(eq=False)
+class Exists(ContentError):
+    """`key-refused`: somebody else made it meanwhile, or it was there and is only seen now."""
+
+
 def refused(what: str, remedy: str = "", *, retryable: bool = False) -> ContentError:
     """`key-refused`: the answer was no."""
     return ContentError("key-refused", what, remedy, retryable)

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import stamina
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,7 +24,7 @@ from cluster.keys import signatures
 from cluster.keys.batch_keys import BatchKeys
 from cluster.keys.cache import Cache
 from cluster.keys.envelope import BATCH_KEY_BYTES, BatchKey
-from cluster.keys.errors import refused
+from cluster.keys.errors import Elsewhere, refused
 from cluster.keys.kms_keys import WRAPPING_ALIAS, KmsKeys, kid_alias, name_alias
 from cluster.keys.kms_region import Place
 from cluster.keys.kms_regions import Regions
@@ -34,6 +35,8 @@ from content.jwk import public_jwk, thumbprint
 RAW_BYTES = 4096
 """As much of a message KMS hashes itself; of a longer one it is given the digest."""
 PUBLIC_KEYS, PUBLIC_TTL_S = 10_000, 24 * 3600.0
+YOUNG_S = 60.0
+"""For so long a new key may not be seen everywhere."""
 
 
 class Kms:
@@ -44,6 +47,7 @@ class Kms:
         self._counting = threading.Lock()
         self._regions = Regions(settings, places(settings), self._count)
         self._keys = KmsKeys(settings, self._regions)
+        self._young: Cache[bool] = Cache(1000, YOUNG_S)
         self._public: Cache[ec.EllipticCurvePublicKey] = Cache(PUBLIC_KEYS, PUBLIC_TTL_S)
         self._batches = BatchKeys(
             self._new_batch_key, self._open_batch_key, uses=settings.kms_batch_key_uses, ttl_s=settings.kms_batch_key_ttl_s
@@ -53,7 +57,7 @@ class Kms:
 
     def sign(self, name: str, message: bytes, kid: str = "") -> bytes:
         alias = kid_alias(kid) if kid else name_alias(name)
-        signed = self._regions.anywhere("Sign", KeyId=alias, SigningAlgorithm="ECDSA_SHA_256", **_message(message))
+        signed = self._seen(alias, "Sign", SigningAlgorithm="ECDSA_SHA_256", **_message(message))
         raw = signatures.raw_of(signed["Signature"])
         try:
             self._public_key(alias, kid).verify(signed["Signature"], message, ec.ECDSA(hashes.SHA256()))
@@ -68,12 +72,25 @@ class Kms:
         known = self._public.get(alias)
         if known is not None:
             return known
-        key = load_der_public_key(self._regions.anywhere("GetPublicKey", KeyId=alias)["PublicKey"])
+        key = load_der_public_key(self._seen(alias, "GetPublicKey")["PublicKey"])
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise refused(f"The key {alias} is not a P-256 key.")
         if kid and thumbprint(key) != kid:
             raise refused(f"The alias {alias} names another key.", "Somebody has changed it: see CloudTrail.")
         return self._public.put(alias, key)
+
+    def _seen(self, key: str, action: str, **parameters: Any) -> dict[str, Any]:
+        """Ask for a key that we may have made a moment ago: KMS says for some seconds that there is no such key or alias."""
+
+        def young(error: Exception) -> bool:
+            return isinstance(error, Elsewhere) and not error.retryable and self._young.get(key) is not None
+
+        for attempt in stamina.retry_context(
+            on=young, attempts=10, wait_initial=0.1, wait_max=2.0, wait_jitter=0.1, timeout=YOUNG_S / 2
+        ):
+            with attempt:
+                return self._regions.anywhere(action, KeyId=key, **parameters)
+        raise AssertionError("a retry context ends with a result or an error")
 
     # -- content keys -------------------------------------------------------------------------------------------------
 
@@ -98,9 +115,12 @@ class Kms:
     # -- keys ---------------------------------------------------------------------------------------------------------
 
     def create(self, name: str) -> dict[str, str]:
-        self._keys.create(name)
-        jwk = self.public_jwk(name)
-        self._keys.replicate(name, thumbprint(jwk))
+        key_id = self._keys.create(name)
+        self._young.put(key_id, True)
+        jwk = public_jwk(self._public_key(key_id))
+        kid = thumbprint(jwk)
+        self._keys.replicate(name, kid)
+        self._young.put(kid_alias(kid), True)
         return jwk
 
     def replicate(self, name: str, kid: str) -> bool:

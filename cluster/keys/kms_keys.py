@@ -8,12 +8,13 @@ An alias, a policy, tags and the state belong to a region; key material and id t
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import structlog
 
 from cluster.aws import key_policies
-from cluster.keys.errors import Elsewhere, Unavailable, disabled, refused
+from cluster.keys.errors import Elsewhere, Exists, Unavailable, disabled, refused
 from cluster.keys.kms_region import Region
 from cluster.keys.kms_regions import Regions
 from cluster.keys.protocol import WRAPPING_KEY
@@ -42,8 +43,8 @@ class KmsKeys:
         self._account, self._region, self._regions = settings.kms_account, settings.region, regions
         self._whole: set[str] = set()
 
-    def create(self, name: str) -> None:
-        """There is a key of this name afterwards, in one region at least."""
+    def create(self, name: str) -> str:
+        """The id of the key of this name, which stands in one region at least."""
         tenant, purpose, _ = name.split(".")
         tags = {"content:use": purpose, "content:tenant": tenant, "content:name": name}
         spec = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
@@ -51,10 +52,15 @@ class KmsKeys:
         if any(key["KeyState"] == DISABLED or key["KeyState"] in ENDING for key in known.values()):
             raise disabled(name)
         if known:
-            return
+            return next(iter(known.values()))["KeyId"]
         # The region that is away might have the name already; then signing by kid keeps the two apart.
         region, made = self._regions.first("CreateKey", MultiRegion=True, **spec, **self._told(purpose, tags))
-        self._name(region, made["KeyMetadata"]["KeyId"], name_alias(name))
+        key_id: str = made["KeyMetadata"]["KeyId"]
+        try:
+            self._regions.ask(region, "CreateAlias", AliasName=name_alias(name), TargetKeyId=key_id)
+        except Exists:  # another process was faster: its key it is, and ours is an orphan
+            return self._regions.ask(region, "DescribeKey", KeyId=name_alias(name))["KeyMetadata"]["KeyId"]
+        return key_id
 
     def ensure_wrapping_key(self) -> None:
         """Never made twice: both regions must answer before the first one is."""
@@ -82,13 +88,24 @@ class KmsKeys:
         return self._complete(found, [kid_alias(kid), name_alias(name)], purpose, tags)
 
     def disable(self, name: str, kid: str) -> None:
-        for region, key in self._everywhere(name, kid):
-            if key["KeyState"] != DISABLED and key["KeyState"] not in ENDING:
-                self._regions.ask(region, "DisableKey", KeyId=key["KeyId"])
+        """Where somebody answers at once; raises `keys-unavailable` if somebody did not, since a key that signs in one region
+        signs."""
+        key_id, away = self._id(name, kid), None
+        for region in self._regions:
+            try:
+                key = self._regions.ask(region, "DescribeKey", KeyId=key_id)["KeyMetadata"]
+                if key["KeyState"] != DISABLED and key["KeyState"] not in ENDING:
+                    self._regions.ask(region, "DisableKey", KeyId=key_id)
+            except Elsewhere:
+                continue
+            except Unavailable as error:
+                away = error
+        if away is not None:
+            raise away
 
     def schedule_deletion(self, name: str, kid: str, days: int) -> None:
         """Raises `key-refused` for a key that still signs."""
-        found = self._everywhere(name, kid)
+        found = self._everywhere(self._id(name, kid))
         if any(key["KeyState"] != DISABLED and key["KeyState"] not in ENDING for _, key in found):
             raise refused(f"The key {kid} still signs.", "Disable it first, and wait.")
         # Replicas first: a primary waits for them.
@@ -117,12 +134,15 @@ class KmsKeys:
             raise away
         return found
 
-    def _everywhere(self, name: str, kid: str) -> list[tuple[Region, dict[str, Any]]]:
-        """The key in every region that has it: all must answer, since a key that signs in one signs."""
+    def _id(self, name: str, kid: str) -> str:
+        """The key of a kid, by its alias; by its name where it was never given one."""
         known = self._find(kid_alias(kid)) or self._find(name_alias(name))
         if not known:
             raise refused(f"AWS KMS has no key {kid} ({name}).")
-        key_id = next(iter(known.values()))["KeyId"]
+        return next(iter(known.values()))["KeyId"]
+
+    def _everywhere(self, key_id: str) -> list[tuple[Region, dict[str, Any]]]:
+        """The key in every region that has it. All must answer."""
         found: list[tuple[Region, dict[str, Any]]] = []
         for region in self._regions:
             try:
@@ -141,7 +161,7 @@ class KmsKeys:
         whole = True
         for region in self._regions:
             try:
-                if region not in known:
+                if known.get(region, {}).get("KeyId") != key_id:
                     self._copy(home, region, key_id, use, tags)
                 for alias in aliases:
                     self._name(region, key_id, alias)
@@ -158,14 +178,16 @@ class KmsKeys:
             self._regions.ask(to, "DescribeKey", KeyId=key_id)
         except Elsewhere:
             source = next((region for region in self._regions if region.name == home), to)
-            self._regions.ask(source, "ReplicateKey", KeyId=key_id, ReplicaRegion=to.name, **self._told(use, tags))
+            with suppress(Exists):
+                self._regions.ask(source, "ReplicateKey", KeyId=key_id, ReplicaRegion=to.name, **self._told(use, tags))
 
     def _name(self, region: Region, key_id: str, alias: str) -> None:
         """Point an alias at a key. One that points elsewhere already stays as it is: the kid's is what counts."""
         try:
             there = self._regions.ask(region, "DescribeKey", KeyId=alias)["KeyMetadata"]["KeyId"]
         except Elsewhere:
-            self._regions.ask(region, "CreateAlias", AliasName=alias, TargetKeyId=key_id)
+            with suppress(Exists):
+                self._regions.ask(region, "CreateAlias", AliasName=alias, TargetKeyId=key_id)
             return
         if there != key_id:
             log.warning("an alias names another key", alias=alias, region=region.name, key=key_id)

@@ -28,7 +28,7 @@ from botocore.exceptions import (
 )
 
 from cluster import telemetry
-from cluster.keys.errors import Busy, Elsewhere, Full, Unavailable, disabled, refused
+from cluster.keys.errors import Busy, Elsewhere, Exists, Full, Unavailable, disabled, refused
 from cluster.keys.limiter import Limiter
 from cluster.settings import Settings
 from cluster.telemetry.metrics import KEYS, KEYS_RATE, KEYS_THROTTLED
@@ -178,6 +178,8 @@ def _translated(action: str, error: ClientError) -> ContentError:
         return Elsewhere(
             "key-refused", f"AWS KMS refused {action}: {code}.", "See docs/keys.md.", code == "KMSInvalidStateException"
         )
+    if code == "AlreadyExistsException":
+        return Exists("key-refused", f"AWS KMS refused {action}: there is one.")
     if code == "DisabledException":
         return disabled()
     if code in CREDENTIALS:

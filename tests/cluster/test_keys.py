@@ -388,11 +388,38 @@ def test_a_key_is_not_disabled_while_a_region_does_not_answer(kms: Backend, keys
     with pytest.raises(ContentError) as refused:
         kms.connect(kms_replica_endpoint=AWAY).disable(name, kid)
     assert refused.value.code == "keys-unavailable"
+    with pytest.raises(ContentError, match="disabled"):  # where somebody answered it is, at once
+        kms.connect(kms_replica_endpoint=AWAY).sign(name, b"x", kid)
     keys.disable(name, kid)
     for away in ("kms_endpoint", "kms_replica_endpoint"):
         with pytest.raises(ContentError) as refused:
             kms.connect(**{away: AWAY}).sign(name, b"x", kid)
         assert refused.value.code in ("key-refused", "keys-unavailable")
+
+
+@KMS
+def test_a_new_key_that_is_not_seen_at_once_is_waited_for(kms: Backend) -> None:
+    """AWS KMS is consistent in the end: for some seconds a new alias is not there."""
+    assert kms.replica is not None
+    service = kms.connect()
+    with kms.proxy.broken("missing", "GetPublicKey", times=2), kms.replica.broken("missing", "GetPublicKey", times=2):
+        name, kid, jwk = kms.new_key(service)
+    with kms.proxy.broken("missing", "Sign", times=2), kms.replica.broken("missing", "Sign", times=2):
+        verify(jwk, b"x", service.sign(name, b"x", kid))
+    with kms.proxy.broken("missing", "Sign"), kms.replica.broken("missing", "Sign"):
+        with pytest.raises(ContentError) as refused:  # one that somebody else made long ago is missing
+            kms.connect().sign(name, b"x", kid)
+    assert refused.value.code == "key-refused"
+
+
+@KMS
+def test_two_that_make_the_same_key_at_once_end_with_one(kms: Backend) -> None:
+    name = f"acme.signing.{next(NUMBERS)}"
+    services = [kms.connect() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda service: service.create(name), services))
+    assert len({thumbprint(jwk) for jwk in made}) == 1
+    verify(made[0], b"x", kms.connect().sign(name, b"x", thumbprint(made[0])))
 
 
 @KMS

@@ -13,9 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-Kind = Literal["throttle", "broken", "slow", "cut"]
+Kind = Literal["throttle", "broken", "missing", "slow", "cut"]
 ANSWERS = {
     "throttle": (400, "ThrottlingException", "You have exceeded the rate at which you may call KMS."),
+    "missing": (400, "NotFoundException", "Alias is not found."),
     "broken": (500, "KMSInternalException", "The request was rejected because an internal exception occurred."),
 }
 
