@@ -146,3 +146,10 @@ def test_promtool_agrees_where_it_is_installed(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump({"groups": rules.groups()}))
     subprocess.run([promtool, "check", "rules", str(file)], check=True)
+
+
+def test_the_index_of_the_runbooks_has_every_alert() -> None:
+    index = (RUNBOOKS / "README.md").read_text()
+    for alert in ALERTS:
+        title = (RUNBOOKS / f"{alert.runbook}.md").read_text().partition("\n")[0].removeprefix("# ")
+        assert f"| [{alert.name}]({alert.runbook}.md) | {alert.severity} | {title} |" in index
