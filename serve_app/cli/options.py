@@ -51,7 +51,7 @@ def settings_for(home: Path) -> Settings:
     return load_settings(home)
 
 
-def connected(settings: Settings, work: Callable[..., Awaitable[T]], role: str = "worker") -> T:
+def connected(settings: Settings, work: Callable[..., Awaitable[T]], role: str = "worker", size: int = 2) -> T:
     """Run `work(connections)` in an event loop of its own."""
     from cluster.connections import Connections
     from cluster.telemetry import logs
@@ -59,7 +59,7 @@ def connected(settings: Settings, work: Callable[..., Awaitable[T]], role: str =
     logs.for_people()
 
     async def run() -> T:
-        connections = await Connections.open(settings, role, size=2)  # pyright: ignore[reportArgumentType]
+        connections = await Connections.open(settings, role, size=size)  # pyright: ignore[reportArgumentType]
         try:
             return await work(connections)
         finally:

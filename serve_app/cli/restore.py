@@ -10,6 +10,8 @@ from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, connected, example
 from serve_app.cli.output import errors, print_json, say
 
 PANEL = "Operate"
+CONNECTIONS = 16
+"""Segments are read, tenants restored and blobs made again side by side."""
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +45,7 @@ def restore(
             return {"items": await run.help()}
         return vars(await run.run())
 
-    found = connected(settings, work)
+    found = connected(settings, work, size=CONNECTIONS)
     if as_json:
         print_json(found)
         return

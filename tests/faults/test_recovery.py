@@ -228,7 +228,8 @@ def test_a_database_that_was_set_back_is_found_and_reconciled(bare: Light) -> No
     done = reconciled(bare)
     assert done.segments >= 1
     assert done.applied > 0
-    assert done.unknown == []
+    own = {tenant.package(course), *(row["bundle_id"] for row in tenant.bundles(course))}
+    assert not [each for each in done.unknown if each.rpartition(" ")[2] in own], "every event has its row again"
     assert tenant.built(course, 3)
     for kind in ("relay", "builder", "bundler"):
         bare.worker(kind)
