@@ -40,6 +40,8 @@ T = TypeVar("T")
 DAY = timedelta(days=1)
 NAMES = count(1)
 AWAY = "http://127.0.0.1:9"
+KMS_SLOWLY = pytest.mark.parametrize("world", ["openbao", pytest.param("kms", marks=pytest.mark.slow)], indirect=True)
+"""What hardly differs between the two is tried on KMS in `make test-all`."""
 
 
 @dataclass
@@ -170,6 +172,7 @@ def test_keys_go_their_yearly_round_in_the_key_service_too(world: World) -> None
     assert ("keys.disabled", {"kid": first["kid"], "status": "retired"}) in world.audit(tenant)
 
 
+@KMS_SLOWLY
 def test_roots_take_turns_and_the_old_one_signs_no_more(world: World) -> None:
     tenant, now = world.tenant(), datetime.now(UTC)
 
@@ -184,6 +187,7 @@ def test_roots_take_turns_and_the_old_one_signs_no_more(world: World) -> None:
     world.upkeep(tenant, now + 380 * DAY)  # and the list is renewed by the one that is left
 
 
+@KMS_SLOWLY
 def test_a_revoked_key_is_disabled_by_the_job_that_signs_again(world: World) -> None:
     tenant, now = world.tenant(), datetime.now(UTC)
 
@@ -227,6 +231,7 @@ def test_the_drill_comes_by_the_calendar_and_leaves_a_record(world: World) -> No
     assert len(world.sql("select 1 as x from drills where tenant = %s", tenant)) == 2
 
 
+@KMS_SLOWLY
 def test_a_drill_after_which_the_stolen_key_still_signs_has_failed(world: World) -> None:
     """Somebody's key service that says yes and does nothing."""
     tenant, now = world.tenant(drills=True), datetime.now(UTC)
@@ -240,6 +245,7 @@ def test_a_drill_after_which_the_stolen_key_still_signs_has_failed(world: World)
     assert "keys.drill-failed" in [action for action, _ in world.audit(tenant)]
 
 
+@KMS_SLOWLY
 def test_how_long_ago_the_last_drill_passed_is_known_to_operations(world: World) -> None:
     tenant, now = world.tenant(drills=True), datetime.now(UTC)
     world.upkeep(tenant, now)
@@ -327,6 +333,7 @@ def test_an_emergency_does_not_wait_for_a_region_that_is_away(world: World) -> N
         assert world.signs(new, world.settings.model_copy(update={away: AWAY}))
 
 
+@KMS_SLOWLY
 def test_what_ought_to_have_been_done_is_counted(world: World) -> None:
     tenant, now = world.tenant(), datetime.now(UTC)
 
