@@ -11,12 +11,11 @@ get that tenant's policy from a function and its key value store (docs/edge.md s
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from cluster import edge_code, edge_rules
-from cluster.aws import ACCOUNT, bucket
-from cluster.aws.iam import trust
+from cluster.aws import edge_access
+from cluster.aws.edge_calls import Document, call, counted, named
 from cluster.edge_rules import Rule
 from cluster.topology import REPLICAS
 
@@ -28,15 +27,6 @@ YEAR_S: Final = 365 * edge_rules.DAY_S
 ERRORS_S: Final = 1
 """An answer that something is not there, or that the store is away, is kept no longer: it may be there in a moment."""
 PRICES: Final = {"us": "PriceClass_100", "eu": "PriceClass_100", "me": "PriceClass_200", "ap": "PriceClass_200"}
-FIELDS: Final = (
-    "date", "time", "x-edge-location", "cs-method", "x-host-header", "cs-uri-stem", "sc-status", "sc-bytes", "time-taken",
-    "time-to-first-byte", "x-edge-result-type", "x-edge-detailed-result-type", "x-edge-request-id", "cs-protocol-version",
-    "ssl-protocol", "sc-range-start", "sc-range-end",
-)  # fmt: skip
-"""Of access logs. Not the query and the cookies, whose signature opens what it names, and not the address of a learner."""
-SERVED: Final = tuple(sorted({rule.prefix for rule in edge_rules.RULES if rule.prefix != edge_rules.OPEN}))
-"""The prefixes of the bucket that the distributions may read."""
-Document = dict[str, Any]
 
 
 def edge_host(region: str) -> str:
@@ -56,9 +46,9 @@ def documents(region: str) -> dict[str, Document]:
         *_policies(region),
         _distribution(region, "files", (edge_host(region),)),
         _distribution(region, "sites", (site_url(region).format(tenant="*").removeprefix("https://"),)),
-        _bucket_policy(region),
-        *_rights(region),
-        *_logs(region),
+        edge_access.bucket_policy(region),
+        *edge_access.rights(region),
+        *edge_access.logs(region),
     ]
     return {f"edge/{number:02d}-{_file_name(each)}.json": each for number, each in enumerate(made, 1)}
 
@@ -67,24 +57,12 @@ def _file_name(document: Document) -> str:
     return document["gives"].replace(":", "-")
 
 
-def _call(call: str, gives: str, **parameters: Any) -> Document:
-    return {"call": call, "gives": gives, "parameters": parameters}
-
-
-def _name(region: str, what: str) -> str:
-    return f"content-{region}-{what}"
-
-
-def _list(*items: Any) -> dict[str, Any]:
-    return {"Quantity": len(items), "Items": list(items)}
-
-
 def _certificates(region: str) -> list[Document]:
     sites = site_url(region).format(tenant="*").removeprefix("https://")
     names = {"DomainName": edge_host(region), "SubjectAlternativeNames": [sites]}
     # CloudFront takes certificates of us-east-1 alone.
     return [
-        _call(
+        call(
             "acm.RequestCertificate", "certificate:edge", **names, ValidationMethod="DNS", KeyAlgorithm="EC_prime256v1"
         )
     ]
@@ -92,28 +70,28 @@ def _certificates(region: str) -> list[Document]:
 
 def _keys(region: str) -> list[Document]:
     key = {
-        "CallerReference": _name(region, "edge-first"),
-        "Name": _name(region, "edge-first"),
+        "CallerReference": named(region, "edge-first"),
+        "Name": named(region, "edge-first"),
         "EncodedKey": "${public-key}",
     }
     group = {
-        "Name": _name(region, "edge"),
+        "Name": named(region, "edge"),
         "Items": ["${public-key:first}"],
         "Comment": "May sign addresses of the edge.",
     }
     return [
-        _call("cloudfront.CreatePublicKey", "public-key:first", PublicKeyConfig=key),
-        _call("cloudfront.CreateKeyGroup", "key-group:edge", KeyGroupConfig=group),
-        _call(
+        call("cloudfront.CreatePublicKey", "public-key:first", PublicKeyConfig=key),
+        call("cloudfront.CreateKeyGroup", "key-group:edge", KeyGroupConfig=group),
+        call(
             "cloudfront.CreateOriginAccessControl", "access-control:store",
             OriginAccessControlConfig={
-                "Name": _name(region, "store"), "SigningProtocol": "sigv4", "SigningBehavior": "always",
+                "Name": named(region, "store"), "SigningProtocol": "sigv4", "SigningBehavior": "always",
                 "OriginAccessControlOriginType": "s3",
             },
         ),
-        _call(
+        call(
             "cloudfront.CreateKeyValueStore", "store:sites",
-            Name=_name(region, "sites"), Comment="What tenants say about their sites.",
+            Name=named(region, "sites"), Comment="What tenants say about their sites.",
         ),
     ]  # fmt: skip
 
@@ -124,10 +102,10 @@ def _functions(region: str) -> list[Document]:
     for program in edge_code.FUNCTIONS:
         configuration: dict[str, Any] = {"Comment": f"cluster/edge_code/{program}.js", "Runtime": "cloudfront-js-2.0"}
         if program == "answer":
-            configuration["KeyValueStoreAssociations"] = _list({"KeyValueStoreARN": "${store:sites}"})
+            configuration["KeyValueStoreAssociations"] = counted({"KeyValueStoreARN": "${store:sites}"})
         code = edge_code.source(program, rules)
-        about = {"Name": _name(region, program), "FunctionConfig": configuration, "FunctionCode": code}
-        found.append(_call("cloudfront.CreateFunction", f"function:{program}", **about))
+        about = {"Name": named(region, program), "FunctionConfig": configuration, "FunctionCode": code}
+        found.append(call("cloudfront.CreateFunction", f"function:{program}", **about))
     return found
 
 
@@ -137,14 +115,14 @@ def _policies(region: str) -> list[Document]:
         "QueryStringsConfig": {"QueryStringBehavior": "none"},
     }  # fmt: skip
     found = [
-        _call(
+        call(
             "cloudfront.CreateOriginRequestPolicy", "origin-request:nothing",
-            OriginRequestPolicyConfig={"Name": _name(region, "nothing"), "Comment": "The store needs a path alone.", **nothing},
+            OriginRequestPolicyConfig={"Name": named(region, "nothing"), "Comment": "The store needs a path alone.", **nothing},
         )
     ]  # fmt: skip
     for seconds in sorted({rule.kept_s for rule in edge_rules.RULES}):
         policy = {
-            "Name": _name(region, f"kept-{seconds}"), "Comment": f"Kept for {seconds} s, by the path alone.",
+            "Name": named(region, f"kept-{seconds}"), "Comment": f"Kept for {seconds} s, by the path alone.",
             # Neither less nor more, whatever an object says of itself.
             "MinTTL": seconds, "DefaultTTL": seconds, "MaxTTL": seconds,
             # Compressed here, a manifest would have a weak ETag; everything else is compressed already.
@@ -152,7 +130,7 @@ def _policies(region: str) -> list[Document]:
                 "EnableAcceptEncodingGzip": False, "EnableAcceptEncodingBrotli": False, **nothing,
             },
         }  # fmt: skip
-        found.append(_call("cloudfront.CreateCachePolicy", f"kept:{seconds}", CachePolicyConfig=policy))
+        found.append(call("cloudfront.CreateCachePolicy", f"kept:{seconds}", CachePolicyConfig=policy))
     for rule in edge_rules.RULES:
         found.append(_headers(region, rule))
     return found
@@ -166,23 +144,23 @@ def _headers(region: str, rule: Rule) -> Document:
     if rule.place == "sites":
         security["ReferrerPolicy"] = {"Override": True, "ReferrerPolicy": edge_rules.OF_SITES["referrer-policy"]}
     configuration: dict[str, Any] = {
-        "Name": _name(region, _rule_name(rule)), "Comment": f"{rule.place}: {rule.prefix}",
-        "SecurityHeadersConfig": security, "RemoveHeadersConfig": _list({"Header": "x-amz-server-side-encryption"}),
+        "Name": named(region, _rule_name(rule)), "Comment": f"{rule.place}: {rule.prefix}",
+        "SecurityHeadersConfig": security, "RemoveHeadersConfig": counted({"Header": "x-amz-server-side-encryption"}),
     }  # fmt: skip
     if rule.told and rule.place == "files":  # of sites the function says it
         told = {"Header": "cache-control", "Value": rule.told, "Override": True}
-        configuration["CustomHeadersConfig"] = _list(told)
+        configuration["CustomHeadersConfig"] = counted(told)
     if rule.any_page:
         configuration["CorsConfig"] = {
-            "AccessControlAllowOrigins": _list(edge_rules.FOR_PAGES["access-control-allow-origin"]),
-            "AccessControlAllowHeaders": _list("range", "if-range", "if-none-match"),
-            "AccessControlAllowMethods": _list(*edge_rules.METHODS),
+            "AccessControlAllowOrigins": counted(edge_rules.FOR_PAGES["access-control-allow-origin"]),
+            "AccessControlAllowHeaders": counted("range", "if-range", "if-none-match"),
+            "AccessControlAllowMethods": counted(*edge_rules.METHODS),
             "AccessControlAllowCredentials": False,
-            "AccessControlExposeHeaders": _list(*edge_rules.FOR_PAGES["access-control-expose-headers"].split(", ")),
+            "AccessControlExposeHeaders": counted(*edge_rules.FOR_PAGES["access-control-expose-headers"].split(", ")),
             "OriginOverride": True,
         }
     gives = f"headers:{_rule_name(rule)}"
-    return _call("cloudfront.CreateResponseHeadersPolicy", gives, ResponseHeadersPolicyConfig=configuration)
+    return call("cloudfront.CreateResponseHeadersPolicy", gives, ResponseHeadersPolicyConfig=configuration)
 
 
 def _rule_name(rule: Rule) -> str:
@@ -202,15 +180,15 @@ def _behaviour(rule: Rule) -> dict[str, Any]:
 
 
 def _common(signed: bool, functions: list[tuple[str, str]]) -> dict[str, Any]:
-    groups = _list("${key-group:edge}") if signed else _list()
+    groups = counted("${key-group:edge}") if signed else counted()
     return {
         "TargetOriginId": "store",
         "ViewerProtocolPolicy": "https-only",  # no redirect: what was asked in the clear has told its signature
         "TrustedKeyGroups": {"Enabled": signed, **groups},
-        "AllowedMethods": {**_list(*edge_rules.METHODS), "CachedMethods": _list(*edge_rules.METHODS)},
+        "AllowedMethods": {**counted(*edge_rules.METHODS), "CachedMethods": counted(*edge_rules.METHODS)},
         "Compress": False,
         "OriginRequestPolicyId": "${origin-request:nothing}",
-        "FunctionAssociations": _list(
+        "FunctionAssociations": counted(
             *({"EventType": event, "FunctionARN": f"${{function:{program}}}"} for event, program in functions)
         ),
     }
@@ -228,7 +206,7 @@ def _distribution(region: str, place: str, aliases: tuple[str, ...]) -> Document
         "Id": "store",
         "DomainName": f"${{bucket}}.s3.{REPLICAS[region].primary}.amazonaws.com",
         "OriginPath": "",
-        "CustomHeaders": _list(),
+        "CustomHeaders": counted(),
         "S3OriginConfig": {"OriginAccessIdentity": ""},
         "OriginAccessControlId": "${access-control:store}",
         "ConnectionAttempts": 3,
@@ -236,18 +214,18 @@ def _distribution(region: str, place: str, aliases: tuple[str, ...]) -> Document
         "OriginShield": {"Enabled": False},
     }
     errors = [{"ErrorCode": code, "ErrorCachingMinTTL": ERRORS_S} for code in (403, 404, 500, 502, 503, 504)]
-    return _call(
+    return call(
         "cloudfront.CreateDistribution", f"distribution:{place}",
         DistributionConfig={
-            "CallerReference": _name(region, place),
+            "CallerReference": named(region, place),
             "Comment": f"content-service, {region}: {place}",
             "Enabled": True,
-            "Aliases": _list(*aliases),
+            "Aliases": counted(*aliases),
             "DefaultRootObject": "",
-            "Origins": _list(origin),
+            "Origins": counted(origin),
             "DefaultCacheBehavior": default,
-            "CacheBehaviors": _list(*map(_behaviour, rules)),
-            "CustomErrorResponses": _list(*errors),
+            "CacheBehaviors": counted(*map(_behaviour, rules)),
+            "CustomErrorResponses": counted(*errors),
             "ViewerCertificate": {
                 "ACMCertificateArn": "${certificate:edge}", "SSLSupportMethod": "sni-only", "MinimumProtocolVersion": TLS,
             },
@@ -260,108 +238,3 @@ def _distribution(region: str, place: str, aliases: tuple[str, ...]) -> Document
             "Logging": {"Enabled": False, "IncludeCookies": False, "Bucket": "", "Prefix": ""},
         },
     )  # fmt: skip
-
-
-def bucket_statements(region: str) -> list[dict[str, Any]]:
-    """What the bucket's policy says of the two distributions: the served prefixes, to be read, and to be told apart from what is missing."""
-    own = f"arn:aws:s3:::{bucket(region)}"
-    ours = {"ArnEquals": {"AWS:SourceArn": ["${distribution:files}", "${distribution:sites}"]}}
-    allowed = {"Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"}, "Condition": ours}
-    return [
-        {
-            "Sid": "EdgeReads",
-            **allowed,
-            "Action": "s3:GetObject",
-            "Resource": [f"{own}/{prefix}*" for prefix in SERVED],
-        },
-        # Without it S3 answers 403 for what is not there, which a device takes for an address that has expired.
-        {"Sid": "EdgeIsToldWhatIsMissing", **allowed, "Action": "s3:ListBucket", "Resource": own},
-    ]
-
-
-def _bucket_policy(region: str) -> Document:
-    own = f"arn:aws:s3:::{bucket(region)}"
-    insecure = {
-        "Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [own, f"{own}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }  # fmt: skip
-    policy = {"Version": "2012-10-17", "Statement": [insecure, *bucket_statements(region)]}
-    about = {"Bucket": "${bucket}", "Policy": json.dumps(policy)}
-    return _call("s3.PutBucketPolicy", "bucket-policy:edge", **about)
-
-
-def _rights(region: str) -> list[Document]:
-    """Roles: of the process that tells the CDN, and of whoever rotates the key. Neither can read a bundle."""
-    own = f"arn:aws:s3:::{bucket(region)}"
-    distributions = ["${distribution:files}", "${distribution:sites}"]
-    tells = [
-        {"Sid": "Invalidate", "Effect": "Allow", "Action": ["cloudfront:CreateInvalidation"], "Resource": distributions},
-        {
-            "Sid": "SayWhatTenantsSay", "Effect": "Allow", "Resource": ["${store:sites}"],
-            "Action": [
-                "cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:ListKeys", "cloudfront-keyvaluestore:UpdateKeys",
-            ],
-        },
-        {"Sid": "ReadWhatTenantsSay", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"{own}/sites/*"]},
-        {
-            "Sid": "KeepTheShell", "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"],
-            "Resource": [f"{own}/{edge_rules.SHELL}*"],
-        },
-        {
-            "Sid": "ListIt", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [own],
-            "Condition": {"StringLikeIfExists": {"s3:prefix": ["sites/*"]}},
-        },
-    ]  # fmt: skip
-    rotates = [
-        {
-            "Sid": "ChangeTheKeyGroup", "Effect": "Allow", "Action": ["cloudfront:GetKeyGroup", "cloudfront:UpdateKeyGroup"],
-            "Resource": [f"arn:aws:cloudfront::{ACCOUNT}:key-group/${{key-group:edge}}"],
-        },
-        {
-            "Sid": "MakePublicKeys", "Effect": "Allow",
-            "Action": [
-                "cloudfront:CreatePublicKey", "cloudfront:GetPublicKey", "cloudfront:ListPublicKeys", "cloudfront:DeletePublicKey",
-            ],
-            "Resource": ["*"],  # AWS knows no other for making and listing them
-        },
-        {
-            "Sid": "KeepThePrivateKey", "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
-            "Resource": [f"arn:aws:secretsmanager:{REPLICAS[region].primary}:{ACCOUNT}:secret:content/content-api-*"],
-        },
-    ]  # fmt: skip
-    found: list[Document] = []
-    for role, statements in (("edge", tells), ("edge-keys", rotates)):
-        name = _name(region, role)
-        found.append(
-            _call("iam.CreateRole", f"role:{role}", RoleName=name, AssumeRolePolicyDocument=json.dumps(_pods(role)))
-        )
-        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-        found.append(
-            _call("iam.PutRolePolicy", f"role-policy:{role}", RoleName=name, PolicyName=role, PolicyDocument=policy)
-        )
-    return found
-
-
-def _pods(role: str) -> dict[str, Any]:
-    """Taken by the pods of the service account `content-…` of that name, as every role of ours."""
-    return trust(f"content-{role}")
-
-
-def _logs(region: str) -> list[Document]:
-    """Access logs as JSON lines to a bucket of the installation, of chosen fields."""
-    to = {"destinationResourceArn": "arn:aws:s3:::${logs-bucket}"}
-    found = [
-        _call(
-            "logs.PutDeliveryDestination", "log-destination:edge",
-            name=_name(region, "edge"), outputFormat="json", deliveryDestinationConfiguration=to,
-        )
-    ]  # fmt: skip
-    for place in ("files", "sites"):
-        source = {"name": _name(region, place), "resourceArn": f"${{distribution:{place}}}", "logType": "ACCESS_LOGS"}
-        delivery = {
-            "deliverySourceName": _name(region, place), "deliveryDestinationArn": "${log-destination:edge}", "recordFields": list(FIELDS),
-            "s3DeliveryConfiguration": {"suffixPath": f"/{region}/{place}/{{yyyy}}/{{MM}}/{{dd}}/{{HH}}"},
-        }  # fmt: skip
-        found.append(_call("logs.PutDeliverySource", f"log-source:{place}", **source))
-        found.append(_call("logs.CreateDelivery", f"log-delivery:{place}", **delivery))
-    return found
