@@ -100,7 +100,7 @@ class Elsewhere:
             if message.metadata.num_delivered < TRIES:
                 await message.nak(delay=GIVEN_BACK_S)
                 return
-        FOREIGN_EVENTS.add(region=region, type=kind, result=result)
+        FOREIGN_EVENTS.add(origin=region, type=kind, result=result)
         await message.ack()
 
     async def _tell_caches(self, event: RevocationIssued) -> None:
@@ -114,8 +114,8 @@ class Elsewhere:
     async def look(self) -> int:
         """Tell how long each link has been silent, and how much of it is on its way; to be called every few seconds."""
         for source in await self._events.sources(GLOBAL):
-            REGION_SILENCE.set(source.silent_s, region=source.region)
-            REGION_LAG.set(source.lag, region=source.region)
+            REGION_SILENCE.set(source.silent_s, origin=source.region)
+            REGION_LAG.set(source.lag, origin=source.region)
         return 0
 
 

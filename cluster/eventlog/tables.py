@@ -22,6 +22,9 @@ UNTOLD = {
     "rate_budgets": "lost rows mean a full budget",
     "device_challenges": "they live for five minutes; a registration that broke off begins anew",
     "device_proofs": "they live for a minute, less than any restore takes",
+    "foreign_tenants": "heard from the other regions, whose streams are heard again from their beginning",
+    "foreign_revocations": "the same",
+    "foreign_reports": "the same",
 }
 """Tables of tenants that are not in the log, and why a rebuild does not need them."""
 
