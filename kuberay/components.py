@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kuberay import external_secrets, guards, mtls, names
-from kuberay.duties import CDN, CLOUDFLARE_SECRET, DUTIES
+from kuberay import edge, external_secrets, guards, mtls, names
+from kuberay.duties import CLOUDFLARE_SECRET, DUTIES
 from kuberay.monitoring import grafana, rules
 from kuberay.network import AGENT, block, of_pools, policy, tcp
 from kuberay.patches import (
@@ -19,6 +19,7 @@ from kuberay.patches import (
     add,
     delete,
     head_pod,
+    images,
     kustomization,
     patch,
     remove,
@@ -75,6 +76,7 @@ def r2() -> Files:
                     "CONTENT_S3_ENDPOINT": R2_ENDPOINT,
                     "CONTENT_S3_REGION": "auto",
                     "CONTENT_KEY_SERVICE": "openbao",
+                    "CONTENT_COLD_STORAGE": "off",
                     "CONTENT_OPENBAO_URL": "https://openbao.openbao.svc.cluster.local:8200",
                 },
             ),
@@ -150,25 +152,46 @@ def public() -> dict[str, Any]:
 def cloudfront() -> Files:
     """CloudFront is told what to forget. Its interface is public, and in no VPC, so the way there is open to every public
     address; who may do what there is said by the role."""
-    allowed = [([public()], tcp(443)), ([block(AGENT)], tcp(80))]
-    return _component(
-        {"to-cdn.yaml": [policy("to-cdn", of_pools(*CDN), egress=allowed)]},
-        configMapGenerator=[settings(SERVICE_MAP, {"CONTENT_EDGE_CDN": "cloudfront"})],
+    return _cdn(
+        "cloudfront",
+        [([public()], tcp(443)), ([block(AGENT)], tcp(80))],
+        {
+            "CONTENT_CLOUDFRONT_DISTRIBUTION_IDS": "{}",
+            "CONTENT_CLOUDFRONT_KEY_GROUP_ID": "",
+            "CONTENT_CLOUDFRONT_SITES_STORE": "",
+        },
+        token=False,
     )
 
 
 def cloudflare() -> Files:
     """Cloudflare is, with a token."""
-    pod = next(pod for pod, duty in workers(names.WORKERS) if duty.pool.name in CDN)
-    job = "/spec/jobTemplate/spec/template/spec"
-    token = from_secret(CLOUDFLARE_SECRET, "cloudflare_token")
+    return _cdn(
+        "cloudflare",
+        [([block(each) for each in CLOUDFLARE], tcp(443))],
+        {
+            "CONTENT_CLOUDFLARE_ZONE_ID": "",
+            "CONTENT_CLOUDFLARE_ACCOUNT_ID": "",
+            "CONTENT_CLOUDFLARE_KEYS_NAMESPACE": "",
+        },
+        token=True,
+    )
+
+
+def _cdn(name: str, allowed: list[Any], ids: dict[str, str], *, token: bool) -> Files:
+    """`ids` are the installation's to fill in, by a ConfigMap merged over this one."""
+    job = "/spec/jobTemplate/spec/template/spec/containers/0"
+    promoter = [add(f"{job}/envFrom/-", {"configMapRef": {"name": edge.EDGE_MAP}})]
+    if token:
+        promoter.append(add(f"{job}/env/-", from_secret(CLOUDFLARE_SECRET, "cloudflare_token")))
     return _component(
-        {"to-cdn.yaml": [policy("to-cdn", of_pools(*CDN), egress=[([block(each) for each in CLOUDFLARE], tcp(443))])]},
-        configMapGenerator=[settings(SERVICE_MAP, {"CONTENT_EDGE_CDN": "cloudflare"})],
-        patches=[
-            patch("RayService", names.WORKERS, [add(f"{pod}/containers/0/env/-", token)]),
-            patch("CronJob", "content-release", [add(f"{job}/containers/0/env/-", token)]),
-        ],
+        {
+            "edge.yaml": edge.objects(token),
+            "to-cdn.yaml": [policy("to-cdn", of_pools(*edge.WHO), egress=allowed)],
+        },
+        images=images(),
+        configMapGenerator=[settings(edge.EDGE_MAP, {"CONTENT_EDGE_CDN": name, **ids}, merge=False)],
+        patches=[patch("CronJob", "content-release", promoter)],
     )
 
 

@@ -40,7 +40,7 @@ class Duty:
 DUTIES = (
     Duty(
         topology.API, names.API,
-        ("postgres_api", "postgres_ops", "nats_user", "nats_password", "edge_private_key"),
+        ("postgres_api", "postgres_ops", "nats_user", "nats_password", "edge_key_id", "edge_private_key"),
         ("postgres", "nats", "store", "keys"),
         "one tenant per request; hears of revoked manifests; signs addresses of the edge; signs lists, makes tenants' keys",
         "content-serving",
@@ -70,7 +70,7 @@ DUTIES = (
         topology.RELAY, names.WORKERS,
         ("postgres_relay", "postgres_worker", "postgres_ops", "nats_user", "nats_password"),
         ("postgres", "nats", "store"),
-        "carries events out and in, into the archive, and to the CDN",
+        "carries events out and in, and into the archive",
         "content-bundling",
     ),
     Duty(
@@ -82,10 +82,8 @@ DUTIES = (
     ),
 )  # fmt: skip
 
-CDN = (topology.RELAY.name, "content-release")
-"""Who tells a CDN what it must forget, where an installation has one (components cloudfront and cloudflare)."""
 CLOUDFLARE_SECRET = "content-cloudflare"  # noqa: S105 - a name
-"""The one Secret that two pods share: Cloudflare's token for it."""
+"""The one Secret that several pods share: Cloudflare's token."""
 
 BY_POOL = {duty.pool.name: duty for duty in DUTIES}
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kuberay import names
+from kuberay import edge, names
 from kuberay.duties import CLOUDFLARE_SECRET, DUTIES, variable
 from kuberay.jobs import TASKS
 
+OF_COMPONENTS = (edge.TELLS, CLOUDFLARE_SECRET)
+"""Secrets that a component of a CDN wants: an installation that has one makes these itself."""
 STORE = "content"
 """The ClusterSecretStore of the installation."""
 TOKEN_KEY = "auth_token"  # noqa: S105 - a name: where KubeRay looks for Ray's token
@@ -26,13 +28,14 @@ def keys_by_secret() -> dict[str, tuple[str, ...]]:
         found.update(dict.fromkeys(task.files, ("token",)))
     for cluster in (names.API, names.WORKERS, names.IMPORTER):
         found[f"{cluster}-ray"] = (TOKEN_KEY,)
-    found[CLOUDFLARE_SECRET] = (variable("cloudflare_token"),)  # with the component cloudflare alone
+    found[edge.TELLS] = tuple(variable(setting) for setting in edge.SECRETS)
+    found[CLOUDFLARE_SECRET] = (variable("cloudflare_token"),)
     return found
 
 
 def all_secrets() -> list[dict[str, Any]]:
     """All that the store keeps below `content/SECRET`: pods take out of it by key, so a key too many gets nowhere."""
-    return [_external(name) for name in keys_by_secret() if name != CLOUDFLARE_SECRET]
+    return [_external(name) for name in keys_by_secret() if name not in OF_COMPONENTS]
 
 
 def _external(name: str) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class Task:
     deadline_s: int = 3600
     retries: int = 3
     environment: tuple[tuple[str, str], ...] = ()
+    decides: tuple[int, ...] = ()
+    """Exit codes that are an answer: with them the job has failed, and is not tried again."""
 
 
 TASKS = (
@@ -67,7 +69,7 @@ TASKS = (
             "apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "resourceNames": [names.API],
             "verbs": ["get", "patch"],
         },),
-        deadline_s=6 * 3600, retries=20, environment=(("CONTENT_METRICS_PORT", str(names.COMMAND_METRICS)),),
+        deadline_s=6 * 3600, retries=20, decides=(1, 2), environment=(("CONTENT_METRICS_PORT", str(names.COMMAND_METRICS)),),
     ),
 )  # fmt: skip
 
@@ -84,7 +86,7 @@ def all_jobs() -> list[dict[str, Any]]:
         found.append(account(task.name))
         if task.may:
             found += _role(task)
-        found.append(_job(task) if task.first else _cron_job(task))
+        found.append(_job(task) if task.first else cron_job(task))
     return found
 
 
@@ -94,7 +96,8 @@ def _job(task: Task) -> dict[str, Any]:
     return names.manifest("batch/v1", "Job", task.name, labels={names.APPLY: "first"}, spec=spec)
 
 
-def _cron_job(task: Task) -> dict[str, Any]:
+def cron_job(task: Task) -> dict[str, Any]:
+    """By the calendar or, suspended, by hand: `kubectl create job --from=cronjob/NAME ANY`."""
     spec: dict[str, Any] = {
         "schedule": task.schedule or "0 0 1 1 *",
         "timeZone": "Etc/UTC",
@@ -109,7 +112,15 @@ def _cron_job(task: Task) -> dict[str, Any]:
 
 
 def _job_spec(task: Task) -> dict[str, Any]:
-    return {"backoffLimit": task.retries, "activeDeadlineSeconds": task.deadline_s, "template": _template(task)}
+    spec: dict[str, Any] = {"backoffLimit": task.retries, "activeDeadlineSeconds": task.deadline_s}
+    if task.decides:
+        codes = {"containerName": _container(task), "operator": "In", "values": list(task.decides)}
+        spec["podFailurePolicy"] = {"rules": [{"action": "FailJob", "onExitCodes": codes}]}
+    return {**spec, "template": _template(task)}
+
+
+def _container(task: Task) -> str:
+    return task.name.removeprefix("content-")
 
 
 def _template(task: Task) -> dict[str, Any]:
@@ -122,7 +133,7 @@ def _template(task: Task) -> dict[str, Any]:
         volumes.append(pods.control_plane_token("control-plane-token"))
         mounts.append({"name": "control-plane-token", "mountPath": TOKEN, "readOnly": True})
     container = {
-        "name": task.name.removeprefix("content-"),
+        "name": _container(task),
         "image": task.image,
         "imagePullPolicy": pods.PULL,
         "command": list(task.command),
@@ -142,7 +153,7 @@ def _template(task: Task) -> dict[str, Any]:
     return {
         "metadata": {"labels": names.labels(JOBS, task.name)},
         "spec": {
-            "restartPolicy": "OnFailure",
+            "restartPolicy": "Never" if task.decides else "OnFailure",
             "serviceAccountName": task.name,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,

@@ -7,9 +7,11 @@ from typing import Any
 NAMESPACE = "content"
 
 SERVICE_IMAGE = "registry.example/content-service/service"
+CANARY_IMAGE = "registry.example/content-service/canary"
+"""The service's image, too, under a name of its own: `images:` of kustomize goes by names, and the canary is another release."""
 IMPORTER_IMAGE = "registry.example/content-service/importer"
 CLI_IMAGE = "registry.example/content-service/cli"
-IMAGES = (SERVICE_IMAGE, IMPORTER_IMAGE, CLI_IMAGE)
+IMAGES = (SERVICE_IMAGE, CANARY_IMAGE, IMPORTER_IMAGE, CLI_IMAGE)
 
 CLUSTER, POOL, TRACK = "content-service/cluster", "content-service/pool", "content-service/track"
 """Labels of pods. KubeRay's own name the generated cluster, whose name changes with each roll-out: nothing can select by them."""

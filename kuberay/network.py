@@ -139,7 +139,8 @@ def _has_role(name: str, reached: tuple[str, ...]) -> bool:
 
 def _to(peer: str, pools: set[str], region: Region) -> dict[str, Any]:
     if peer in region.networks():
-        allowed = ([block(region.networks()[peer])], tcp(NETWORKS.get(peer, 443)))
+        networks = [region.networks()[peer], *([region.replica_keys] if peer == "keys" else [])]
+        allowed = ([block(each) for each in networks], tcp(NETWORKS.get(peer, 443)))
     elif peer in WITHIN:
         allowed = WITHIN[peer]
     else:

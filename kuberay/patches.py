@@ -6,6 +6,7 @@ computed here: a pool that moves within its cluster moves in every patch.
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Iterable
 from typing import Any
 
@@ -57,6 +58,12 @@ def workers(service: str) -> list[tuple[str, Duty]]:
 def kustomization(kind: str = "Kustomization", **rest: Any) -> dict[str, Any]:
     version = "v1beta1" if kind == "Kustomization" else "v1alpha1"
     return {"apiVersion": f"kustomize.config.k8s.io/{version}", "kind": kind, **rest}
+
+
+def images() -> list[dict[str, Any]]:
+    """`images:` with the tag of this release."""
+    tag = importlib.metadata.version("content-service")
+    return [{"name": image, "newTag": tag} for image in names.IMAGES]
 
 
 def settings(name: str, values: dict[str, str], *, merge: bool = True) -> dict[str, Any]:

@@ -81,10 +81,13 @@ def control_plane_token(name: str) -> dict[str, Any]:
     return {"name": name, "projected": {"sources": sources}}
 
 
-def from_secret(secret: str, setting: str) -> dict[str, Any]:
+def from_secret(secret: str, setting: str, *, optional: bool = False) -> dict[str, Any]:
     """An environment variable out of the Secret of a role."""
     key = variable(setting)
-    return {"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+    reference: dict[str, Any] = {"name": secret, "key": key}
+    if optional:
+        reference["optional"] = True
+    return {"name": key, "valueFrom": {"secretKeyRef": reference}}
 
 
 def ray_start(**own: str) -> dict[str, str]:

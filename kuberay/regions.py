@@ -14,11 +14,13 @@ from cluster.topology import REGIONS, REPLICAS
 
 DOMAIN = "content.example"
 FIRST_OCTETS = {"us": "10.16", "eu": "10.32", "me": "10.48", "ap": "10.64"}
+REPLICA_OCTETS = {"us": "10.24", "eu": "10.40", "me": "10.56", "ap": "10.72"}
 
 
 @dataclass(frozen=True)
 class Region:
-    """One region. Networks are those of its VPC: the control plane, Postgres, and the interface endpoints of each service."""
+    """One region. Networks are those of its VPC: the control plane, Postgres, and the interface endpoints of each service; and of
+    KMS in the region of its copies, which is asked where the first is away."""
 
     name: str
     cloud: str
@@ -26,6 +28,7 @@ class Region:
     postgres: str
     store: str
     keys: str
+    replica_keys: str
 
     @property
     def api_host(self) -> str:
@@ -38,6 +41,7 @@ class Region:
             "postgres": self.postgres,
             "store": self.store,
             "keys": self.keys,
+            "replica-keys": self.replica_keys,
         }
 
     def settings(self) -> dict[str, str]:
@@ -52,6 +56,7 @@ class Region:
             "AWS_REGION": self.cloud,
             "CONTENT_S3_REGION": self.cloud,
             "CONTENT_S3_BUCKET": bucket(self.name),
+            "CONTENT_S3_ARCHIVE_BUCKET": f"{bucket(self.name)}-archive",
         }
 
     def importer_settings(self) -> dict[str, str]:
@@ -71,9 +76,10 @@ def _region(name: str) -> Region:
         postgres=f"{net}.8.0/24",
         store=f"{net}.9.0/26",
         keys=f"{net}.9.64/26",
+        replica_keys=f"{REPLICA_OCTETS[name]}.9.64/26",
     )
 
 
 ALL = tuple(_region(name) for name in REGIONS)
-EXAMPLE = Region("unset", "unset", *(["192.0.2.0/24"] * 4))
+EXAMPLE = Region("unset", "unset", *(["192.0.2.0/24"] * 5))
 """What the base says: a network that is nobody's (RFC 5737), so that a base applied by mistake reaches nothing."""

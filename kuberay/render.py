@@ -7,21 +7,20 @@ again changes nothing, so the committed files are what these modules say.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kuberay import guards, jobs, names, network, routing, scraping, seccomp, services
+from kuberay import edge, guards, jobs, names, network, releases, routing, scraping, seccomp, services
 from kuberay.components import COMPONENTS
 from kuberay.network import block
-from kuberay.patches import kustomization, patch, replace, settings
+from kuberay.patches import images, kustomization, patch, replace, settings
 from kuberay.regions import ALL, EXAMPLE, Region
 from kuberay.settings import IMPORTER, IMPORTER_MAP, SERVICE, SERVICE_MAP
 from kuberay.text import to_yaml
 
 HERE = Path(__file__).parent
-WRITTEN = ("base", "overlays", "components", "nodes")
+WRITTEN = ("base", "overlays", "components", "nodes", "release")
 """Folders that hold nothing but what is written here."""
 
 BASE: dict[str, Any] = {
@@ -29,7 +28,7 @@ BASE: dict[str, Any] = {
     "priorities.yaml": guards.priorities,
     "runtimes.yaml": guards.runtimes,
     "accounts.yaml": guards.accounts,
-    "network.yaml": lambda: network.all_policies(jobs.reaches()),
+    "network.yaml": lambda: network.all_policies(jobs.reaches() | edge.REACHES),
     "budgets.yaml": guards.budgets,
     "services.yaml": services.all_services,
     "route.yaml": lambda: [routing.route()],
@@ -50,6 +49,8 @@ def files() -> Iterator[tuple[str, str]]:
         for file, documents in made().items():
             yield f"components/{name}/{file}", to_yaml(documents)
     yield "nodes/seccomp/bubblewrap.json", seccomp.as_json()
+    for name, documents in releases.files().items():
+        yield f"release/{name}", to_yaml(documents)
 
 
 def write(folder: Path = HERE) -> list[str]:
@@ -79,7 +80,6 @@ def strays(folder: Path, wanted: set[str]) -> list[Path]:
 
 
 def _base() -> dict[str, Any]:
-    tag = importlib.metadata.version("content-service")
     return kustomization(
         namespace=names.NAMESPACE,
         resources=list(BASE),
@@ -90,7 +90,7 @@ def _base() -> dict[str, Any]:
             # Nobody's keys: until an installation puts its identity provider's here, no token is accepted.
             settings("content-identity", {"jwks.json": '{"keys":[]}'}, merge=False),
         ],
-        images=[{"name": image, "newTag": tag} for image in names.IMAGES],
+        images=images(),
     )
 
 
@@ -110,7 +110,6 @@ def _overlay(region: Region) -> dict[str, Any]:
         "to-control-plane": region.control_plane,
         "to-postgres": region.postgres,
         "to-store": region.store,
-        "to-keys": region.keys,
     }
     return kustomization(
         resources=["../../base"],
@@ -122,6 +121,11 @@ def _overlay(region: Region) -> dict[str, Any]:
             *(
                 patch("NetworkPolicy", name, [replace("/spec/egress/0/to", [block(network)])])
                 for name, network in cidr.items()
+            ),
+            patch(
+                "NetworkPolicy",
+                "to-keys",
+                [replace("/spec/egress/0/to", [block(each) for each in (region.keys, region.replica_keys)])],
             ),
             patch("HTTPRoute", names.API, [replace("/spec/hostnames/0", region.api_host)]),
             *(

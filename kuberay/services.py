@@ -54,11 +54,15 @@ def service(name: str, cluster: str, track: str | None) -> dict[str, Any]:
     drains = {duty.pool.name: pods.drain_s(duty.pool, longest_read_s()) for duty in duties}
     environment = []
     if track is not None:
-        environment = [{"name": "CONTENT_RELEASE_TRACK", "value": track}]
+        # Empty, the promoter halts: the transformer kuberay/release fills it in with the image, after all images are known.
+        environment = [{"name": "CONTENT_RELEASE", "value": ""}, {"name": "CONTENT_RELEASE_TRACK", "value": track}]
     head = pods.head(cluster, track, max(drains.values()))
     workers = [_group(duty, pods.worker(duty, track, drains[duty.pool.name])) for duty in duties]
     for template in (head, *(group["template"] for group in workers)):
-        template["spec"]["containers"][0]["env"] += environment
+        container = template["spec"]["containers"][0]
+        container["env"] += environment
+        if track == "canary":
+            container["image"] = names.CANARY_IMAGE
     return names.manifest(
         "ray.io/v1", "RayService", name,
         labels=names.labels(cluster, track=track),

@@ -5,6 +5,7 @@ They become ConfigMaps with a digest in their name, so a changed setting is a ch
 
 from __future__ import annotations
 
+from cluster.aws import ACCOUNT
 from cluster.settings import MIB
 from kuberay import names
 from kuberay.duties import NEIGHBOURS
@@ -33,7 +34,8 @@ SERVICE = {
     "CONTENT_DRAIN_S": str(DRAIN_S),
     "CONTENT_NATS_URL": "tls://nats.nats.svc.cluster.local:4222",
     "CONTENT_KEY_SERVICE": "kms",
-    "CONTENT_EDGE_KEY_ID": "content-edge-1",
+    "CONTENT_KMS_ACCOUNT": ACCOUNT,
+    "CONTENT_COLD_STORAGE": "glacier",
     **{
         f"CONTENT_{key.replace('-', '_').upper()}_URL": f"https://{service}.{service}.svc.cluster.local:8443"
         for key, service in NEIGHBOURS.items()

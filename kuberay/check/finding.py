@@ -67,6 +67,8 @@ def pods_of(manifests: list[Manifest]) -> Iterator[Pod]:
                 yield Pod(manifest, "head", cluster["headGroupSpec"]["template"])
                 for group in cluster.get("workerGroupSpecs", []):
                     yield Pod(manifest, group["groupName"], group["template"])
+            case "Deployment":
+                yield Pod(manifest, manifest["metadata"]["name"], manifest["spec"]["template"])
             case "Job":
                 yield Pod(manifest, manifest["metadata"]["name"], manifest["spec"]["template"])
             case "CronJob":

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kuberay import names
+from kuberay import edge, names
 from kuberay.check.finding import Finding, Manifest, Pod, of_kind, pods_of
 from kuberay.check.flows import ANY, open_arrows
 from kuberay.components import CLOUDFLARE, NOT_PUBLIC
-from kuberay.duties import BY_POOL, CDN, NEIGHBOURS
+from kuberay.duties import BY_POOL, NEIGHBOURS
 from kuberay.jobs import TASKS
 from kuberay.regions import ALL, Region
 
@@ -78,16 +78,17 @@ def _out(pod: Pod, region: Region, components: tuple[str, ...]) -> set[str]:
     if pod.group == "head":
         return wanted | _tcp(region.control_plane, "443")
     duty = BY_POOL.get(pod.group)
-    reached = duty.reaches if duty else next((task.reaches for task in TASKS if task.name == pod.group), ())
+    jobs = {task.name: task.reaches for task in TASKS} | edge.REACHES
+    reached = duty.reaches if duty else jobs.get(pod.group, ())
     for peer in reached:
         wanted |= _to(peer, region, "r2" in components)
     if pod.group != "content-scorm-importer" and {"store", "keys"} & set(reached) and "r2" not in components:
         wanted |= _tcp("169.254.170.23/32", "80")
     if "webhooks" in components and pod.group == "content-bundler":
         wanted |= _tcp(PUBLIC, "443")
-    if "cloudfront" in components and pod.group in CDN:
+    if "cloudfront" in components and pod.group in edge.WHO:
         wanted |= _tcp(PUBLIC, "443") | _tcp("169.254.170.23/32", "80")
-    if "cloudflare" in components and pod.group in CDN:
+    if "cloudflare" in components and pod.group in edge.WHO:
         wanted |= set().union(*(_tcp(each, "443") for each in CLOUDFLARE))
     if "traces" in components and duty is not None and duty.cluster != names.IMPORTER:
         wanted |= _tcp("monitoring/opentelemetry-collector", "4318")
@@ -101,7 +102,11 @@ def _to(peer: str, region: Region, in_r2: bool) -> set[str]:
         case "store":
             return set().union(*(_tcp(each, "443") for each in CLOUDFLARE)) if in_r2 else _tcp(region.store, "443")
         case "keys":
-            return _tcp("openbao/openbao", "8200") if in_r2 else _tcp(region.keys, "443")
+            return (
+                _tcp("openbao/openbao", "8200")
+                if in_r2
+                else _tcp(region.keys, "443") | _tcp(region.replica_keys, "443")
+            )
         case "control-plane":
             return _tcp(region.control_plane, "443")
         case "nats":

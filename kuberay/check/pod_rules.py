@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cluster.settings import Settings
-from kuberay import names
+from kuberay import edge, names
 from kuberay.check.finding import Finding, Pod
 from kuberay.components import r2_secrets
-from kuberay.duties import BY_POOL, CDN, CLOUDFLARE_SECRET, variable
+from kuberay.duties import BY_POOL, CLOUDFLARE_SECRET, variable
 from kuberay.jobs import TASKS
 from kuberay.settings import LEASE_S
 
@@ -99,7 +99,7 @@ def resources(pod: Pod) -> Found:
 
 def probes(pod: Pod) -> Found:
     """All three in Ray's pods: KubeRay's own readiness asks a proxy, which the workers' cluster has none of."""
-    if not pod.in_ray:
+    if pod.owner["kind"] not in ("RayService", "Deployment"):
         return
     for name in PROBES:
         if name not in pod.spec["containers"][0]:
@@ -217,13 +217,16 @@ def _duty(pod: Pod) -> tuple[set[str], set[str]]:
     if duty is not None:
         needed = {variable(setting) for setting in duty.secrets}
         allowed = {variable(setting) for setting in r2_secrets(duty.pool.name, duty.reaches)}
-        return needed | allowed | _cdn(pod), needed
+        return needed | allowed, needed
+    if pod.group == edge.TELLS:
+        needed = {variable(setting) for setting in edge.SECRETS}
+        return needed | _cdn(pod) | {variable("s3_access_key"), variable("s3_secret_key")}, needed
     needed = {variable(setting) for task in TASKS if task.name == pod.group for setting in task.secrets}
     return needed | _cdn(pod), needed
 
 
 def _cdn(pod: Pod) -> set[str]:
-    return {variable("cloudflare_token")} if pod.group in CDN else set()
+    return {variable("cloudflare_token")} if pod.group in edge.WHO else set()
 
 
 RULES: tuple[Callable[[Pod], Any], ...] = (

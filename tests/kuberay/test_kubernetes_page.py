@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from kuberay import pods, services
+from kuberay import names, pods, services
 from kuberay.check import verdict
 from kuberay.check.build import Variant, kustomize
+from kuberay.check.finding import of_kind, pods_of
 from kuberay.components import COMPONENTS
 from kuberay.duties import DUTIES
 from kuberay.external_secrets import keys_by_secret
@@ -55,18 +57,16 @@ def test_the_seconds_are_the_manifests() -> None:
 
 
 def test_the_example_of_an_installation_builds_and_has_its_own_names(tmp_path: Path) -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    example = next(block for block in blocks if "kind: Kustomization" in block)
-    (tmp_path / "content-service").symlink_to(ROOT)
+    here = os.path.relpath(HERE, tmp_path.resolve() / "site")
+    examples = dict(re.findall(r"```yaml\n# (\S+kustomization.yaml|kustomization.yaml)\n(.*?)```", PAGE, re.DOTALL))
     site = tmp_path / "site"
-    site.mkdir()
-    (site / "kustomization.yaml").write_text(example)
+    for name, text in examples.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        up = "../" * name.count("/")
+        (site / name).write_text(re.sub(r"(\.\./)+content-service/kuberay", up + here, text))
     (site / "jwks.json").write_text('{"keys": []}')
-    # kustomize follows no link out of its root.
-    text = example.replace("../content-service/kuberay", str(Path("..") / _relative(HERE, tmp_path)))
-    (site / "kustomization.yaml").write_text(text)
     built = kustomize(site)
-    components = tuple(re.findall(r"components/([a-z0-9-]+)", example))
+    components = tuple(re.findall(r"components/([a-z0-9-]+)", examples["parts/kustomization.yaml"]))
     unexpected = [
         finding
         for finding in verdict.of(built, Variant("eu", components))
@@ -75,13 +75,17 @@ def test_the_example_of_an_installation_builds_and_has_its_own_names(tmp_path: P
     ]
     assert unexpected == []
     written = yaml.safe_dump_all(built)
-    assert "registry.yours.example/content-service@sha256:" in written and "10.1.8.0/24" in written
-
-
-def _relative(target: Path, start: Path) -> Path:
-    import os
-
-    return Path(os.path.relpath(target, start.resolve()))
+    assert "10.1.8.0/24" in written
+    told = {name: value for each in of_kind(built, "ConfigMap") for name, value in each["data"].items()}
+    assert told["CONTENT_API_URL"] == "https://api.eu.yours.example" and told["CONTENT_KMS_ACCOUNT"] == "444455556666"
+    assert told["CONTENT_CLOUDFRONT_KEY_GROUP_ID"] == "abc" and told["CONTENT_EDGE_CDN"] == "cloudfront"
+    # Each track's pods know which release they are: by their image, which was not known before.
+    for pod in pods_of(built):
+        if names.TRACK in pod.labels:
+            told = {entry["name"]: entry.get("value") for entry in pod.containers[0]["env"]}
+            digit = {"stable": "0", "canary": "1"}[told["CONTENT_RELEASE_TRACK"] or ""]
+            assert told["CONTENT_RELEASE"] == pod.containers[0]["image"]
+            assert told["CONTENT_RELEASE"].endswith("@sha256:" + digit * 64)
 
 
 @pytest.mark.parametrize("command", ["kubectl apply -f content.yaml -l 'content-service/apply!=once"])

@@ -20,21 +20,22 @@ from tests.kuberay.conftest import built
 
 EU = Variant("eu", ("aws",))
 DNS = {"kube-system/kube-dns 53/UDP", "kube-system/kube-dns 53/TCP"}
-POSTGRES, STORE, KEYS = "10.32.8.0/24 5432/TCP", "10.32.9.0/26 443/TCP", "10.32.9.64/26 443/TCP"
+POSTGRES, STORE = "10.32.8.0/24 5432/TCP", "10.32.9.0/26 443/TCP"
+KEYS = {"10.32.9.64/26 443/TCP", "10.40.9.64/26 443/TCP"}
 ROLE, CONTROL_PLANE, NATS = "169.254.170.23/32 80/TCP", "10.32.0.0/28 443/TCP", "nats/nats 4222/TCP"
 OUT = {
-    "content-api": {POSTGRES, NATS, STORE, KEYS, ROLE},
+    "content-api": {POSTGRES, NATS, STORE, *KEYS, ROLE},
     "content-builder": {
-        POSTGRES, STORE, KEYS, ROLE, "content-importer/head 8000/TCP", "authoring-service/authoring-service 8443/TCP",
+        POSTGRES, STORE, *KEYS, ROLE, "content-importer/head 8000/TCP", "authoring-service/authoring-service 8443/TCP",
         "media-service/media-service 8443/TCP", "catalog-service/catalog-service 8443/TCP", "ai-gateway/ai-gateway 8443/TCP",
     },
-    "content-bundler": {POSTGRES, STORE, KEYS, ROLE, "sync-service/sync-service 8443/TCP"},
-    "content-exporter": {POSTGRES, STORE, KEYS, ROLE, NATS},
+    "content-bundler": {POSTGRES, STORE, *KEYS, ROLE, "sync-service/sync-service 8443/TCP"},
+    "content-exporter": {POSTGRES, STORE, *KEYS, ROLE, NATS},
     "content-outbox-relay": {POSTGRES, STORE, ROLE, NATS},
     "content-scorm-importer": {STORE},
 }  # fmt: skip
 """Besides names and the pods of their own Ray cluster."""
-CDN = ("content-outbox-relay", "content-release")
+CDN = ("content-edge", "content-edge-keys", "content-release")
 PUBLIC = "0.0.0.0/0 but 14 networks 443/TCP"
 
 
@@ -105,7 +106,7 @@ def test_with_r2_there_are_no_roles_and_keys_are_in_openbao() -> None:
     variant = Variant("eu", ("r2",))
     arrows = open_arrows(pod("content-bundler", variant=variant), built(variant), "Egress")
     assert {"openbao/openbao 8200/TCP", "104.16.0.0/13 443/TCP", POSTGRES} <= arrows
-    assert not {ROLE, STORE, KEYS} & arrows
+    assert not {ROLE, STORE, *KEYS} & arrows
 
 
 @pytest.mark.parametrize(("component", "pools"), [("webhooks", ("content-bundler",)), ("cloudfront", CDN)])

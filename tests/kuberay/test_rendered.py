@@ -190,6 +190,8 @@ def test_images_are_of_this_release_and_the_importer_has_its_own() -> None:
     tag = importlib.metadata.version("content-service")
     for pod in pods_of(built(Variant("eu", ("aws",)))):
         image = names.IMPORTER_IMAGE if pod.labels[names.CLUSTER] == names.IMPORTER else names.SERVICE_IMAGE
+        if pod.labels.get(names.TRACK) == "canary":
+            image = names.CANARY_IMAGE
         if pod.in_ray:
             assert pod.containers[0]["image"] == f"{image}:{tag}"
 
@@ -206,7 +208,14 @@ def test_who_holds_which_secret() -> None:
         if pod.in_ray and pod.group != "head"
     }
     assert held == {
-        "content-api": ["edge_private_key", "nats_password", "nats_user", "postgres_api", "postgres_ops"],
+        "content-api": [
+            "edge_key_id",
+            "edge_private_key",
+            "nats_password",
+            "nats_user",
+            "postgres_api",
+            "postgres_ops",
+        ],
         "content-builder": ["importer_token", "postgres_ops", "postgres_worker"],
         "content-bundler": ["postgres_ops", "postgres_worker"],
         "content-exporter": ["nats_erasure_password", "nats_erasure_user", "postgres_ops", "postgres_worker"],
