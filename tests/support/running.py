@@ -25,7 +25,7 @@ from psycopg.rows import dict_row
 from cluster.local.home import Home, read_json, tail
 from cluster.local.postgres import DATABASE
 from cluster.local.processes import members, stop
-from cluster.local.stack import PARTS, Stack
+from cluster.local.stack import EVERY, Stack
 from cluster.local.stack import Running as Note
 from cluster.objects import Objects
 from cluster.sandbox.slots import FOLDER
@@ -128,7 +128,7 @@ class Running:
 
     def stop_part(self, name: str) -> None:
         """End one server of the stack and nothing else."""
-        part = next(part for part in PARTS if part.name == name)
+        part = next(part for part in EVERY if part.name == name)
         stop(self._noted()[name].started, part.ask, part.patience_s)
 
     def start_part(self) -> None:
