@@ -103,7 +103,7 @@ class Region:
 
     def tell(self) -> None:
         """Set the numbers of this region."""
-        KEYS_RATE.set(self.limiter("Sign").rate, region=self.name)
+        KEYS_RATE.set(self.limiter("Sign").rate, cloud_region=self.name)
 
     def limiter(self, action: str) -> Limiter:
         """The one that stands before an action. Signatures share a quota, as do symmetric calls; every other has its own."""
@@ -129,7 +129,7 @@ class Region:
             known = _translated(action, error)
             if isinstance(known, Busy):
                 limiter.throttled()
-                KEYS_THROTTLED.add(region=self.name)
+                KEYS_THROTTLED.add(cloud_region=self.name)
             raise known from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise refused("There are no credentials for AWS KMS.", "Give the pod its role.") from error

@@ -4,7 +4,7 @@ They go out by `ray.util.metrics`, through the node's agent to Prometheus, under
 counter's ends in `_total`. Where no Ray runs (the command line, tests, plain uvicorn) they do nothing, unless the process keeps
 them itself (`exposition.py`). A gauge vanishes 20 s after it was last set, so the loops that own one set it every few seconds. No label holds a tenant: their number is not
 bounded. Replicas of a pool all tell the depth of the same
-queue: take the maximum.
+queue: take the maximum. None is called `region` or `track` either: scraping adds those, and would move ours aside.
 """
 
 from __future__ import annotations
@@ -125,14 +125,14 @@ EVENTS_OUT = _counter("content_events_published", "Events that NATS has acknowle
 FOREIGN_EVENTS = _counter(
     "content_foreign_events",
     "Events of other regions: recorded, ignored, refused, conflict.",
-    "region",
+    "origin",
     "type",
     "result",
 )
 REGION_SILENCE = _gauge(
-    "content_region_silence_seconds", "How long nothing has come from a region, not even a sign of life.", "region"
+    "content_region_silence_seconds", "How long nothing has come from a region, not even a sign of life.", "origin"
 )
-REGION_LAG = _gauge("content_region_lag", "Events of another region that are known to be on their way.", "region")
+REGION_LAG = _gauge("content_region_lag", "Events of another region that are known to be on their way.", "origin")
 NOT_OUT = _counter("content_publish_failures", "Events that could not be published when it was their turn.")
 WEBHOOKS = _counter(
     "content_webhook_attempts", "Attempts to send to a webhook: delivered, retried later, failed for good.", "result"
@@ -163,8 +163,8 @@ SANDBOXES = _counter(
 
 STORAGE = _times("content_storage_seconds", "Calls to the object store.", "action", "outcome")
 KEYS = _times("content_keys_seconds", "Calls to the key service; `sign` and `wrap` cost money.", "action", "outcome")
-KEYS_THROTTLED = _counter("content_keys_throttled", "Calls that AWS KMS refused as too many, by region.", "region")
-KEYS_RATE = _gauge("content_keys_rate", "Signatures per second that a process allows itself now.", "region")
+KEYS_THROTTLED = _counter("content_keys_throttled", "Calls that AWS KMS refused as too many, by region.", "cloud_region")
+KEYS_RATE = _gauge("content_keys_rate", "Signatures per second that a process allows itself now.", "cloud_region")
 KEYS_OPEN = _gauge("content_keys_overdue", "Keys that ought to be disabled, or copied to the other region.", "what")
 DRILL_AGE = _gauge("content_drill_age_seconds", "Since the last drill of a stolen key that passed.")
 NEIGHBOURS = _times("content_neighbour_seconds", "Calls to neighbouring services.", "service", "outcome")

@@ -177,6 +177,28 @@ ALERTS: tuple[Alert, ...] = (
         "ContentPartsDamaged", _happened(metrics.DAMAGED, '1h', by='region, result'), "0m", "page",
         "{{ $value | humanize }} stored parts in {{ $labels.region }} were not what they had been: {{ $labels.result }}.",
     ),
+    Alert(
+        "ContentKeysOverdue", f"max by (region, what) ({metrics.KEYS_OPEN.exported}) > 0", "6h", "ticket",
+        "{{ $value | humanize }} keys in {{ $labels.region }} ought to have been {{ $labels.what }} for hours.",
+    ),
+    Alert(
+        "ContentKeysThrottled", f"{_grown(metrics.KEYS_THROTTLED, '15m', by='region, cloud_region')} > 100", "15m", "ticket",
+        "AWS KMS in {{ $labels.cloud_region }} refuses calls of {{ $labels.region }} as too many.",
+    ),
+    Alert(
+        "ContentDrillOverdue", f"max by (region) ({metrics.DRILL_AGE.exported}) > {100 * 86_400}", "1h", "ticket",
+        "The last drill of a stolen key in {{ $labels.region }} was {{ $value | humanizeDuration }} ago.",
+    ),
+    # other regions
+    Alert(
+        "ContentRegionSilent", f"max by (region, origin) ({metrics.REGION_SILENCE.exported}) > 120", "3m", "page",
+        "{{ $labels.region }} has heard nothing of {{ $labels.origin }} for {{ $value | humanizeDuration }}.",
+    ),
+    Alert(
+        "ContentForeignRefused",
+        _happened(metrics.FOREIGN_EVENTS, '15m', _where(result='=~refused|conflict'), 'region, origin, type'), "0m", "ticket",
+        "{{ $labels.region }} refuses {{ $labels.type }} of {{ $labels.origin }}.",
+    ),
     # release and platform
     Alert(
         "ContentReleaseRolledBack", _happened(metrics.RELEASE_DECISIONS, '1h', _where(decision='=roll-back')), "0m", "page",

@@ -130,4 +130,18 @@ RELEASE = Dashboard("content-release", "Content service: release", {
     ),
 })  # fmt: skip
 
-DASHBOARDS = (OVERVIEW, POOLS_BOARD, API_BOARD, AROUND, RELEASE)
+TRUST = Dashboard("content-trust", "Content service: keys and regions", {
+    "Keys": (
+        Panel("AWS KMS: allowed a second", "ops", {"{{cloud_region}}": f"sum by (cloud_region) ({metrics.KEYS_RATE.exported}{{{REGION}}})"}, "All processes together; the quota is the account's."),
+        Panel("AWS KMS: too many", "ops", {"{{cloud_region}}": _rate(metrics.KEYS_THROTTLED, "cloud_region")}, "A few are how the limiter learns; many for long want a higher quota."),
+        Panel("Overdue", "short", {"{{what}}": _most(metrics.KEYS_OPEN, "what")}, "Keys that ought to be disabled or copied."),
+        Panel("Since the last drill", "s", {"drill": _most(metrics.DRILL_AGE, "region")}, "A quarter is the aim."),
+    ),
+    "Other regions": (
+        Panel("Silent for", "s", {"{{origin}}": _most(metrics.REGION_SILENCE, "origin")}, "Each gives a sign of life; silence means that the link is cut."),
+        Panel("On their way", "short", {"{{origin}}": _most(metrics.REGION_LAG, "origin")}, "Events that are known and not here yet."),
+        Panel("Heard", "ops", {"{{origin}} {{result}}": _rate(metrics.FOREIGN_EVENTS, "origin, result")}, "Refused ones and conflicts deserve a look."),
+    ),
+})  # fmt: skip
+
+DASHBOARDS = (TRUST, OVERVIEW, POOLS_BOARD, API_BOARD, AROUND, RELEASE)

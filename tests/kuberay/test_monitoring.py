@@ -79,7 +79,7 @@ def test_labels_that_are_matched_or_kept_are_told() -> None:
     known = {
         f"{metric.exported}{end}": {*metric.labels} for metric in METRICS for end in ("", "_count", "_bucket", "_sum")
     }
-    given = {"region", "track", "le", "deployment"}
+    given = {"region", "track", "le", "deployment"}  # by scraping, by Prometheus, by Serve
     for where, query in queries():
         for found in selectors(promql_parser.parse(query)):
             matched = {matcher.name for matcher in found.matchers.matchers}
@@ -153,3 +153,8 @@ def test_the_index_of_the_runbooks_has_every_alert() -> None:
     for alert in ALERTS:
         title = (RUNBOOKS / f"{alert.runbook}.md").read_text().partition("\n")[0].removeprefix("# ")
         assert f"| [{alert.name}]({alert.runbook}.md) | {alert.severity} | {title} |" in index
+
+
+def test_no_label_of_ours_is_one_that_scraping_adds() -> None:
+    for metric in METRICS:
+        assert not {"region", "track", "pod", "job", "instance"} & {*metric.labels}, metric.name
