@@ -82,8 +82,10 @@ def rotate(
     """
     from datetime import UTC, datetime
 
+    from cluster.telemetry import logs
     from tasks.edge_rotation import advance, edge_accepts
 
+    logs.for_people()
     settings = settings_for(home)
     store, group = _store(file, secret, home), _group(settings, home)
     done = advance(store, group, settings, datetime.now(UTC), edge_accepts(settings), emergency=emergency)
