@@ -6,6 +6,9 @@ Postgres and the key service are the real ones (AWS KMS as moto plays it); no wo
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -34,6 +37,7 @@ from content.trust.lists import TrustList
 from tasks import audit, drill, key_ends, lists, rotation, rotation_job, tenants
 from tests.support.faulty_keys import FaultyKeys
 from tests.support.key_services import alone, kms_settings, moto, of_openbao, operator_token, two_regions
+from tests.support.second_database import written
 
 pytestmark = pytest.mark.timeout(180)
 T = TypeVar("T")
@@ -261,7 +265,9 @@ def test_how_long_ago_the_last_drill_passed_is_known_to_operations(world: World)
     assert old["age_s"] == pytest.approx(100 * 86_400, abs=600)
 
 
-def test_a_key_is_deleted_by_an_operator_when_its_last_licence_has_ended_and_not_before(world: World) -> None:
+def test_a_key_is_deleted_by_an_operator_when_its_last_licence_has_ended_and_not_before(
+    world: World, tmp_path: Path
+) -> None:
     tenant, now = world.tenant(), datetime.now(UTC)
     period = timedelta(seconds=world.settings.key_period_s)
     (first,) = world.keys(tenant)
@@ -275,6 +281,18 @@ def test_a_key_is_deleted_by_an_operator_when_its_last_licence_has_ended_and_not
 
     with pytest.raises(ContentError, match="not disabled yet"):
         delete(now)
+    command = [
+        Path(sys.executable).parent / "content-service",
+        "keys",
+        "delete",
+        tenant,
+        first["kid"],
+        "--actor",
+        "ada",
+    ]
+    environment = {**os.environ, "CONTENT_SETTINGS": str(written(world.operators, tmp_path / "settings.json"))}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert told.returncode != 0 and "not disabled yet" in " ".join((told.stdout + told.stderr).split())
     world.upkeep(tenant, now + period - 20 * DAY)
     end = world.keys(tenant)[1]["not_before"] + DAY
     world.upkeep(tenant, end)
