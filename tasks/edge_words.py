@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -106,8 +106,7 @@ class EdgeWords:
             if error.code == "edge-busy":  # it was not taken, so it may become another
                 self._sent, self._waiting = None, [*batch.messages, *self._waiting]
             return
-        for message in batch.messages:
-            await message.ack()
+        await _each(message.ack() for message in batch.messages)
         self._sent, self._failed, self._not_before = None, 0, began + PACE_S
         log.info("edge told to forget", paths=len(batch.paths), events=len(batch.messages), reference=batch.reference)
 
@@ -116,8 +115,7 @@ class EdgeWords:
         held = [*(self._sent.messages if self._sent else ()), *self._waiting]
         if held and self._clock() - self._said > self._settings.lease_s / 3:
             self._said = self._clock()
-            for message in held:
-                await message.in_progress()
+            await _each(message.in_progress() for message in held)
 
     async def _fetch(self) -> list[Any]:
         if self._puller is None:
@@ -128,6 +126,13 @@ class EdgeWords:
             await self._puller.close()  # the consumer itself may be gone
             self._puller = None
             raise
+
+
+async def _each(words: Iterable[Awaitable[None]]) -> None:
+    """Say them to NATS. What it does not hear makes it hand the events out again, and then they are told again."""
+    for word in words:
+        with contextlib.suppress(NatsError, OSError, TimeoutError):
+            await word
 
 
 def _batch(messages: list[Message]) -> Batch:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nats.errors import ConnectionClosedError
 
 from cluster import purging
 from cluster.cloudflare import MOST_TAGS, Cloudflare, CloudflarePurger, tag_of
@@ -168,6 +169,17 @@ async def test_an_outage_of_nats_is_told_and_then_it_goes_on() -> None:
     world.stream.away = False
     await world.run(3)
     assert world.messages[0].acked == 1
+
+
+class Deaf(Message):
+    async def ack(self) -> None:
+        raise ConnectionClosedError
+
+
+async def test_an_acknowledgement_that_nats_does_not_hear_ends_nothing() -> None:
+    world = World(Deaf(1), Message(2))
+    await world.run(3)
+    assert world.messages[1].acked == 1 and len(world.told()) == 4
 
 
 def test_without_a_cdn_nothing_is_listened_to() -> None:
