@@ -63,6 +63,8 @@ class CloudflarePurger:
 
     @classmethod
     def of(cls, settings: Settings) -> CloudflarePurger:
+        if not settings.cloudflare_zone_id:
+            raise ContentError("edge-settings", "It is not said which zone forgets.", "Set cloudflare_zone_id.")
         return cls(Cloudflare.of(settings), settings.cloudflare_zone_id)
 
     def purge(self, paths: Sequence[str], reference: str) -> None:

@@ -35,6 +35,10 @@ class CloudFrontPurger:
 
     @classmethod
     def of(cls, settings: Settings) -> CloudFrontPurger:
+        if set(settings.cloudfront_distribution_ids) != {"files", "sites"}:
+            raise ContentError(
+                "edge-settings", "It is not said which distributions forget.", "Set cloudfront_distribution_ids."
+            )
         return cls(client_of(), settings.cloudfront_distribution_ids)
 
     def purge(self, paths: Sequence[str], reference: str) -> None:

@@ -273,6 +273,10 @@ def test_what_is_connected_follows_from_the_settings() -> None:
     assert isinstance(purging.connect(cloud), CloudflarePurger)
     amazon = Settings(edge_cdn="cloudfront", cloudfront_distribution_ids=DISTRIBUTIONS)
     assert isinstance(purging.connect(amazon), CloudFrontPurger)
+    for lacking in (Settings(edge_cdn="cloudfront"), Settings(edge_cdn="cloudflare")):
+        with pytest.raises(ContentError) as error:
+            purging.connect(lacking)
+        assert error.value.code == "edge-settings"
     assert edge_words.PACE_S < 60
 
 
