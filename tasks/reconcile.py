@@ -20,6 +20,7 @@ import psycopg
 import structlog
 from psycopg.rows import DictRow, dict_row
 
+from cluster import database
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.eventlog import state
@@ -79,7 +80,7 @@ async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: 
         if not known or not (found.behind or anyway):
             return found
         found.segments, found.changes = len(lost), sum(segment.changes for _, segment in lost)
-        since = (lost[0][1].closed_at if lost else known.archived_at or datetime.now().astimezone()) - MARGIN
+        since = (lost[0][1].closed_at if lost else known.archived_at or await database.now(relay)) - MARGIN
         found.unknown = await _unknown(connections, since)
         if dry_run:
             return found

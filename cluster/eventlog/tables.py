@@ -23,8 +23,8 @@ UNTOLD = {
     "device_challenges": "they live for five minutes; a registration that broke off begins anew",
     "device_proofs": "they live for a minute, less than any restore takes",
     "foreign_tenants": "heard from the other regions, whose streams are heard again from their beginning",
-    "foreign_revocations": "the same",
-    "foreign_reports": "the same",
+    "foreign_revocations": "heard from the other regions, like their tenants",
+    "foreign_reports": "heard from the other regions, like their tenants",
 }
 """Tables of tenants that are not in the log, and why a rebuild does not need them."""
 

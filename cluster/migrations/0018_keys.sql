@@ -25,3 +25,4 @@ create table drills (
 call secure_tenant_table('drills');
 create policy counts on drills for select to content_ops using (true);
 grant select (tenant, began_at, ended_at, passed) on drills to content_ops;
+call log_changes('drills');
