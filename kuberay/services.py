@@ -67,8 +67,6 @@ def service(name: str, cluster: str, track: str | None) -> dict[str, Any]:
         "ray.io/v1", "RayService", name,
         labels=names.labels(cluster, track=track),
         spec={
-            "serviceUnhealthySecondThreshold": 900,
-            "deploymentUnhealthySecondThreshold": 300,
             # A new cluster beside the old one, which goes when the new one is healthy; what it holds is given back.
             "upgradeStrategy": {"type": "NewCluster"},
             "rayClusterDeletionDelaySeconds": 60,

@@ -16,7 +16,9 @@ import pytest
 import yaml
 
 from kuberay import check
+from kuberay.check import __main__ as command
 from kuberay.check import schemas, verdict
+from kuberay.check.build import BuildError, Variant, kustomize
 from kuberay.check.finding import groups_of, of_kind
 from tests.kuberay.conftest import WRONG, Manifests, built
 
@@ -457,3 +459,50 @@ def test_every_rule_has_a_wrong_manifest() -> None:
 
 def test_the_right_manifests_have_no_findings() -> None:
     assert verdict.of(built(WRONG), WRONG) == []
+
+
+# -- the check itself -------------------------------------------------------------------------------------------------
+
+
+def test_without_the_crds_rayservices_are_judged_by_our_rules_alone(manifests: Manifests, tmp_path: Path) -> None:
+    cluster(manifests).update(enableAutoscaling=True)
+    service = find(manifests, "RayService", "content-workers")
+    assert not schemas.have_crds(tmp_path)
+    assert list(schemas.judge(service, tmp_path)) == []
+
+
+def test_the_command_fails_with_findings_and_says_what_it_did_not_check(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = Variant("eu", ("aws",))
+    monkeypatch.setattr(command, "variants", lambda **_: [one])
+    monkeypatch.setattr(command, "have_crds", lambda: False)
+    monkeypatch.setattr("sys.argv", ["check"])
+    assert command.main() == 0
+    assert "Not checked: RayServices against KubeRay's CRDs" in capsys.readouterr().out
+
+    def spoilt(*_: object) -> Manifests:
+        found = copy.deepcopy(built(one))
+        pod(found).pop("priorityClassName")
+        return found
+
+    monkeypatch.setattr(command, "build", spoilt)
+    assert command.main() == 1
+    told = capsys.readouterr().out
+    assert "eu+aws: priority: RayService/content-workers/content-bundler: there is no priority class" in told
+
+
+def test_the_command_finds_files_that_are_not_rendered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(command, "variants", lambda **_: [])
+    monkeypatch.setattr(command, "HERE", tmp_path)
+    monkeypatch.setattr("sys.argv", ["check"])
+    assert command.main() == 1
+    assert "base/services.yaml differs from what `make manifests` writes" in capsys.readouterr().out
+
+
+def test_what_kustomize_refuses_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: [there-is-none.yaml]\n")
+    with pytest.raises(BuildError, match="there-is-none"):
+        kustomize(tmp_path)
