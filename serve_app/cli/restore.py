@@ -15,7 +15,7 @@ CONNECTIONS = 16
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel=PANEL, epilog=examples("restore --from s3://content", "restore --from https://s3.eu-west-1.amazonaws.com/content-eu --json", "restore --from s3://content --join"))(restore)  # fmt: skip
+    app.command(rich_help_panel=PANEL, epilog=examples("restore --from s3://content", "restore --from https://s3.example/content --json", "restore --from s3://content --join"))(restore)  # fmt: skip
     app.command(rich_help_panel=PANEL, epilog=examples("reconcile --dry-run", "reconcile"))(reconcile)
 
 
