@@ -85,13 +85,24 @@ def measure(home: Path, settings: Settings) -> list[Result]:
 
 
 def play(
-    home: Path, settings: Settings, *, spike: int = SPIKE, bounds: Mapping[str, tuple[int, int]] = BOUNDS
+    home: Path,
+    settings: Settings,
+    *,
+    spike: int = SPIKE,
+    bounds: Mapping[str, tuple[int, int]] = BOUNDS,
+    run: Course | None = None,
 ) -> Course:
-    """The whole scenario. Raises AssertionError where a bundle was lost or doubled, TimeoutError where nothing moves."""
+    """The whole scenario, noted in `run` as it goes. Raises AssertionError where a bundle was lost or doubled, TimeoutError
+    where nothing moves."""
+    noted = run or Course()
     file = production_settings(home, bounds)
     with nodes(file, bounds, Home(home).reserved_by_others(), home / "logs" / "nodes.log") as cluster:
         cluster.deploy(list(bounds))
-        return asyncio.run(_play(home, settings, cluster, spike, bounds))
+        try:
+            asyncio.run(_play(noted, home, settings, cluster, spike, bounds))
+        finally:
+            noted.decisions, noted.node_events = cluster.decisions(), cluster.node_events()
+    return noted
 
 
 def production_settings(home: Path, bounds: Mapping[str, tuple[int, int]]) -> Path:
@@ -104,10 +115,9 @@ def production_settings(home: Path, bounds: Mapping[str, tuple[int, int]]) -> Pa
 
 
 async def _play(
-    home: Path, settings: Settings, cluster: Nodes, spike: int, bounds: Mapping[str, tuple[int, int]]
-) -> Course:
+    run: Course, home: Path, settings: Settings, cluster: Nodes, spike: int, bounds: Mapping[str, tuple[int, int]]
+) -> None:
     connections = await Connections.open(settings)
-    run = Course()
     watching = asyncio.create_task(_watch(run, cluster, connections))
     try:
         await _until(run, lambda last: dict(last.state.nodes) == {name: least for name, (least, _) in bounds.items()})
@@ -116,12 +126,10 @@ async def _play(
         await register(connections, tenant, spike)
         await _spike(run, cluster, home, connections, tenant, course, spike, bounds[BUNDLER.name])
         await _load(run, cluster, bounds["content-api"])
-        run.decisions, run.node_events = cluster.decisions(), cluster.node_events()
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await connections.close()
-    return run
 
 
 async def _watch(run: Course, cluster: Nodes, connections: Connections) -> None:
