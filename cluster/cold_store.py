@@ -16,7 +16,8 @@ from cluster.objects import COLD, Objects, translated
 from cluster.settings import Settings
 from content.errors import ContentError
 
-UNDER_WAY = {"RestoreAlreadyInProgress", "ObjectAlreadyInActiveTierError"}
+UNDER_WAY = {"RestoreAlreadyInProgress", "ObjectAlreadyInActiveTierError", "InvalidObjectState"}
+"""Answers to whoever asks for what is on its way, or has never been cold."""
 HOT = "STANDARD"
 
 
@@ -30,6 +31,11 @@ class ColdStore:
     @property
     def on(self) -> bool:
         return self._settings.cold_storage != "off"
+
+    @property
+    def moves(self) -> bool:
+        """Whether what is cold lies under another key."""
+        return self.on and not self._glacier
 
     @property
     def storage_class(self) -> str:

@@ -86,7 +86,7 @@ async def verify(connections: Connections, tenant: str) -> ArchiveVerified:
 
 def check(body: bytes, tenant: str, previous_segment: str, first: int, previous_hash: str) -> str:
     """The hash of a segment's last entry. Raises ContentError `audit-segment` unless it follows the one before, entry by entry."""
-    head, *entries = _lines(body)
+    head, *entries = list(_lines(body)) or [None]
     wanted = {
         "format": FORMAT, "tenant": tenant, "first": first, "last": first + len(entries) - 1,
         "previous_segment": previous_segment, "previous_hash": previous_hash,

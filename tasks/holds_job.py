@@ -102,7 +102,7 @@ async def covered(
         named = [row["key"] for row in rows]
     everywhere = [front + prefix for front in ("", COLD, places.HELD) for prefix in prefixes]
     found = await asyncio.to_thread(_below, connections, everywhere, since)
-    if not ColdStore(connections.objects, connections.settings).on:
+    if not ColdStore(connections.objects, connections.settings).moves:
         return sorted({*found, *named})
     return sorted({*found, *named, *(COLD + key for key in named)})
 

@@ -20,10 +20,10 @@ from content.errors import ContentError, NotYet
 from tasks import audit, audit_archive, gc, holds, jobs
 
 BATCH = 5000
-KEPT = frozenset(("tenants", "jobs", "signing_keys", "holds"))
-"""Beside what the service may not delete from: the name, this job, public keys, and who held what."""
+KEPT = frozenset(("tenants", "jobs", "signing_keys"))
+"""Beside what the service may not delete from: the name, this job and public keys."""
 PERSONAL = frozenset(
-    ("learners", "device_challenges", "device_proofs", "idempotency_keys", "rate_budgets", "webhooks", "webhook_deliveries", "erasure_salts")
+    ("learners", "device_challenges", "device_proofs", "idempotency_keys", "rate_budgets", "webhooks", "webhook_deliveries", "erasure_salts", "outbox")
 )  # fmt: skip
 """What goes in any case, hold or not."""
 NAMED = ("enrolments", "devices", "bundles")
@@ -121,10 +121,12 @@ async def _rows(connections: Connections, tenant: str) -> tuple[int, bool]:
                         await tx.execute(
                             f"update {table} set learner_id = pseudonym_of(tenant, learner_id) where learner_id <> pseudonym_of(tenant, learner_id)".encode()
                         )
-                condition = _condition(name, columns, partial=partial)
-                if condition is None:
+                where = condition(name, columns, partial=partial)
+                if where is None:
                     break
-                statement = f"delete from {name} where ctid = any(array(select t.ctid from {name} t where {condition} limit %s))"
+                statement = (
+                    f"delete from {name} where ctid = any(array(select t.ctid from {name} t where {where} limit %s))"
+                )
                 count = (await tx.execute(statement.encode(), [BATCH])).rowcount
             deleted += count
             if count < BATCH:
@@ -132,7 +134,7 @@ async def _rows(connections: Connections, tenant: str) -> tuple[int, bool]:
     return deleted, partial
 
 
-def _condition(name: str, columns: frozenset[str], *, partial: bool) -> str | None:
+def condition(name: str, columns: frozenset[str], *, partial: bool) -> str | None:
     """Which rows of a table go; None: none of them. Under a hold on a package what belongs to it stays, and what belongs to none."""
     if not partial or name in PERSONAL:
         return ALL

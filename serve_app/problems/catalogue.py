@@ -188,8 +188,8 @@ HIDDEN = frozenset(
     (
         "object-missing", "object-truncated", "key-refused", "bad-time", "not-canonical", "document-not-canonical",
         "edge-key", "manifest-invalid", "jwe-malformed", "jwe-header", "jwe-header-malformed", "jwe-header-too-large",
-        "jwe-decrypt", "no-signing-key", "key-rotated", "object-cold", "device-erased", "audit-segment", "cold-waits",
-        "erasure-waits", "deletion-waits",
+        "jwe-decrypt", "no-signing-key", "key-rotated", "audit-segment",
+       
     )
 )  # fmt: skip
 """Codes of faults inside the service: they are logged, and answered as `internal`."""

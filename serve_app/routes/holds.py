@@ -59,15 +59,18 @@ async def show(hold_id: Id, caller: Authenticated, platform: Platform) -> Hold:
         return await _row(tx, hold_id)
 
 
-@router.post("/{hold_id}/release", summary="Release a hold", responses=raises("hold-of-operator"))
-async def release(hold_id: Id, body: HoldRelease, request: Request, caller: Authenticated, platform: Platform) -> Hold:
+@router.post("/{hold_id}/release", response_model=Hold, summary="Release a hold", responses=raises("hold-of-operator"))
+async def release(
+    hold_id: Id, body: HoldRelease, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
+) -> Response:
     """Erasures and deletions that it had stopped go on. Asking again changes nothing."""
     caller.require("tenant:admin")
     operator = "operator" in caller.scopes
     async with platform.db.tenant(caller.tenant) as tx:
+        await once.begin(tx)
         if await holds.release(tx, caller.tenant, hold_id, body.reason, by_operator=operator):
             await record(tx, request, caller, "hold.released", hold_id=hold_id, reason=body.reason)
-        return await _row(tx, hold_id)
+        return await once.answer(tx, 200, await _row(tx, hold_id))
 
 
 async def _row(tx: Transaction, hold_id: str) -> Hold:

@@ -293,7 +293,7 @@ def tables_of(bare: Light, tenant: Populated) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-STAYS = {"tenants", "jobs", "signing_keys", "holds", "audit_log", "audit_segments", "inbox", "trust_lists", "revocation_lists", "change_log"}  # fmt: skip
+STAYS = {"tenants", "jobs", "signing_keys", "audit_log", "audit_segments", "inbox", "trust_lists", "revocation_lists", "change_log"}  # fmt: skip
 """The name, the deletion's own job, what was signed for everybody, and what cannot be changed."""
 
 

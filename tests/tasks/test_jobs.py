@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from content.errors import ContentError, InvalidInput, Problem
+from content.errors import ContentError, InvalidInput, NotYet, ObjectCold, Problem
 from tasks.job_states import ENDED, TRANSITIONS, State
 from tasks.jobs import OUTAGE_ATTEMPTS, GiveUp, Retry, decide, job_id, problem_of
 
@@ -59,3 +59,10 @@ def test_every_state_has_its_way_out_or_is_an_end() -> None:
 
 def test_whoever_is_to_stop_cannot_succeed() -> None:
     assert TRANSITIONS[State.CANCELLING] == {State.CANCELLED}
+
+
+def test_what_a_job_only_waits_for_counts_as_no_attempt_however_long_it_takes() -> None:
+    cold = ObjectCold("object-cold", "It lies in cold storage.", "Wait.", True, "assets/acme/0a")
+    assert decide(cold, OUTAGE_ATTEMPTS, 5, cold_wait_s=7.0) == Retry(7.0, str(cold), tried=False)
+    waits = NotYet("cold-waits", "3 blobs are being restored.", "", True, 30.0)
+    assert decide(waits, OUTAGE_ATTEMPTS, 5) == Retry(30.0, str(waits), tried=False)

@@ -1,0 +1,574 @@
+"""What is kept and under whose name, on a Postgres of the test's own and an S3 that has storage classes and locks (moto).
+
+What needs processes that die, NATS and the API is in tests/faults (erasure, storage_life).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pytest
+from moto import mock_aws
+from psycopg.types.json import Jsonb
+from pydantic import SecretStr
+
+from cluster import places
+from cluster.connections import Connections
+from cluster.database import Database, Transaction, fetch_all, fetch_one
+from cluster.objects import Objects
+from cluster.settings import Settings
+from content.canonical import digest
+from content.errors import ContentError, NotYet
+from tasks import (
+    audit,
+    audit_archive,
+    cold,
+    cold_job,
+    erasure,
+    erasure_job,
+    gc,
+    holds,
+    holds_job,
+    jobs,
+    retention,
+    tenant_deletion,
+    tenant_deletion_job,
+    uses,
+)
+from tasks.cold import Unit, UnitCold
+from tasks.uses import Uses
+from tests.support.plain_postgres import PlainPostgres, owned
+
+T = TypeVar("T")
+ADA, BOB, PACKAGE, COURSE = "ada@school", "bob@school", "pkg_1", "course-1"
+BIG = b"p" * 200_000
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class Keys:
+    """All that a deletion asks of the key service."""
+
+    def __init__(self) -> None:
+        self.disabled: list[str] = []
+
+    def disable(self, name: str, kid: str) -> None:
+        self.disabled.append(name)
+
+
+@dataclass
+class World:
+    """One tenant in one database and one bucket."""
+
+    settings: Settings
+    objects: Objects
+    tenant: str
+    keys: Keys
+
+    def run(self, work: Callable[[Connections], Awaitable[T]]) -> T:
+        async def inside() -> T:
+            db = await Database(self.settings.postgres_worker.get_secret_value(), size=4).open()
+            ops = await Database(self.settings.postgres_ops.get_secret_value(), size=2).open()
+            try:
+                return await work(Connections(self.settings, db, ops, self.objects, cast("Any", self.keys)))
+            finally:
+                await db.close()
+                await ops.close()
+
+        return asyncio.run(inside())
+
+    def tx(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async def inside(connections: Connections) -> T:
+            async with connections.db.tenant(self.tenant) as tx:
+                return await work(tx)
+
+        return self.run(inside)
+
+    def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        return self.tx(lambda tx: fetch_all(tx, sql, list(values)))
+
+    def do(self, *statements: tuple[str, list[Any]]) -> None:
+        async def all_of(tx: Transaction) -> None:
+            for sql, values in statements:
+                await tx.execute(sql.encode(), values)
+
+        self.tx(all_of)
+
+    def job(self, kind: Any, job: str) -> dict[str, Any]:
+        """One attempt at a job; its row afterwards."""
+
+        async def attempt(connections: Connections) -> None:
+            async with connections.db.tenant(self.tenant) as tx:
+                begun = await jobs.begin(tx, job)
+            assert begun is not None
+            try:
+                await kind.run(connections, begun)
+            except NotYet as error:
+                async with connections.db.tenant(self.tenant) as tx:
+                    await jobs.put_back(tx, job, begun["attempt"], str(error), tried=False, keep=True)
+
+        self.run(attempt)
+        return self.rows("select state, attempt, progress, result from jobs where job_id = %s", job)[0]
+
+    def hot(self, key: str) -> bool:
+        found = self.objects.head(key)
+        assert found is not None, key
+        return found.get("StorageClass", "STANDARD") == "STANDARD"
+
+    def keys_there(self) -> set[str]:
+        return {key for kind in gc.KINDS for key, _ in self.objects.keys(f"{kind}{self.tenant}/")}
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainPostgres]:
+    folder = tmp_path_factory.mktemp("kept")
+    owned(folder)
+    folder.chmod(0o755)
+    for parent in folder.parents[:2]:
+        parent.chmod(0o755)
+    server = PlainPostgres(Path(folder) / "server", Path(folder) / "wal").made().start(archive_mode="off").migrated()
+    yield server
+    server.stop()
+
+
+NUMBER = iter(range(1000))
+
+
+@pytest.fixture
+def world(postgres: PlainPostgres) -> Iterator[World]:
+    with mock_aws():
+        settings = postgres.settings.model_copy(
+            update={
+                "s3_bucket": "content", "s3_access_key": SecretStr("x"), "s3_secret_key": SecretStr("x"),
+                "cold_storage": "glacier", "archive_lock_days": 0, "lease_s": 0.0,
+            }
+        )  # fmt: skip
+        objects = Objects(settings)
+        objects.client.create_bucket(Bucket="content", ObjectLockEnabledForBucket=True)
+        found = World(settings, objects, f"t-{next(NUMBER)}", Keys())
+        _fill(found)
+        yield found
+
+
+def _fill(world: World) -> None:
+    """A package with a version of one asset, a bundle of it for each of two learners, an export."""
+    tenant, put = world.tenant, world.objects.put
+    asset, manifest = digest(BIG + tenant.encode()), digest(b"manifest")
+    put(places.asset(tenant, asset), BIG)
+    put(places.manifest(tenant, PACKAGE, 1, manifest), b"manifest")
+    key = f"exports/{tenant}/{PACKAGE}/1/exp_1/a/course.zip"
+    put(key, BIG)
+    statements: list[tuple[str, list[Any]]] = [
+        ("insert into tenants (tenant, region) values (%s, 'eu')", [tenant]),
+        ("insert into signing_keys (tenant, kid, purpose, key_name, jwk, not_before, not_after) values (%s, 'k', 'signing', 'n', '{}', now(), now())", [tenant]),
+        ("insert into packages (tenant, package_id, course_id) values (%s, %s, %s)", [tenant, PACKAGE, COURSE]),
+        ("""insert into package_versions (tenant, package_id, version, draft_id, revision, drafted_at, state, manifest_digest,
+            manifest_bytes, published_at) values (%s, %s, 1, 'd', 1, now(), 'published', %s, 8, now())""", [tenant, PACKAGE, manifest]),
+        ("insert into assets (tenant, digest, media_type, size_bytes) values (%s, %s, 'image/webp', %s)", [tenant, asset, len(BIG)]),
+        ("insert into version_assets (tenant, package_id, version, digest) values (%s, %s, 1, %s)", [tenant, PACKAGE, asset]),
+        ("""insert into exports (tenant, export_id, package_id, version, format, options, exporter_version, player_version, state,
+            job_id, key, file_name, size_bytes, digest, passport, ready_at, last_used)
+            values (%s, 'exp_1', %s, 1, 'html', '{}', 1, 'x', 'ready', 'j', %s, 'course.zip', %s, 'd', '{}', now(), now())""",
+         [tenant, PACKAGE, key, len(BIG)]),
+        ("insert into jobs (tenant, job_id, kind, subject, state) values (%s, 'j', 'export', '{}', 'succeeded')", [tenant]),
+    ]  # fmt: skip
+    for name, learner in (("a", ADA), ("b", BOB)):
+        device, bundle = f"device-{name}", f"bnd_{name}"
+        for path in ("index", "part-0"):
+            put(f"bundles/{tenant}/{bundle}/{path}", BIG if path != "index" else b"index")
+        statements += [
+            ("insert into enrolments (tenant, enrollment_id, learner_id, course_id) values (%s, %s, %s, %s)", [tenant, f"enr-{name}", learner, COURSE]),
+            ("insert into devices (tenant, device_id, learner_id, profile, signing_jwk, encryption_jwk) values (%s, %s, %s, 'phone', %s, %s)",
+             [tenant, device, learner, Jsonb({"x": 1}), Jsonb({"x": 2})]),
+            ("insert into content_keys (tenant, package_id, scope, epoch, kid, wrapped) values (%s, %s, %s, 1, %s, 'w')", [tenant, PACKAGE, device, f"key-{name}"]),
+            ("""insert into seals (tenant, seal_id, package_id, version, profile, scope, epoch, state, attempt, index_path, index_size,
+                index_digest, kids, total_bytes, new_bytes, ready_at)
+                values (%s, %s, %s, 1, 'phone', %s, 1, 'ready', 'a', %s, 5, 'd', '{}', 1, 1, now())""",
+             [tenant, bundle, PACKAGE, device, f"{bundle}/index"]),
+            ("insert into parts (tenant, path, size_bytes, digest) values (%s, %s, %s, 'd')", [tenant, f"{bundle}/part-0", len(BIG)]),
+            ("insert into seal_parts (tenant, seal_id, number, path) values (%s, %s, 0, %s)", [tenant, bundle, f"{bundle}/part-0"]),
+            ("""insert into bundles (tenant, bundle_id, enrollment_id, learner_id, device_id, package_id, version, profile, state, seal_id,
+                ready_at) values (%s, %s, %s, %s, %s, %s, 1, 'phone', 'ready', %s, now())""",
+             [tenant, bundle, f"enr-{name}", learner, device, PACKAGE, bundle]),
+            ("""insert into licences (tenant, bundle_id, issue, document, signature, not_after, issued_at, kid)
+                values (%s, %s, 1, '{}', '{}', now() + interval '1 day', now(), 'k')""", [tenant, bundle]),
+            ("insert into device_sequences (tenant, device_id, package_id) values (%s, %s, %s)", [tenant, device, PACKAGE]),
+            ("insert into device_proofs (tenant, device_id, jti, expires_at) values (%s, %s, 'x', now())", [tenant, device]),
+            ("""insert into outbox (tenant, id, partition, key, sequence, type, data, published_at)
+                values (%s, gen_random_uuid(), 0, %s, 1, 't', %s, now())""", [tenant, device, Jsonb({"learner_id": learner})]),
+        ]  # fmt: skip
+    world.do(*statements)
+
+
+def old(world: World) -> None:
+    """Nobody has used anything for years."""
+    world.do(
+        ("update package_versions set published_at = %s, created_at = %s", [LONG_AGO, LONG_AGO]),
+        ("update seals set ready_at = %s, created_at = %s", [LONG_AGO, LONG_AGO]),
+        ("update exports set ready_at = %s, last_used = %s", [LONG_AGO, LONG_AGO]),
+        ("update assets set created_at = %s", [LONG_AGO]),
+    )
+
+
+def named(world: World, word: str) -> list[str]:
+    """Columns of the tenant's tables in which a word stands. (What waits for the archive of the event log is carried away within
+    seconds; here nobody carries it.)"""
+    columns = world.rows(
+        """select table_name as t, column_name as c from information_schema.columns join information_schema.tables
+           using (table_schema, table_name) where table_schema = 'public' and table_type = 'BASE TABLE'
+           and table_name <> 'change_log' and table_name in (select table_name from information_schema.columns where column_name = 'tenant') order by 1, 2"""
+    )
+    assert len(columns) > 200
+    looks = [
+        f"""select '{row["t"]}.{row["c"]}' as found where exists (
+            select 1 from {row["t"]} where position(%(word)s in cast("{row["c"]}" as text)) > 0)"""
+        for row in columns
+    ]
+    return [row["found"] for row in world.tx(lambda tx: fetch_all(tx, " union all ".join(looks), {"word": word}))]
+
+
+# -- hot and cold -----------------------------------------------------------------------------------------------------
+
+
+def test_what_was_used_lately_stays_hot_and_small_blobs_do_whatever_happens(world: World) -> None:
+    assert world.run(lambda c: retention.cool(c, world.tenant)) == (0, 0)
+    old(world)
+    world.tx(lambda tx: uses.write(tx, world.tenant, [("seal", "bnd_a"), ("version", f"{PACKAGE}/1")]))
+    cooled, gone = world.run(lambda c: retention.cool(c, world.tenant))
+    rows = [
+        row["key"].split("/")[-1]
+        for row in world.rows("select key from cold_objects where state = 'cold' order by key")
+    ]
+    assert (cooled, gone, rows) == (2, 0, ["part-0", "course.zip"])
+    assert not world.hot(f"bundles/{world.tenant}/bnd_b/part-0") and world.hot(f"bundles/{world.tenant}/bnd_a/part-0")
+    assert world.hot(f"bundles/{world.tenant}/bnd_b/index"), "Glacier would cost more than it saves"
+    assert world.run(lambda c: retention.cool(c, world.tenant)) == (0, 0)
+
+
+def test_an_asset_of_two_versions_stays_for_the_newer_one(world: World) -> None:
+    old(world)
+    world.do(
+        ("""insert into package_versions (tenant, package_id, version, draft_id, revision, drafted_at, state, manifest_digest,
+            manifest_bytes, published_at) values (%s, %s, 2, 'd', 2, now(), 'published', 'sha256:0', 8, now())""", [world.tenant, PACKAGE]),
+        ("insert into version_assets (tenant, package_id, version, digest) select tenant, package_id, 2, digest from version_assets", []),
+    )  # fmt: skip
+    world.run(lambda c: retention.cool(c, world.tenant))
+    assert not [row for row in world.rows("select key from cold_objects") if row["key"].startswith("assets/")]
+
+
+def test_a_unit_comes_back_by_one_job_for_all_who_ask_and_counts_as_used(world: World) -> None:
+    old(world)
+    world.run(lambda c: retention.cool(c, world.tenant))
+    unit = Unit("seal", "bnd_a")
+    with pytest.raises(UnitCold):
+        world.tx(lambda tx: cold.require_hot(tx, unit))
+    job = world.tx(lambda tx: cold.ask(tx, world.tenant, unit, "Bulk"))
+    assert job is not None and world.tx(lambda tx: cold.ask(tx, world.tenant, unit, "Standard")) == job
+    assert world.tx(lambda tx: cold.ask(tx, world.tenant, Unit("seal", "bnd_b"), "Bulk")) != job
+    ended = world.job(cold_job, job)
+    assert (ended["state"], ended["attempt"]) == ("succeeded", 1)
+    assert world.hot(f"bundles/{world.tenant}/bnd_a/part-0")
+    world.tx(lambda tx: cold.require_hot(tx, unit))
+    assert world.tx(lambda tx: cold.ask(tx, world.tenant, unit, "Bulk")) is None
+    assert world.run(lambda c: retention.cool(c, world.tenant)) == (0, 0)
+
+
+def test_a_restore_that_takes_hours_waits_without_being_tried(world: World) -> None:
+    old(world)
+    world.settings = world.settings.model_copy(update={"cold_storage": "prefix", "cold_delay_s": 3600.0})
+    world.objects = Objects(world.settings)
+    world.run(lambda c: retention.cool(c, world.tenant))
+    job = world.tx(lambda tx: cold.ask(tx, world.tenant, Unit.version(PACKAGE, 1), "Bulk"))
+    assert job is not None
+    for _ in range(3):
+        assert world.job(cold_job, job)["state"] == "queued"
+    world.settings = world.settings.model_copy(update={"cold_delay_s": 0.0})
+    assert world.job(cold_job, job) == {
+        "state": "succeeded", "attempt": 1, "progress": 1.0,
+        "result": {"unit": "version", "of": f"{PACKAGE}/1", "blobs": 1},
+    }  # fmt: skip
+
+
+def test_who_asks_while_a_blob_moves_gets_it_back_from_where_it_then_is(world: World) -> None:
+    old(world)
+    unit = Unit("export", "exp_1")
+    (key,) = (row["key"] for row in world.rows("select key from exports"))
+    world.do(
+        (
+            "insert into cold_objects (tenant, key, size_bytes, storage_class) values (%s, %s, 1, 'GLACIER')",
+            [world.tenant, key],
+        )
+    )
+    job = world.tx(lambda tx: cold.ask(tx, world.tenant, unit, "Bulk"))
+    assert job is not None
+    assert world.rows("select state from cold_objects where key = %s", key) == [{"state": "thawing"}]
+    assert world.job(cold_job, job)["state"] == "succeeded" and world.hot(key)
+
+
+def test_uses_are_written_once_a_day_and_the_first_after_a_long_time_at_once(world: World) -> None:
+    async def use(connections: Connections) -> tuple[bool, bool, int, int]:
+        now = [0.0]
+        noted = Uses(connections, lambda: now[0])
+        first = await noted.touch(world.tenant, "seal", "bnd_a")
+        second = await noted.touch(world.tenant, "seal", "bnd_a")
+        for _ in range(100):
+            noted.note(world.tenant, "version", "pkg_1/1")
+        written = await noted.flush()
+        noted.note(world.tenant, "version", "pkg_1/1")
+        return first, second, written, await noted.flush()
+
+    assert world.run(use) == (True, False, 1, 0)
+    assert len(world.rows("select 1 as x from uses")) == 2
+
+
+def test_garbage_collection_takes_nothing_cold_for_lost(world: World) -> None:
+    old(world)
+    world.settings = world.settings.model_copy(update={"cold_storage": "prefix"})
+    world.objects = Objects(world.settings)
+    world.run(lambda c: retention.cool(c, world.tenant))
+    report = world.run(lambda c: gc.collect(c, grace_s=0))
+    assert not [key for key in report.missing if f"/{world.tenant}/" in key]
+    assert len([key for key, _ in world.objects.keys("cold/")]) == 4
+
+
+# -- held -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_hold_covers_its_package_or_everything_and_what_two_hold_stays_with_one(world: World) -> None:
+    assert not world.tx(lambda tx: holds.held(tx, world.tenant, PACKAGE))
+    first = world.tx(lambda tx: holds.place(tx, world.tenant, PACKAGE, "Case", by_operator=False))
+    whole = world.tx(lambda tx: holds.place(tx, world.tenant, None, "Case", by_operator=True))
+    assert world.tx(lambda tx: holds.held(tx, world.tenant, "pkg_other"))
+    with pytest.raises(ContentError, match="operator"):
+        world.tx(lambda tx: holds.release(tx, world.tenant, whole.hold_id, "no", by_operator=False))
+    assert world.tx(lambda tx: holds.release(tx, world.tenant, whole.hold_id, "ok", by_operator=True))
+    assert not world.tx(lambda tx: holds.release(tx, world.tenant, whole.hold_id, "ok", by_operator=True))
+    assert not world.tx(lambda tx: holds.held(tx, world.tenant, "pkg_other"))
+    assert world.tx(lambda tx: holds.held(tx, world.tenant, PACKAGE)) and world.tx(
+        lambda tx: holds.held(tx, world.tenant)
+    )
+    assert not world.tx(lambda tx: holds.held_whole(tx, world.tenant))
+    world.tx(lambda tx: holds.release(tx, world.tenant, first.hold_id, "ok", by_operator=True))
+    assert not world.tx(lambda tx: holds.held(tx, world.tenant))
+
+
+def test_locks_are_set_go_cold_along_and_are_taken_away(world: World) -> None:
+    placed = world.tx(lambda tx: holds.place(tx, world.tenant, PACKAGE, "Case", by_operator=False))
+    assert world.job(holds_job, placed.job_id)["result"]["locked"] == 7
+    old(world)
+    world.run(lambda c: retention.cool(c, world.tenant))
+    locked = {key: (world.objects.head(key) or {})["ObjectLockLegalHoldStatus"] for key in world.keys_there()}
+    assert len(locked) == 7 and set(locked.values()) == {"ON"}
+    world.tx(lambda tx: holds.release(tx, world.tenant, placed.hold_id, "ok", by_operator=False))
+    (row,) = world.rows("select job_id from holds")
+    assert world.job(holds_job, row["job_id"])["state"] == "succeeded"
+    assert {(world.objects.head(key) or {})["ObjectLockLegalHoldStatus"] for key in world.keys_there()} == {"OFF"}
+
+
+def test_whoever_deletes_waits_for_a_hold_that_is_being_placed(world: World) -> None:
+    async def race(connections: Connections) -> list[str]:
+        said: list[str] = []
+        placing = asyncio.Event()
+
+        async def hold() -> None:
+            async with connections.db.tenant(world.tenant) as tx:
+                await holds.place(tx, world.tenant, None, "Case", by_operator=True)
+                placing.set()
+                await asyncio.sleep(0.3)
+                said.append("placed")
+
+        async def delete() -> None:
+            await placing.wait()
+            async with connections.db.tenant(world.tenant) as tx:
+                said.append("held" if await holds.held(tx, world.tenant) else "deleted")
+
+        await asyncio.gather(hold(), delete())
+        return said
+
+    assert world.run(race) == ["placed", "held"]
+
+
+# -- under whose name -------------------------------------------------------------------------------------------------
+
+
+def without_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The streams are looked through in tests/faults; here there is no NATS."""
+
+    async def nothing(*_: Any) -> int:
+        return 0
+
+    monkeypatch.setattr(erasure_job, "_messages", nothing)
+
+
+def test_an_erasure_takes_the_name_at_once_and_the_rest_by_its_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_streams(monkeypatch)
+    assert {"bundles.learner_id", "devices.learner_id", "outbox.data", "learners.learner_id"} <= set(named(world, ADA))
+    found = world.tx(lambda tx: erasure.erase(tx, world.tenant, ADA))
+    assert found.counts == {"devices": 1, "enrolments": 1, "content_keys": 1, "bundles": 1}
+    assert named(world, ADA) == [], "from the commit on"
+    assert [row["scope"] for row in world.rows("select scope from content_keys")] == ["device-b"]
+    assert world.rows("select encryption_jwk from devices where device_id = 'device-a'") == [{"encryption_jwk": {}}]
+    assert world.rows("select subject from revocations where kind = 'device'") == [{"subject": "device-a"}]
+    assert world.job(erasure_job, found.job_id)["state"] == "succeeded"
+    assert world.rows("select state from erasures") == [{"state": "done"}]
+    assert {row["bundle_id"] for row in world.rows("select bundle_id from bundles")} == {"bnd_b"}
+    assert [row["device_id"] for row in world.rows("select device_id from devices")] == ["device-b"]
+    left = world.objects.client.list_object_versions(Bucket="content", Prefix=f"bundles/{world.tenant}/bnd_a")
+    assert not left.get("Versions") and not left.get("DeleteMarkers")
+    again = world.tx(lambda tx: erasure.erase(tx, world.tenant, ADA))
+    assert (again.erasure_id, again.new) == (found.erasure_id, False)
+    (event,) = world.rows("select data from outbox where type = 'content.learner.erased.v1'")
+    assert (event["data"]["device_ids"], event["data"]["enrollment_ids"]) == (["device-a"], ["enr-a"])
+
+
+def test_what_is_held_stays_without_a_name_and_goes_when_it_is_released(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_streams(monkeypatch)
+    placed = world.tx(lambda tx: holds.place(tx, world.tenant, PACKAGE, "Case", by_operator=False))
+    found = world.tx(lambda tx: erasure.erase(tx, world.tenant, ADA))
+    world.job(erasure_job, found.job_id)
+    assert world.rows("select state from erasures") == [{"state": "held"}]
+    assert named(world, ADA) == [] and world.objects.size(f"bundles/{world.tenant}/bnd_a/part-0") == len(BIG)
+    assert not world.rows("select 1 as x from content_keys where scope = 'device-a'")
+    world.tx(lambda tx: holds.release(tx, world.tenant, placed.hold_id, "ok", by_operator=False))
+    (row,) = world.rows("select job_id from holds")
+    world.job(holds_job, row["job_id"])
+    (row,) = world.rows("select job_id from erasures")
+    assert row["job_id"] != found.job_id and world.job(erasure_job, row["job_id"])["state"] == "succeeded"
+    assert world.rows("select state from erasures") == [{"state": "done"}]
+    assert world.objects.size(f"bundles/{world.tenant}/bnd_a/part-0") is None
+
+
+def test_what_was_said_before_an_erasure_is_known_for_it_until_it_is_forgotten(world: World) -> None:
+    world.tx(lambda tx: erasure.erase(tx, world.tenant, ADA))
+    now = datetime.now(UTC)
+    for at, gone in ((now - timedelta(days=1), True), (None, True), (now + timedelta(hours=1), False)):
+        assert world.tx(lambda tx, at=at: erasure.gone(tx, world.tenant, ADA, at)) is gone
+    assert not world.tx(lambda tx: erasure.gone(tx, world.tenant, BOB, now - timedelta(days=1)))
+    assert world.tx(lambda tx: erasure.gone(tx, world.tenant, ADA, now + timedelta(hours=1), within_s=86_400))
+    world.do(("update erasures set state = 'done', done_at = now(), requested_at = now() - interval '500 days'", []))
+    assert world.tx(lambda tx: erasure.forget(tx, 400)) == 1
+    assert not world.tx(lambda tx: erasure.gone(tx, world.tenant, ADA, now - timedelta(days=501)))
+
+
+def test_who_comes_back_is_somebody_new(world: World) -> None:
+    first = world.tx(lambda tx: erasure.erase(tx, world.tenant, ADA))
+    world.do(("insert into enrolments (tenant, enrollment_id, learner_id, course_id) values (%s, 'enr-new', %s, 'c')", [world.tenant, ADA]))  # fmt: skip
+    (row,) = world.rows("select pseudonym from learners where learner_id = %s", ADA)
+    second = world.tx(lambda tx: erasure.erase(tx, world.tenant, ADA))
+    assert second.new and (second.pseudonym, second.erasure_id) == (row["pseudonym"], second.erasure_id)
+    assert second.erasure_id != first.erasure_id
+
+
+def test_no_content_key_is_made_for_a_device_that_was_erased(world: World) -> None:
+    from tasks.content_keys import content_keys
+
+    class Wrapping(Keys):
+        def wrap(self, tenant: str, keys: list[bytes]) -> list[str]:
+            return ["w"] * len(keys)
+
+    world.keys = Wrapping()
+    world.tx(lambda tx: erasure.erase(tx, world.tenant, ADA))
+    with pytest.raises(ContentError) as refused:
+        world.run(lambda c: content_keys(c, world.tenant, PACKAGE, {"device-a": 2}))
+    assert (refused.value.code, refused.value.retryable) == ("device-erased", True)
+    assert not world.rows("select 1 as x from content_keys where scope = 'device-a'")
+
+
+# -- archived, and the end --------------------------------------------------------------------------------------------
+
+
+def test_the_archive_finds_every_change(world: World) -> None:
+    async def write(tx: Transaction) -> None:
+        actor = await audit.pseudonym(tx, world.tenant, ADA)
+        for number in range(3):
+            await audit.append(tx, world.tenant, actor, "a.thing", {"n": number}, datetime.now(UTC))
+
+    for _ in range(2):
+        world.tx(write)
+        assert world.run(lambda c: audit_archive.archive(c, world.tenant)) == 1
+    assert world.run(lambda c: audit_archive.archive(c, world.tenant)) == 0
+    found = world.run(lambda c: audit_archive.verify(c, world.tenant))
+    assert (found.segments, found.entries, found.last, found.broken) == (2, 6, 6, None)
+    first, second = (row["key"] for row in world.rows("select key from audit_segments order by first"))
+    bodies = {key: world.objects.get(key) for key in (first, second)}
+    assert ADA.encode() not in b"".join(bodies.values())
+    lines = bodies[second].splitlines(keepends=True)
+    for changed in (
+        bodies[second].replace(b'"n":2', b'"n":9'), b"".join(lines[:-1]), lines[0] + lines[2] + lines[1] + lines[3],
+        bodies[first], b"no JSON", b"",
+    ):  # fmt: skip
+        world.objects.put(second, changed)
+        broken = world.run(lambda c: audit_archive.verify(c, world.tenant)).broken
+        assert broken is not None and second in broken
+    assert json.loads(lines[0])["previous_segment"] == digest(bodies[first])
+
+
+def test_a_closed_tenant_is_emptied_down_to_its_name(world: World) -> None:
+    job = world.tx(lambda tx: tenant_deletion.ask(tx, world.tenant, partial=False))
+    assert world.tx(lambda tx: tenant_deletion.ask(tx, world.tenant, partial=False)) == job
+    assert world.job(tenant_deletion_job, job)["state"] == "queued", "twice, for whoever had not heard"
+    ended = world.job(tenant_deletion_job, job)
+    assert (ended["state"], ended["attempt"], ended["result"]["held"]) == ("succeeded", 1, False)
+    assert world.keys_there() == set() and world.keys.disabled == ["n"]
+    tables = world.rows(
+        """select table_name as t from information_schema.columns join information_schema.tables using (table_schema, table_name)
+           where table_schema = 'public' and column_name = 'tenant' and table_type = 'BASE TABLE' and table_name <> 'change_log'"""
+    )
+    full = {row["t"] for row in tables if world.rows(f"select 1 as x from {row['t']} limit 1")}
+    assert full == {"tenants", "jobs", "signing_keys", "audit_log", "audit_segments"}
+    assert world.rows("select deleted_at is null as there from tenants") == [{"there": False}]
+
+
+def test_under_a_hold_a_tenant_ends_in_two_parts(world: World) -> None:
+    placed = world.tx(lambda tx: holds.place(tx, world.tenant, PACKAGE, "Case", by_operator=False))
+    with pytest.raises(ContentError, match="legal hold"):
+        world.tx(lambda tx: tenant_deletion.ask(tx, world.tenant, partial=False))
+    there = world.keys_there()
+    job = world.tx(lambda tx: tenant_deletion.ask(tx, world.tenant, partial=True))
+    for _ in range(3):
+        ended = world.job(tenant_deletion_job, job)
+        if ended["state"] == "succeeded":
+            break
+    assert ended["result"]["held"] and world.keys_there() == there
+    assert named(world, ADA) == [] and len(world.rows("select 1 as x from bundles")) == 2
+    world.tx(lambda tx: holds.release(tx, world.tenant, placed.hold_id, "ok", by_operator=False))
+    (row,) = world.rows("select job_id from holds")
+    world.job(holds_job, row["job_id"])
+    again = world.tx(lambda tx: fetch_one(tx, "select job_id from jobs where kind = 'deletion' and state = 'queued'"))
+    assert again is not None
+    for _ in range(3):
+        ended = world.job(tenant_deletion_job, again["job_id"])
+        if ended["state"] == "succeeded":
+            break
+    assert not ended["result"]["held"] and world.keys_there() == set()
+
+
+def test_a_whole_tenant_that_is_held_is_not_even_partly_deleted(world: World) -> None:
+    world.tx(lambda tx: holds.place(tx, world.tenant, None, "Case", by_operator=True))
+    with pytest.raises(ContentError, match="legal hold"):
+        world.tx(lambda tx: tenant_deletion.ask(tx, world.tenant, partial=True))
+    assert world.rows("select closed_at from tenants") == [{"closed_at": None}]
+
+
+def test_one_of_all_replicas_calls_the_night(world: World) -> None:
+    async def all_ask(connections: Connections) -> list[bool]:
+        return list(await asyncio.gather(*(retention.due(connections) for _ in range(6))))
+
+    world.settings = replace_period(world.settings, 3600.0)
+    world.run(all_ask)  # whatever another test left
+    assert world.run(all_ask).count(True) == 0
+    world.settings = replace_period(world.settings, 0.000001)
+    assert world.run(all_ask).count(True) >= 1
+
+
+def replace_period(settings: Settings, seconds: float) -> Settings:
+    return settings.model_copy(update={"retention_period_s": seconds})
