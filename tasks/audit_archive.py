@@ -86,12 +86,13 @@ async def verify(connections: Connections, tenant: str) -> ArchiveVerified:
 
 def check(body: bytes, tenant: str, previous_segment: str, first: int, previous_hash: str) -> str:
     """The hash of a segment's last entry. Raises ContentError `audit-segment` unless it follows the one before, entry by entry."""
-    head, *entries = list(_lines(body)) or [None]
+    lines = list(_lines(body))
+    head, entries = lines[:1], lines[1:]
     wanted = {
         "format": FORMAT, "tenant": tenant, "first": first, "last": first + len(entries) - 1,
         "previous_segment": previous_segment, "previous_hash": previous_hash,
     }  # fmt: skip
-    if head != wanted or not entries:
+    if head != [wanted] or not entries:
         raise ContentError("audit-segment", "It does not follow the segment before.")
     for n, entry in enumerate(entries, first):
         at = datetime.fromisoformat(entry["at"])
