@@ -40,7 +40,7 @@ class Rights:
 
 RIGHTS = {
     API.name: Rights(
-        reads=("packages", "withdrawn", "imports", "exports", "previews"), writes=("imports", "withdrawn", "sites", "held"),
+        reads=("packages", "withdrawn", "imports", "exports", "previews"), writes=("imports", "withdrawn", "sites", "held", "events/*/slips"),
         deletes=("packages", "exports", "previews", "imports"), makes_keys=True,
     ),
     BUILDER.name: Rights(
@@ -53,7 +53,10 @@ RIGHTS = {
         reads=(*KINDS, *ASIDE), writes=(*KINDS, *ASIDE),
         deletes=(*KINDS, *ASIDE, "identities", "sites"),
     ),
-    RELAY.name: Rights(reads=("events",), writes=("events",)),
+    # The archiver: segments are never deleted, slips and identities are (docs/event-log.md).
+    RELAY.name: Rights(
+        reads=("events", "identities"), writes=("events", "identities"), deletes=("events/*/slips", "identities"),
+    ),
     HOUSEKEEPING: Rights(
         reads=(*KINDS, *ASIDE), writes=(*KINDS, *ASIDE),
         deletes=(*KINDS, *ASIDE, "identities", "sites"),
@@ -122,6 +125,8 @@ def policy(name: str, rights: Rights, region: str) -> dict[str, Any]:
     ]
     if name in (HOUSEKEEPING, EXPORTER.name):
         statements += _housekeeping(region)
+    if name == RELAY.name:
+        statements += _forgets(region)
     if name in (HOUSEKEEPING, EXPORTER.name, API.name):
         statements.append(_archive(region, writes=name != API.name))
     if rights.makes_keys:
@@ -163,6 +168,18 @@ def _housekeeping(region: str) -> list[dict[str, Any]]:
             "Resource": [f"arn:aws:s3:::{bucket(region)}"],
         },
     ]
+
+
+def _forgets(region: str) -> list[dict[str, Any]]:
+    """The archiver takes away who was behind a pseudonym, with all versions, where an erasure met it on its way."""
+    versions = {
+        "Sid": "FindVersions",
+        "Effect": "Allow",
+        "Action": ["s3:ListBucketVersions"],
+        "Resource": [f"arn:aws:s3:::{bucket(region)}"],
+        "Condition": {"StringLike": {"s3:prefix": ["identities/*"]}},
+    }
+    return [_on_objects("ForgetIdentities", ("s3:DeleteObjectVersion",), ("identities",), region), versions]
 
 
 def _archive(region: str, *, writes: bool) -> dict[str, Any]:
