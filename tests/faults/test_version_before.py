@@ -80,41 +80,57 @@ def test_the_version_before_is_one_that_does_not_know_the_newest_schema(before: 
     assert all(path.startswith(str(before)) for path in told), "the test would run the code of now"
 
 
-def test_it_does_all_the_work_on_the_newest_schema(bare: Light, before: Path) -> None:
-    schema = {row["name"] for row in bare.rows("select name from migrations")}
-    assert known(ROOT) <= schema
-    old = [bare.worker(kind, root=before) for kind in WORKERS]
+@pytest.fixture
+def served(bare: Light, before: Path) -> Iterator[Tenant]:
+    """A tenant whose API is of the version before; afterwards the API of now is there again."""
+    assert known(ROOT) <= {row["name"] for row in bare.rows("select name from migrations")}
+    api = bare.serve(before)
     try:
-        bare.serve(before)
-        until("the old API ready", lambda: ready(bare), 60, old[0].log)
-        tenant = Tenant(bare)
-        device, course = tenant.device(LEARNER), tenant.course().text()
-        tenant.enrol(course, LEARNER)
-        tenant.publish(course)
-        tenant.ready(course, 1, deadline_s=120)
-        tenant.manifest(course)
-        (offer,) = device.offers()
-        device.read(device.open(offer))
-        # The roll-out: workers of now beside those of before, then alone; what the old ones wrote is read by the new ones.
-        for kind in WORKERS:
-            bare.worker(kind)
-        assert [worker.leave() for worker in old] == [0, 0, 0]
-        course = course.changed_text()
-        tenant.publish(course)
-        tenant.ready(course, 1, number=2, deadline_s=120)
-        device.read(device.open(device.offers()[0]))
+        until("the old API ready", lambda: ready(bare), 60, api.log)
+        yield Tenant(bare)
     finally:
+        bare.end_workers()
         bare.serve()
-    # The API of now, on rows of both; and back again, as after a roll-back.
-    assert [tenant.manifest(course, number)["version"] for number in (1, 2)] == [1, 2]
-    third = tenant.course().text("Asked for by the API of now.")
+
+
+def test_it_does_all_the_work_on_the_newest_schema(bare: Light, before: Path, served: Tenant) -> None:
+    for kind in WORKERS:
+        bare.worker(kind, root=before)
+    device, course = served.device(LEARNER), served.course().text()
+    served.enrol(course, LEARNER)
+    served.publish(course)
+    served.ready(course, 1, deadline_s=120)
+    served.manifest(course)
+    (offer,) = device.offers()
+    device.read(device.open(offer))
+    assert_settled(served, deadline_s=120)
+
+
+@pytest.mark.slow
+def test_it_works_beside_the_version_of_now_and_after_it(bare: Light, before: Path, served: Tenant) -> None:
+    """A roll-out and a roll-back: what either version wrote is read by the other."""
+    old = [bare.worker(kind, root=before) for kind in WORKERS]
+    device, course = served.device(LEARNER), served.course().text()
+    served.enrol(course, LEARNER)
+    served.publish(course)
+    served.ready(course, 1, deadline_s=120)
+    for kind in WORKERS:
+        bare.worker(kind).at_work()
+    assert [worker.leave() for worker in old] == [0, 0, 0]
+    course = course.changed_text()
+    served.publish(course)
+    served.ready(course, 1, number=2, deadline_s=120)
+    device.read(device.open(device.offers()[0]))
+    bare.serve()
+    assert [served.manifest(course, number)["version"] for number in (1, 2)] == [1, 2]
     bare.end_workers()
     for kind in WORKERS:
         bare.worker(kind, root=before)
-    tenant.enrol(third, LEARNER)
-    tenant.publish(third)
-    tenant.ready(third, 1, deadline_s=120)
-    assert_settled(tenant, deadline_s=120)
+    third = served.course().text("Asked for by the API of now.")
+    served.enrol(third, LEARNER)
+    served.publish(third)
+    served.ready(third, 1, deadline_s=120)
+    assert_settled(served, deadline_s=120)
 
 
 def ready(bare: Light) -> bool:

@@ -58,6 +58,11 @@ class Worker:
         self._process.kill()
         self._process.wait(10)
 
+    def at_work(self) -> Worker:
+        """Wait until it works: a signal before that would find nobody who minds it."""
+        until("at work", lambda: "\nat work\n" in f"\n{self.log()}", 60.0, self.log)
+        return self
+
     def leave(self, patience_s: float = 60.0) -> int:
         """Ask it to go, as a roll-out does, and wait until it has; its exit code."""
         self._process.terminate()

@@ -45,17 +45,22 @@ from cluster.settings import Settings  # noqa: E402
 from cluster.telemetry import describe  # noqa: E402
 
 KINDS: dict[str, type[Replica]] = {"relay": OutboxRelay, "builder": Builder, "bundler": Bundler, "exporter": Exporter}
+AT_WORK = "at work"
+"""Printed once, when its health was good for the first time."""
 log = structlog.get_logger()
 
 
 async def main(kind: str) -> None:
-    leaving = asyncio.Event()
+    leaving, told = asyncio.Event(), False
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leaving.set)
     while not leaving.is_set():
         replica = KINDS[kind](f"content-{kind}")
         try:
             while not leaving.is_set():
                 await replica.check_health()
+                if not told:
+                    print(AT_WORK, flush=True)
+                    told = True
                 await pause(leaving, 1.0)
         except Exception as error:
             log.warning("replaced", kind=kind, **describe(error))
