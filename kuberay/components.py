@@ -11,6 +11,7 @@ from typing import Any
 
 from kuberay import edge, external_secrets, guards, mtls, names
 from kuberay.duties import CLOUDFLARE_SECRET, DUTIES
+from kuberay.jobs import TASKS
 from kuberay.monitoring import grafana, rules
 from kuberay.network import AGENT, block, of_pools, policy, tcp
 from kuberay.patches import (
@@ -68,6 +69,11 @@ def r2() -> Files:
         ]
         if operations:
             changes.append(patch("RayService", service, operations))
+    for task in TASKS:
+        path = "/spec/jobTemplate/spec/template/spec/containers/0/env/-"
+        held = r2_secrets(task.name, task.reaches)
+        if held:
+            changes.append(patch("CronJob", task.name, [add(path, from_secret(task.name, each)) for each in held]))
     return _component(
         configMapGenerator=[
             settings(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cluster import topology
 from cluster.topology import GI, MI
 from kuberay import names, pods
 from kuberay.duties import variable
@@ -38,7 +39,11 @@ class Task:
     files: tuple[str, ...] = ()
     reaches: tuple[str, ...] = ()
     may: tuple[dict[str, Any], ...] = ()
+    cpu: tuple[int, int] = (100, 1000)
     memory: tuple[int, int] = (256 * MI, 512 * MI)
+    parallel: int = 1
+    runs_as: str = ""
+    """Whose account it has; empty: its own."""
     deadline_s: int = 3600
     retries: int = 3
     environment: tuple[tuple[str, str], ...] = ()
@@ -46,7 +51,37 @@ class Task:
     """Exit codes that are an answer: with them the job has failed, and is not tried again."""
 
 
+_RESTORE = ("content-service", "restore", "--from", "s3://$(CONTENT_S3_BUCKET)")
+_LOGINS = ("postgres_worker", "postgres_ops", "postgres_relay")
+
+
+def _large(name: str, command: tuple[str, ...], why: str, secrets: tuple[str, ...] = _LOGINS, **rest: Any) -> Task:
+    """A job that seals and signs as a bundler does, and is as large as one."""
+    row = topology.BUNDLER
+    return Task(
+        name, command, why,
+        secrets=secrets, cpu=(row.cpu_request, row.cpu_limit), memory=(row.memory_request, row.memory_limit), **rest,
+    )  # fmt: skip
+
+
 TASKS = (
+    _large(
+        "content-restore", _RESTORE,
+        "rebuilds a region from its event log into an empty, migrated database; goes on where it stopped (docs/recovery.md)",
+        reaches=("postgres", "store", "keys"), deadline_s=12 * 3600, retries=50,
+    ),
+    _large(
+        "content-restore-help", (*_RESTORE, "--join"),
+        "helps a restore that is under way with making blobs again",
+        reaches=("postgres", "store", "keys"), deadline_s=12 * 3600, retries=200, parallel=topology.BUNDLER.maximum,
+        runs_as="content-restore",
+    ),
+    _large(
+        "content-reconcile", ("content-service", "reconcile"),
+        "brings a database that was set back up to what its event log and NATS have (docs/recovery.md)",
+        reaches=("postgres", "store", "keys", "nats"), deadline_s=6 * 3600, retries=10,
+        secrets=(*_LOGINS, "nats_user", "nats_password"),
+    ),
     Task(
         "content-migrate",
         ("python", "-m", "cluster.migrations"),
@@ -83,7 +118,8 @@ def all_jobs() -> list[dict[str, Any]]:
     """Jobs with their accounts and, where they have any, roles."""
     found: list[dict[str, Any]] = []
     for task in TASKS:
-        found.append(account(task.name))
+        if not task.runs_as:
+            found.append(account(task.name))
         if task.may:
             found += _role(task)
         found.append(_job(task) if task.first else cron_job(task))
@@ -113,6 +149,8 @@ def cron_job(task: Task) -> dict[str, Any]:
 
 def _job_spec(task: Task) -> dict[str, Any]:
     spec: dict[str, Any] = {"backoffLimit": task.retries, "activeDeadlineSeconds": task.deadline_s}
+    if task.parallel > 1:
+        spec["parallelism"] = task.parallel  # done when one of them finds nothing left to do
     if task.decides:
         codes = {"containerName": _container(task), "operator": "In", "values": list(task.decides)}
         spec["podFailurePolicy"] = {"rules": [{"action": "FailJob", "onExitCodes": codes}]}
@@ -144,7 +182,9 @@ def _template(task: Task) -> dict[str, Any]:
             *({"name": name, "value": value} for name, value in task.environment),
             *(pods.from_secret(task.name, setting) for setting in task.secrets),
         ],
-        "resources": pods.resources(100, task.memory[0], 1000, task.memory[1], disk=MI * 64, disk_limit=2 * GI),
+        "resources": pods.resources(
+            task.cpu[0], task.memory[0], task.cpu[1], task.memory[1], disk=64 * MI, disk_limit=2 * GI
+        ),
         "securityContext": pods.confined(),
         "volumeMounts": mounts,
     }
@@ -154,7 +194,7 @@ def _template(task: Task) -> dict[str, Any]:
         "metadata": {"labels": names.labels(JOBS, task.name)},
         "spec": {
             "restartPolicy": "Never" if task.decides else "OnFailure",
-            "serviceAccountName": task.name,
+            "serviceAccountName": task.runs_as or task.name,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "priorityClassName": "content-background",

@@ -221,8 +221,10 @@ def _duty(pod: Pod) -> tuple[set[str], set[str]]:
     if pod.group == edge.TELLS:
         needed = {variable(setting) for setting in edge.SECRETS}
         return needed | _cdn(pod) | {variable("s3_access_key"), variable("s3_secret_key")}, needed
-    needed = {variable(setting) for task in TASKS if task.name == pod.group for setting in task.secrets}
-    return needed | _cdn(pod), needed
+    tasks = [task for task in TASKS if task.name == pod.group]
+    needed = {variable(setting) for task in tasks for setting in task.secrets}
+    allowed = {variable(setting) for task in tasks for setting in r2_secrets(task.name, task.reaches)}
+    return needed | allowed | _cdn(pod), needed
 
 
 def _cdn(pod: Pod) -> set[str]:

@@ -102,6 +102,12 @@ def test_the_job_that_migrates_reaches_postgres_alone() -> None:
     assert open_arrows(pod("content-migrate"), built(EU), "Egress") == DNS | {POSTGRES}
 
 
+def test_jobs_of_recovery_reach_what_they_rebuild_from() -> None:
+    for name in ("content-restore", "content-restore-help"):
+        assert open_arrows(pod(name), built(EU), "Egress") == DNS | {POSTGRES, STORE, *KEYS, ROLE}
+    assert open_arrows(pod("content-reconcile"), built(EU), "Egress") == DNS | {POSTGRES, STORE, *KEYS, ROLE, NATS}
+
+
 def test_with_r2_there_are_no_roles_and_keys_are_in_openbao() -> None:
     variant = Variant("eu", ("r2",))
     arrows = open_arrows(pod("content-bundler", variant=variant), built(variant), "Egress")
