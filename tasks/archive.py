@@ -250,7 +250,7 @@ class Archiver:
                     row_factory=dict_row,
                     connect_timeout=5,
                     # Postgres ends the session of an archiver that froze, and with it its lock.
-                    options=f"-c timezone=UTC -c idle_session_timeout={round(self._settings.lease_s * 1000)}",
+                    options=f"-c timezone=UTC -c idle_session_timeout={round(self._silent_s() * 1000)}",
                 )
             yield self._connection
         except psycopg.Error as lost:
@@ -258,6 +258,9 @@ class Archiver:
             raise ContentError(
                 "database-unavailable", "The archiver lost its database.", "It reconnects.", True
             ) from lost
+
+    def _silent_s(self) -> float:
+        return max(self._settings.lease_s, 3 * self._settings.event_log_every_s)
 
     async def close(self) -> None:
         """Give up the connection and with it the lock."""

@@ -173,7 +173,14 @@ def light(home: Path, media: Path, **overrides: Any) -> Iterator[Light]:
     proxy = S3Proxy(lambda: int(read_json(stack.home.state)["ports"]["s3"]))
     proxy.start()
     try:
-        given = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0, "s3_endpoint": proxy.url, **overrides}
+        given = {
+            "event_log_every_s": 0.5,
+            "failpoints": str(folder),
+            "lease_s": LEASE_S,
+            "drain_s": 5.0,
+            "s3_endpoint": proxy.url,
+            **overrides,
+        }
         port = choose(["importer"], stack.home.reserved_by_others())["importer"]
         given |= {"importer_url": f"http://127.0.0.1:{port}/importer", "importer_url_ttl_s": ADDRESS_S}
         info = stack.up(before_ray=prepare, ray=False, overrides=given)

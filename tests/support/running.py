@@ -51,6 +51,7 @@ def started(factory: pytest.TempPathFactory) -> Iterator[Running]:
     stack = Stack(home)
     overrides: dict[str, Any] = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0}
     overrides |= {"webhook_allow_private": True, "webhook_retry_s": [0.2, 0.4], "webhook_timeout_s": 2.0}
+    overrides |= {"event_log_every_s": 0.5}  # garbage collection waits for the log
     overrides |= {"trace_exporter": "file", "trace_folder": str(home / "traces")}
     ray = not os.environ.get("CONTENT_TEST_NO_RAY")
     try:
