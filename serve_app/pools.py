@@ -14,10 +14,12 @@ from cluster.topology import Pool
 from content.errors import ContentError
 from tasks import claims
 
+EXPORTERS = (queue.EXPORT, queue.THAW, queue.HOLD, queue.ERASURE, queue.DELETION)
+"""What the exporter counts: the nightly rounds, for which nobody waits, make no replicas."""
 UNITS = {
     "content-builder": "builds and imports",
     "content-bundler": "bundles",
-    "content-exporter": "exports",
+    "content-exporter": "exports and restores",
     "content-scorm-importer": "imports",
     "content-outbox-relay": "events",
 }
@@ -60,7 +62,7 @@ async def _depths(settings: Settings) -> dict[str, int]:
                 topology.BUILDER.name: built + imports,
                 **({topology.IMPORTER.name: imports} if settings.importer_url else {}),
                 topology.BUNDLER.name: await claims.depth(ops),
-                topology.EXPORTER.name: await queue.depth(ops, queue.EXPORT),
+                topology.EXPORTER.name: sum([await queue.depth(ops, name) for name in EXPORTERS]),
                 topology.RELAY.name: await outbox.backlog(ops),
             }
     finally:
