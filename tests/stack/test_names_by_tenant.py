@@ -93,6 +93,10 @@ WORDS = ["cache.invalidate.v1.*", "content.play_package.withdrawn.v1"]
     [
         ("content", (["cache.invalidate.v1.nobody"], WORDS), (["authoring.x", "enrollment.created.v1"], ["authoring.>", "content.>"])),
         ("edge", ([], WORDS), (["cache.invalidate.v1.nobody", "content.x", "authoring.x"], ["content.>", "cache.>", "_INBOX.>"])),
+        (
+            "erasure", (["$JS.API.STREAM.INFO.CONTENT_EVENTS"], ["_INBOX.mine"]),
+            (["content.x", "dead.x", "$JS.API.STREAM.PURGE.CONTENT_EVENTS", "$JS.API.STREAM.MSG.DELETE.CONTENT_GLOBAL"], ["content.>"]),
+        ),
         ("neighbours", ([], ["_INBOX.mine"]), (["cache.invalidate.v1.nobody", "content.x", "dead.x"], WORDS)),
     ],
 )  # fmt: skip
