@@ -22,6 +22,8 @@ from cluster.settings import Settings
 from content.errors import ContentError
 
 ANSWER_S = 5.0
+CUT = ""
+"""Under this name a message that is no JSON (a dead letter may have been cut) is handed on as text."""
 NAMING = {DOMAIN: "enrollment.>", OURS: "content.play_package.bundle.>", DEAD: "dead.>"}
 """What to look through: the subjects on each stream whose messages may name a learner."""
 
@@ -101,11 +103,11 @@ class Erasing:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    """A message as JSON; nothing where it is none. (A dead letter may have been cut: then `names` sees its text.)"""
+    """A message as JSON, or as its text."""
     try:
         found: object = json.loads(body)
     except (ValueError, RecursionError):
-        return {"": body.decode("utf-8", "replace")}
+        return {CUT: body.decode("utf-8", "replace")}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -19,7 +21,7 @@ from psycopg.types.json import Jsonb
 from cluster import failpoints, places
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.erasing import NAMING, Erasing
+from cluster.erasing import CUT, NAMING, Erasing
 from cluster.objects import COLD
 from content.errors import NotYet
 from tasks import audit, erasure, holds, jobs
@@ -145,22 +147,34 @@ async def _devices(connections: Connections, tenant: str, pseudonym: str) -> Non
         )
 
 
-async def _messages(connections: Connections, begun: dict[str, Any], erasure_id: str, salt: str, digest: str) -> int:
-    """Remove the messages that name the person; raises NotYet if some may still come."""
+def about(tenant: str, salt: str, digest: str) -> Callable[[dict[str, Any]], bool]:
+    """Whether a message is about the person of whom this digest was kept. A dead letter may have been cut: then its text is
+    searched."""
 
     def is_them(learner: object) -> bool:
-        return isinstance(learner, str) and hmac.compare_digest(
-            hmac.new(salt.encode(), learner.encode(), "sha256").hexdigest(), digest
-        )
-
-    def names(event: dict[str, Any]) -> bool:
-        if "" in event:  # cut, or no JSON
-            return any(is_them(text) for text in LEARNER.findall(event[""]))
-        data = event.get("data")
-        if event.get("tenant_id", begun["tenant"]) != begun["tenant"] or not isinstance(data, dict):
+        if not isinstance(learner, str):
             return False
-        return data.get("tenant_id") == begun["tenant"] and is_them(data.get("learner_id"))
+        found = hmac.new(salt.encode(), learner.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
+        return hmac.compare_digest(found, digest)
 
+    def holds(event: dict[str, Any]) -> bool:
+        if CUT in event:
+            return any(is_them(_unescaped(text)) for text in LEARNER.findall(event[CUT]))
+        data = event.get("data")
+        return isinstance(data, dict) and data.get("tenant_id") == tenant and is_them(data.get("learner_id"))
+
+    return holds
+
+
+def _unescaped(text: str) -> object:
+    try:
+        return json.loads(f'"{text}"')
+    except ValueError:
+        return text
+
+
+async def _messages(connections: Connections, begun: dict[str, Any], erasure_id: str, salt: str, digest: str) -> int:
+    """Remove the messages that name the person; raises NotYet if some may still come."""
     async with connections.db.tenant(begun["tenant"]) as tx:
         row = await fetch_one(
             tx,
@@ -176,7 +190,9 @@ async def _messages(connections: Connections, begun: dict[str, Any], erasure_id:
                 log.warning("stream left to its owner", stream=stream)
                 continue
             while at < until:
-                gone, at = await streams.remove(stream, names, after=at, until=until, most=MESSAGES)
+                gone, at = await streams.remove(
+                    stream, about(begun["tenant"], salt, digest), after=at, until=until, most=MESSAGES
+                )
                 removed += gone
     if late_s > 0:
         raise NotYet("erasure-waits", "What was being sent is waited for.", "", True, late_s + 0.1)

@@ -150,4 +150,5 @@ def users(site: Site) -> list[dict[str, Any]]:
         user("edge", [], WORDS_OF_CHANGE),
         user("neighbours", NEIGHBOURS_MAY_PUBLISH),
         user("dead_letters", DEAD_LETTERS_MAY_PUBLISH),
+        user("erasure", ERASURE_MAY_PUBLISH),
     ]
