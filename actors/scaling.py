@@ -22,7 +22,6 @@ TOLERANCE = 0.1
 """An HPA leaves it as it is while the mean is so near to its target."""
 LOG = logging.getLogger("ray.serve.content.scaling")
 """Below Serve's own, so that it goes into the controller's log file; Serve's own lines are let through from warnings on."""
-LOG.setLevel(logging.INFO)
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,8 @@ class Policy(ABC):
 
     def __init__(self, minimum: int, maximum: int) -> None:
         self.minimum, self.maximum = minimum, maximum
+        # Not above: the controller gets this class by value, and never imports this module.
+        LOG.setLevel(logging.INFO)
         self._target: int | None = None
         self._last: ScaleTo | None = None
 

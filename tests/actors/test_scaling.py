@@ -106,6 +106,16 @@ def test_the_log_says_each_decision_once(caplog: pytest.LogCaptureFixture, monke
     ]
 
 
+def test_the_controller_lets_these_lines_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It writes its own from warnings on, and has this class by value: nothing that its module did is done there.
+    monkeypatch.setattr(LOG, "level", logging.NOTSET)
+    monkeypatch.setattr(logging.getLogger("ray.serve"), "level", logging.WARNING)
+    LOG.manager._clear_cache()  # pyright: ignore[reportAttributeAccessIssue]
+    assert not LOG.isEnabledFor(logging.INFO)
+    CpuPolicy(0.6, 3, 20)
+    assert LOG.isEnabledFor(logging.INFO)
+
+
 def test_a_target_that_nobody_decided_is_told_as_such(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
