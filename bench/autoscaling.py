@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,8 +22,8 @@ from pathlib import Path
 
 import httpx
 
-from bench.course import build_small_course
-from bench.enrolment import enrol, register
+from bench.course import draft, image_block, picture, publish, published
+from bench.enrolment import register
 from bench.nodes import Nodes, State, nodes
 from bench.results import Result, fact
 from bench.stack import new_tenant
@@ -122,8 +123,8 @@ async def _play(
     try:
         await _until(run, lambda last: dict(last.state.nodes) == {name: least for name, (least, _) in bounds.items()})
         tenant = await new_tenant(connections)
-        course, _ = await build_small_course(connections, home, tenant)
         await register(connections, tenant, spike)
+        course = await _enrolled(connections, tenant, spike)
         await _spike(run, cluster, home, connections, tenant, course, spike, bounds[BUNDLER.name])
         await _load(run, cluster, bounds["content-api"])
     finally:
@@ -153,6 +154,18 @@ async def _until(run: Course, what: Callable[[Look], bool]) -> Look:
     raise TimeoutError(f"not in {DEADLINE_S:.0f} s; {run.looks[-1:]}")
 
 
+async def _enrolled(connections: Connections, tenant: str, count: int) -> str:
+    """A course that every registered device's learner is enrolled in, and that there is no package of yet."""
+    course = f"awaited-{uuid.uuid4().hex[:6]}"
+    async with connections.db.tenant(tenant) as tx:
+        await tx.execute(
+            b"""insert into enrolments (tenant, enrollment_id, learner_id, course_id)
+                select tenant, 'enr-' || device_id, learner_id, %s from devices where tenant = %s""",
+            [course, tenant],
+        )
+    return course
+
+
 async def _spike(
     run: Course,
     cluster: Nodes,
@@ -163,12 +176,18 @@ async def _spike(
     spike: int,
     bounds: tuple[int, int],
 ) -> None:
-    """Enrolments at once; the pool grows to its most, works it all off, and falls back with its nodes."""
+    """The course that all of them are enrolled in is published, so that all their bundles are due at once; the pool grows to its
+    most, works it all off, and falls back with its nodes."""
     least, most = bounds
+    folder = home / "bench-media"
+    folder.mkdir(exist_ok=True)
+    media = {f"p{n}": (picture(folder / f"p{n}.png", n), "image/png") for n in range(3)}
+    document = draft("Awaited", [image_block(asset) for asset in media])
+    package = await publish(home, tenant, document, media, course, 1)
+    await published(connections, tenant, package, 1)
     run.began = time.monotonic()
     run.looks.clear()
-    run.mark(f"{spike} enrolments")
-    await enrol(home, tenant, course, spike)
+    run.mark(f"a course with {spike} learners is published")
     name = BUNDLER.name
     asked = await _until(run, lambda look: look.state.targets[name] == most)
     run.figures["spike to the decision for the full bundler pool"] = asked.at_s
