@@ -47,9 +47,8 @@ class Regions:
     def stack(self, name: str) -> Stack:
         if name not in self.names:
             known = ", ".join(self.names) or "none"
-            raise LocalStackError(
-                "unknown-region", f"There is no region {name!r} in {self.path}.", f"There are: {known}."
-            )
+            what = f"There is no region {name!r} in {self.path}." if name else f"{self.path} has several regions."
+            raise LocalStackError("unknown-region", what, f"Name one with --region: {known}.")
         return Stack(self.path / name)
 
     def kind(self, name: str) -> str:
