@@ -13,7 +13,7 @@ from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Id, Page
 from serve_app.models.storage import Erasure, NewErasure
-from serve_app.problems import not_found
+from serve_app.problems import not_found, raises
 from serve_app.record import record
 from serve_app.taking_back import list_now
 from tasks import erasure
@@ -28,7 +28,13 @@ ERASURES = Listing(
 )
 
 
-@router.post("", status_code=202, response_model=Erasure, summary="Erase a learner (right to erasure)")
+@router.post(
+    "",
+    status_code=202,
+    response_model=Erasure,
+    summary="Erase a learner (right to erasure)",
+    responses=raises("not-archived"),
+)
 async def erase(
     body: NewErasure, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
 ) -> Response:
