@@ -24,7 +24,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
-from bench.recovery_estimate import Rates, estimate, table
+from bench.recovery_estimate import LABELS, Rates, estimate, keep, measured, written
 from bench.results import Result, fact, limit
 from bench.stack import new_tenant
 from cluster import places
@@ -110,17 +110,13 @@ async def _measure(home: Path, settings: Settings) -> list[Result]:
         items=sum(blobs.values()) / found.seconds["blobs"],
         bundles=made.bundles / made.seconds,
     )
-    print(table(estimate(rates)))
+    document = Path(__file__).resolve().parents[1] / "docs" / "recovery.md"
+    keep(rates)
+    document.write_text(written(document.read_text(), estimate(measured())))
     results = [
         fact("drill: packages", made.packages, "packages"),
         fact("drill: bundles", made.bundles, "bundles"),
-        fact("drill: changes a bundle", rates.changes_per_bundle, "changes"),
-        fact("drill: archived", rates.archived, "changes/s"),
-        fact("drill: read from the log", rates.read, "changes/s"),
-        fact("drill: rows restored", rates.rows, "rows/s"),
-        fact("drill: rows compared", rates.compared, "rows/s"),
-        fact("drill: keys listed", rates.listed, "keys/s"),
-        fact("drill: packages and seals made again", rates.items, "items/s"),
+        *(fact(label, getattr(rates, name), unit) for name, (label, unit) in LABELS.items()),
         fact("drill: restored", whole_s, "s"),
         fact("drill: base backup", copied_mb, "MB"),
         fact("drill: base backup, a second", copied_mb / copying_s, "MB/s"),

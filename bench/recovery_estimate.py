@@ -5,8 +5,10 @@ Pure: rates in, minutes out. What does not grow with machines of the drill's siz
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cluster.topology import BUILDER, BUNDLER
 
@@ -18,8 +20,8 @@ DATABASE_SHARE = 0.5
 """Of the speed-up that eight times the cores could give to loading rows side by side, so much is counted."""
 BUNDLE_MB, PACKAGE_RENDER_S = 25.0, 60.0
 """A bundle's bytes where all of it has to be encrypted again, and how long a package's media take one builder."""
-ENCRYPT_MB_S = 150.0
-"""Of one bundler with its two CPUs, from store to store (bench `bundle`)."""
+ENCRYPT_MB_S = 143.0
+"""Of one bundler with its two CPUs."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,31 @@ class Rates:
     listed: float
     items: float
     bundles: float
+
+
+RATES = Path(__file__).with_name("recovery_rates.json")
+LABELS = {
+    "changes_per_bundle": ("drill: changes a bundle", "changes"),
+    "archived": ("drill: archived", "changes/s"),
+    "read": ("drill: read from the log", "changes/s"),
+    "rows": ("drill: rows restored", "rows/s"),
+    "rows_per_bundle": ("drill: rows a bundle", "rows"),
+    "compared": ("drill: rows compared", "rows/s"),
+    "listed": ("drill: keys listed", "keys/s"),
+    "items": ("drill: packages and seals made again", "items/s"),
+    "bundles": ("drill: bundles made", "bundles/s"),
+}
+"""How each rate is called among the results of measurements, and its unit."""
+
+
+def measured() -> Rates:
+    """The rates of the last drill."""
+    return Rates(**json.loads(RATES.read_text()))
+
+
+def keep(rates: Rates) -> None:
+    """Write them down, as docs/recovery.md is made of them."""
+    RATES.write_text(json.dumps({name: round(value, 2) for name, value in vars(rates).items()}, indent=1) + "\n")
 
 
 @dataclass(frozen=True)
@@ -86,6 +113,15 @@ def estimate(rates: Rates) -> list[Step]:
         Step("in all, bundles lost", "the same, with all seals", base + seals + bytes_),
         Step("in all, bucket lost", "the same, with all media", base + seals + bytes_ + media),
     ]
+
+
+BEGIN, END = "<!-- the drill's table -->\n", "\n<!-- its end -->"
+
+
+def written(document: str, steps: Sequence[Step]) -> str:
+    """The document with this table in the place of the one before."""
+    before, _, rest = document.partition(BEGIN)
+    return before + BEGIN + table(steps) + END + rest.partition(END)[2]
 
 
 def table(steps: Sequence[Step]) -> str:
