@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ray.serve.config import AutoscalingPolicy
 
 from actors.cpu import CpuMeter
 from actors.scaling import LOG, CpuPolicy, DepthPolicy, by_cpu
 from cluster.topology import API, BUNDLER, POOLS
 
 NOISE = st.recursive(st.none() | st.floats() | st.text(), lambda inner: st.dictionaries(st.text(), inner))
+
+
+class Told(logging.Handler):
+    """What is said to that logger, whoever else listens to it or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    handler = Told()
+    LOG.addHandler(handler)
+    yield handler.lines
+    LOG.removeHandler(handler)
 
 
 def context(metrics: Any, target: int = 7, running: int | None = None) -> Any:
@@ -92,14 +117,11 @@ def test_what_is_unknown_never_turns_the_direction(shares: list[float], silent: 
         assert wanted <= max(running, held)
 
 
-def test_the_log_says_each_decision_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Serve's logger does not hand on what it gets; here it is to be read.
-    monkeypatch.setattr(logging.getLogger("ray.serve"), "propagate", True)
+def test_the_log_says_each_decision_once(told: list[str]) -> None:
     policy = DepthPolicy(200, 3, 50)
-    with caplog.at_level(logging.INFO, logger=LOG.name):
-        for target, depth in [(3, 0), (3, 0), (3, 2745), (14, 2745), (14, 2600), (14, 100), (14, 0), (3, 0), (3, 0)]:
-            policy(context({"depth": {"a": depth}}, target))
-    assert [record.getMessage() for record in caplog.records] == [
+    for target, depth in [(3, 0), (3, 0), (3, 2745), (14, 2745), (14, 2600), (14, 100), (14, 0), (3, 0), (3, 0)]:
+        policy(context({"depth": {"a": depth}}, target))
+    assert told == [
         "content-bundler scales from 3 to 14 replicas: 2745 wait or run, 200 for each replica",
         "content-bundler scales from 14 to 3 replicas: 0 wait or run, 200 for each replica; 3 is the least; "
         "for 300 s fewer were enough",
@@ -116,18 +138,47 @@ def test_the_controller_lets_these_lines_through(monkeypatch: pytest.MonkeyPatch
     assert LOG.isEnabledFor(logging.INFO)
 
 
-def test_a_target_that_nobody_decided_is_told_as_such(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logging.getLogger("ray.serve"), "propagate", True)
-    policy = CpuPolicy(0.6, 3, 20)
-    with caplog.at_level(logging.INFO, logger=LOG.name):
-        policy(context({"cpu": {"a": 0.6}}, 3))
-        policy(context({}, 3))
-        policy(context({}, 5))
-    assert [record.getMessage() for record in caplog.records] == [
-        "content-bundler scales from 3 to 5 replicas: it was deployed with other bounds"
+CONTROLLER = """
+import sys
+from types import SimpleNamespace
+from ray import cloudpickle
+from ray.serve._private.logging_utils import configure_component_logger
+from ray.serve.schema import LoggingConfig
+quiet = LoggingConfig(encoding="JSON", log_level="WARNING", enable_access_log=False, logs_dir=sys.argv[2])
+configure_component_logger(
+    component_name="controller", component_id="1", logging_config=quiet, max_bytes=1 << 20, backup_count=1
+)
+policy = cloudpickle.loads(open(sys.argv[1], "rb").read())(per_replica=200, minimum=1, maximum=6)
+assert "actors.scaling" not in sys.modules, "then this test shows nothing"
+for target in (1, 1, 6, 6):
+    policy(SimpleNamespace(
+        aggregated_metrics={"depth": {"a": 6000}}, target_num_replicas=target, current_num_replicas=target,
+        deployment_name="content-bundler", config=SimpleNamespace(downscale_delay_s=300.0),
+    ))
+"""
+
+
+def test_a_decision_is_in_the_controllers_log(tmp_path: Path) -> None:
+    """As Serve has it: the policy by value, in a process that never imports its module, logging from warnings on."""
+    policy = AutoscalingPolicy(
+        policy_function=DepthPolicy, policy_kwargs={"per_replica": 200, "minimum": 1, "maximum": 6}
+    )
+    (tmp_path / "policy").write_bytes(policy._serialized_policy_def)
+    argv = [sys.executable, "-c", CONTROLLER, str(tmp_path / "policy"), str(tmp_path / "logs")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    (log,) = (tmp_path / "logs").glob("controller*.log")
+    told = [json.loads(line)["message"] for line in log.read_text().splitlines()]
+    assert told == [
+        "content-bundler scales from 1 to 6 replicas: 6000 wait or run, 200 for each replica; 6 is the most"
     ]
+
+
+def test_a_target_that_nobody_decided_is_told_as_such(told: list[str]) -> None:
+    policy = CpuPolicy(0.6, 3, 20)
+    for metrics, target in [({"cpu": {"a": 0.6}}, 3), ({}, 3), ({}, 5)]:
+        policy(context(metrics, target))
+    assert told == ["content-bundler scales from 3 to 5 replicas: it was deployed with other bounds"]
 
 
 def test_the_meter_tells_shares_of_the_request() -> None:
