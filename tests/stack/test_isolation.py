@@ -10,14 +10,14 @@ import pytest
 
 from cluster.connections import Connections
 from cluster.database import fetch_all
+from cluster.eventlog.tables import WORK
 from cluster.local.identity import mint_token
 from tests.support.connected import with_connections
 from tests.support.running import Running
 from tests.support.tenants import Tenant
 
-NOBODYS = ("pgqueuer", "migrations", "queues", "event_streams")
-"""Tables without a tenant: the queue's own, the record of migrations, the queues' names with who paused them, and what the
-relay knows of NATS."""
+NOBODYS = ("pgqueuer", *WORK)
+"""Tables without a tenant: the queue's own, and those that cluster/eventlog/tables.py explains."""
 SERVICE_ROLES = ("content_api", "content_worker", "content_relay", "content_ops", "content_analyst")
 
 
