@@ -29,7 +29,7 @@ KINDS = {
     "every 20th a 500": "errors:20",
     "0.6 s slower": "slow:0.6",
     "every manifest wrong": "manifests:1",
-    "every 20th manifest wrong": "manifests:20",
+    "every 19th manifest wrong": "manifests:19",
     "a member lost": "lost",
 }
 WARM_S = 5.0
@@ -45,7 +45,7 @@ def measure(home: Path, settings: Settings) -> list[Result]:
             for name, badness in KINDS.items():
                 versions.reset()
                 plan = replace(QUICK, steps=tuple(replace(step, soak_s=120.0) for step in QUICK.steps))
-                with versions.load() as load, versions.promoter(plan) as promoter:
+                with versions.load() as load, versions.promoter(plan, per_look=8) as promoter:
                     time.sleep(WARM_S)
                     versions.be(badness)
                     load.met.clear()

@@ -65,7 +65,7 @@ def test_a_job_says_which_version_accepted_it(fresh: Versions) -> None:
     [
         ("errors:5", "errors"),
         pytest.param("slow:0.6", "latency", marks=pytest.mark.slow),
-        ("manifests:4", "answers"),
+        ("manifests:3", "answers"),
         pytest.param("lost", "answers", marks=pytest.mark.slow),
     ],
 )
@@ -83,12 +83,13 @@ def test_a_bad_canary_is_taken_back_by_itself(fresh: Versions, badness: str, obj
     )
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_saw_and_ends_with_1(fresh: Versions, tmp_path: Path) -> None:
     """Quietly wrong manifests, while no other objective has anything to say."""
     token, plan = tmp_path / "token", tmp_path / "plan.json"
     token.write_text(fresh.token())
     plan.write_text(json.dumps(QUICK.as_dict()))
-    fresh.be("manifests:2")
+    fresh.be("manifests:1")
     argv = [
         str(Path(sys.executable).with_name("content-service")), "release", "promote", "--gateway", fresh.url("admin"), "--prometheus",
         fresh.prometheus_url, "--stable-url", fresh.url("stable"), "--canary-url", fresh.url("canary"), "--plan", str(plan),
@@ -101,6 +102,7 @@ def test_the_command_says_what_it_saw_and_ends_with_1(fresh: Versions, tmp_path:
     assert fresh.share() == 0
 
 
+@pytest.mark.slow
 def test_a_canary_that_dies_is_taken_back(fresh: Versions) -> None:
     """Its numbers vanish with it; that it does not answer is what is seen."""
     looks: list[Looked] = []

@@ -82,8 +82,9 @@ class Versions:
         return self.gateway().read().share
 
     @contextmanager
-    def promoter(self, plan: Plan = QUICK) -> Iterator[Promoter]:
-        shadow, asked = Shadow(self.url("stable"), self.url("canary"), self.token), HttpPrometheus(self.prometheus_url)
+    def promoter(self, plan: Plan = QUICK, per_look: int = 2) -> Iterator[Promoter]:
+        shadow = Shadow(self.url("stable"), self.url("canary"), self.token, per_look=per_look)
+        asked = HttpPrometheus(self.prometheus_url)
         gateway = self.gateway()
         try:
             yield Promoter(gateway, asked, shadow, plan)
