@@ -71,7 +71,7 @@ class OutboxRelay(Replica):
         loops: list[Coroutine[Any, Any, None]] = []
         if (words := EdgeWords.of(self.settings, events)) is not None:
             loops.append(self._repeat(words.step, 0.0))
-        if (sites := await carry_sites(self.settings, self.connections.objects)) is not None:
+        if (sites := await carry_sites(self.connections)) is not None:
             loops.append(self._repeat(sites, SITES_S, True))
         return loops
 
