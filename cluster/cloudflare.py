@@ -35,7 +35,7 @@ class Cloudflare:
     def __init__(self, url: str, token: str, *, timeout_s: float = 20.0) -> None:
         self._url = url.rstrip("/")
         self._http = httpx.Client(
-            headers={"Authorization": f"Bearer {token}"}, timeout=timeout_s, follow_redirects=False
+            headers={"Authorization": f"Bearer {token}"}, timeout=timeout_s, follow_redirects=False, trust_env=False
         )
 
     @classmethod

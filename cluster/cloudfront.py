@@ -21,10 +21,13 @@ from content.errors import ContentError
 BUSY = ("TooManyInvalidationsInProgress", "Throttling", "ThrottlingException")
 
 
-def client_of(service: str = "cloudfront") -> Any:
-    """A client of this machine's role; CloudFront is one for all regions."""
-    configuration = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 3})
-    return boto3.client(service, region_name="us-east-1", config=configuration)  # pyright: ignore[reportUnknownMemberType,reportCallIssue,reportArgumentType]
+def client_of(service: str = "cloudfront", region: str = "us-east-1") -> Any:
+    """A client of this machine's role; CloudFront is one for all regions, and is asked in that one."""
+    retries: Any = {"mode": "standard", "max_attempts": 3}
+    configuration = Config(
+        connect_timeout=5, read_timeout=20, retries=retries, proxies={}
+    )  # none of the environment either
+    return boto3.client(service, region_name=region, config=configuration)  # pyright: ignore[reportUnknownMemberType,reportCallIssue,reportArgumentType]
 
 
 class CloudFrontPurger:

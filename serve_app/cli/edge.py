@@ -38,7 +38,7 @@ def list_keys(file: Keys = None, secret: Secret = None, home: Home = DEFAULT_HOM
     from cluster import edge_keys
 
     settings = settings_for(home)
-    known, group = _store(file, secret, home).read(), _group(settings, home)
+    known, group = _store(file, secret, settings, home).read(), _group(settings, home)
     there = group.keys()
     rows: list[dict[str, Any]] = [
         {
@@ -87,7 +87,7 @@ def rotate(
 
     logs.for_people()
     settings = settings_for(home)
-    store, group = _store(file, secret, home), _group(settings, home)
+    store, group = _store(file, secret, settings, home), _group(settings, home)
     done = advance(store, group, settings, datetime.now(UTC), edge_accepts(settings), emergency=emergency)
     told = _told(done)
     if as_json:
@@ -168,14 +168,14 @@ def _told(done: Done) -> dict[str, Any]:
     return {"step": step, "key": done.key_id, "reason": done.step.reason, "next": following}
 
 
-def _store(file: Path | None, secret: str | None, home: Path) -> Store:
+def _store(file: Path | None, secret: str | None, settings: Settings, home: Path) -> Store:
     from cluster.local.home import Home as Folder
     from tasks.edge_rotation import FileStore, SecretStore
 
     if secret is not None:
         from cluster.cloudfront import client_of
 
-        return SecretStore(client_of("secretsmanager"), secret)
+        return SecretStore(client_of("secretsmanager", settings.s3_region), secret)  # beside the bucket
     if file is not None:
         return FileStore([file])
     folder = Folder(home)
