@@ -93,7 +93,7 @@ def messages_in(region: Light, *streams: str) -> list[tuple[str, str, bytes]]:
             stream_api = client.jetstream()
             for info in await stream_api.streams_info():
                 name = str(info.config.name)
-                if streams and name not in streams:
+                if (streams and name not in streams) or not info.state.messages:
                     continue
                 number = info.state.first_seq
                 while number <= info.state.last_seq:
