@@ -166,7 +166,10 @@ class _Work:
     ) -> None:
         self._order, self._settings, self._tell = order, settings, tell
         self._http = httpx.Client(
-            transport=Transport(hosts), timeout=httpx.Timeout(60.0, connect=5.0), follow_redirects=False
+            transport=Transport(hosts),
+            timeout=httpx.Timeout(60.0, connect=5.0),
+            follow_redirects=False,
+            trust_env=False,
         )
         self.stopped, self._told_at = threading.Event(), 0.0
 

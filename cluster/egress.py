@@ -19,6 +19,13 @@ from content.webhooks import refused
 RESOLVE_S = 5.0
 NOT_PUBLIC = "it does not lead to a public address"  # the same where a name is unknown: names inside are not told
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that is given out of IPv6. What lies outside (site-local, a NAT64 of one's own, `::a.b.c.d`) leads to who knows where,
+and Python's `is_global` says yes to it."""
+_NEVER = tuple(
+    ipaddress.ip_network(each) for each in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "3fff::/20")
+)
+"""Global by Python's tables: protocol assignments (a cloud's metadata is in it), 6to4 relays, another cloud's host, examples."""
 
 
 @dataclass(frozen=True)
@@ -81,4 +88,8 @@ def _allowed(address: ipaddress.IPv4Address | ipaddress.IPv6Address, settings: S
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return _allowed(inner, settings)
+        if address not in _UNICAST:
+            return False
+    if any(address in network for network in _NEVER):
+        return False
     return address.is_global and not address.is_multicast

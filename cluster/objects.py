@@ -72,6 +72,7 @@ class Objects:
                 max_pool_connections=connections,
                 connect_timeout=5,
                 read_timeout=60,
+                proxies={},  # none of the environment either
                 s3={"addressing_style": "path"},
             ),
         )

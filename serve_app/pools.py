@@ -72,7 +72,8 @@ async def _depths(settings: Settings) -> dict[str, int]:
 def _replicas(settings: Settings) -> dict[str, str] | None:
     """Replicas by state of every deployment, from the dashboard's Serve API."""
     try:
-        answer = httpx.get(f"{settings.ray_dashboard_url}/api/serve/applications/", timeout=5.0).json()
+        url = f"{settings.ray_dashboard_url}/api/serve/applications/"
+        answer = httpx.get(url, timeout=5.0, trust_env=False).json()
     except (httpx.HTTPError, ValueError) as error:
         if not isinstance(error, httpx.HTTPError):
             raise ContentError("ray-unavailable", "The Ray dashboard's answer is not JSON.", "", True) from error

@@ -17,6 +17,7 @@ def source(settings: Settings, address: str) -> Objects:
         parts.scheme not in ("s3", "http", "https")
         or not bucket
         or "/" in bucket
+        or any(each in address for each in "@?#\\")
         or (parts.scheme == "s3" and parts.path.strip("/"))
     ):
         raise ContentError(

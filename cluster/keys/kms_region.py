@@ -153,6 +153,7 @@ class Region:
                     max_pool_connections=32,
                     connect_timeout=min(2.0, settings.kms_timeout_s),
                     read_timeout=settings.kms_timeout_s,
+                    proxies={},  # none of the environment either
                 ),
             )
 

@@ -41,6 +41,8 @@ class OpenBao:
             base_url=f"{settings.openbao_url}/v1/transit/",
             headers={"X-Vault-Token": settings.openbao_token.get_secret_value()},
             timeout=10.0,
+            follow_redirects=False,
+            trust_env=False,  # no proxy of the environment sees the token
         )
         self.calls: dict[str, int] = {}
         self._counting = threading.Lock()
@@ -145,12 +147,12 @@ class OpenBao:
                     response = self._http.request(method, path, json=body)
                 except httpx.HTTPError as error:
                     raise Unavailable from error
-                told = _reasons(response) if response.status_code >= 400 else ""
+                told = _reasons(response) if response.status_code >= 300 else ""
                 if SOFT_DELETED in told:
                     raise disabled(path.split("/")[1])  # which it answers with 500
                 if response.status_code == 429 or response.status_code >= 500:
                     raise Unavailable
-                if response.status_code >= 400:
+                if response.status_code >= 300:  # a redirect is not followed, and nothing was done
                     raise refused(f"The key service refused {action}: {told}.")
                 return json.loads(response.content).get("data", {}) if response.content else {}
         raise Unavailable  # not reached: the last attempt raises
