@@ -39,7 +39,7 @@ NAMED = (
     b"""update webhook_deliveries set data = jsonb_set(data, '{learner_id}', to_jsonb(%(pseudonym)s::text))
         where data ->> 'learner_id' = %(learner)s""",
     b"delete from device_challenges where learner_id = %(learner)s",
-    b"""delete from idempotency_keys where subject = %(learner)s
+    b"""delete from idempotency_keys where subject = 'token:' || %(learner)s
         or position(to_json(%(learner)s::text)::text in body) > 0""",
 )
 """Every place in which rows name a learner. A test looks through all columns of all tables for one that is missing here."""

@@ -20,8 +20,8 @@ from content.errors import ContentError, NotYet
 from tasks import audit, audit_archive, gc, holds, jobs
 
 BATCH = 5000
-KEPT = frozenset(("tenants", "jobs", "signing_keys"))
-"""Beside what the service may not delete from: the name, this job and public keys."""
+KEPT = frozenset(("tenants", "signing_keys"))
+"""Beside what the service may not delete from: the name and public keys; of `jobs` the deletion's own stay."""
 PERSONAL = frozenset(
     ("learners", "device_challenges", "device_proofs", "idempotency_keys", "rate_budgets", "webhooks", "webhook_deliveries", "erasure_salts", "outbox")
 )  # fmt: skip
@@ -136,6 +136,8 @@ async def _rows(connections: Connections, tenant: str) -> tuple[int, bool]:
 
 def condition(name: str, columns: frozenset[str], *, partial: bool) -> str | None:
     """Which rows of a table go; None: none of them. Under a hold on a package what belongs to it stays, and what belongs to none."""
+    if name == "jobs":
+        return "t.kind <> 'deletion'" + (" and not held(t.tenant, t.package_id)" if partial else "")
     if not partial or name in PERSONAL:
         return ALL
     if name in ORPHANS:

@@ -66,7 +66,7 @@ DEVICES = Listing(
     status_code=201,
     response_model=Challenge,
     summary="A nonce and a challenge for a device's encryption key",
-    responses=raises("not-found", "jwk-malformed", "jwk-off-curve", "jwk-private"),
+    responses=raises("not-found", "jwk-malformed", "jwk-off-curve", "jwk-private", "learner-erased"),
 )
 async def challenge(body: ChallengeRequest, caller: Authenticated, platform: Platform, once: Idempotent) -> Response:
     caller.require("device:register")
@@ -75,6 +75,8 @@ async def challenge(body: ChallengeRequest, caller: Authenticated, platform: Pla
     async with platform.db.tenant(caller.tenant) as tx:
         await once.begin(tx)
         await _known_tenant(tx)
+        await planning.greet_learner(tx, caller.tenant, caller.subject)
+        await _not_erased(tx, platform.settings, caller)
         await tx.execute(b"delete from device_challenges where expires_at < now()")
         await tx.execute(
             b"""insert into device_challenges (tenant, nonce, learner_id, thumbprint, secret, expires_at)
@@ -138,10 +140,7 @@ async def _register(
     if thumbprint(found.encryption_jwk) != known["thumbprint"]:
         raise ContentError("registration-encryption-key", "The challenge was made for another encryption key.")
     await planning.meet_learner(tx, caller.tenant, caller.subject)
-    if await erasure.gone(
-        tx, caller.tenant, caller.subject, await database.now(tx), within_s=settings.jwt_max_age_s
-    ):  # the token may be from before
-        raise ContentError("learner-erased", "This learner was erased a short time ago.", "Sign in anew tomorrow.")
+    await _not_erased(tx, settings, caller)
     await _require_room(tx, caller.subject, found.device_id)
     row = await fetch_one(
         tx,
@@ -227,6 +226,13 @@ async def _require_room(tx: Transaction, learner_id: str, device_id: str) -> Non
             f"The learner has {row['others']} devices already.",
             "Remove one, or raise the tenant's limit.",
         )
+
+
+async def _not_erased(tx: Transaction, settings: Settings, caller: Caller) -> None:
+    """Raises `learner-erased` while the token may be from before the erasure of its learner."""
+    now = await database.now(tx)
+    if await erasure.gone(tx, caller.tenant, caller.subject, now, within_s=settings.jwt_max_age_s):
+        raise ContentError("learner-erased", "This learner was erased a short time ago.", "Sign in anew tomorrow.")
 
 
 async def _known_tenant(tx: Transaction) -> None:

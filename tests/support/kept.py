@@ -5,6 +5,7 @@ what tests of storage need, without a stack.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,6 +165,9 @@ def _fill(world: World) -> None:
         for path in ("index", "part-0"):
             put(f"bundles/{tenant}/{bundle}/{path}", BIG if path != "index" else b"index")
         statements += [
+            ("""insert into idempotency_keys (tenant, subject, key, request, body_digest, status, headers, body, expires_at)
+                values (%s, %s, 'k', 'r', 'd', 200, '{}', %s, now() + interval '1 day')""",
+             [tenant, f"token:{learner}", json.dumps({"learner_id": learner})]),
             ("insert into enrolments (tenant, enrollment_id, learner_id, course_id) values (%s, %s, %s, %s)", [tenant, f"enr-{name}", learner, COURSE]),
             ("insert into devices (tenant, device_id, learner_id, profile, signing_jwk, encryption_jwk) values (%s, %s, %s, 'phone', %s, %s)",
              [tenant, device, learner, Jsonb({"x": 1}), Jsonb({"x": 2})]),
