@@ -20,10 +20,14 @@ LEARNER = "learner-1"
 
 @pytest.mark.parametrize(("each", "least"), [(1, 10), pytest.param(2, 40, marks=pytest.mark.slow)])
 def test_rolling_workers_under_load_loses_nothing(bare: Light, each: int, least: int) -> None:
-    """Each worker's successor is there before it is told to leave, as a rolling update with a surge of one does it."""
+    """Successors are there before a worker is told to leave, as in a rolling update with a surge."""
     tenant = Tenant(bare)
     tenant.device(LEARNER)
-    workers = {f"{kind}-{n}": bare.worker(kind) for kind in ("relay", "builder", "bundler") for n in range(each)}
+    names = [f"{kind}-{n}" for kind in ("relay", "builder", "bundler") for n in range(each)]
+    workers = {name: bare.worker(name.partition("-")[0]) for name in names}
+    successors = [bare.worker(name.partition("-")[0]) for name in names]
+    for worker in (*workers.values(), *successors):
+        worker.at_work()
     courses: list[Course] = []
     rolled = threading.Event()
 
@@ -41,7 +45,7 @@ def test_rolling_workers_under_load_loses_nothing(bare: Light, each: int, least:
     streaming = threading.Thread(target=stream)
     streaming.start()
     try:
-        left = {name: replace(bare, tenant, name, worker) for name, worker in workers.items()}
+        left = {name: leave(bare, tenant, worker) for name, worker in workers.items()}
     finally:
         rolled.set()
         streaming.join()
@@ -62,11 +66,8 @@ def count(bare: Light, tenant: Tenant) -> int:
     return bare.rows("select count(*) as n from bundles where tenant = %s and state = 'ready'", tenant.name)[0]["n"]
 
 
-def replace(bare: Light, tenant: Tenant, name: str, worker: Worker) -> int:
-    """Start a successor, then have the worker leave; its exit code."""
-    bare.worker(name.partition("-")[0]).at_work()
-    code = worker.at_work().leave()
-    done = count(bare, tenant)
-    # The stream goes on meanwhile: the next one leaves only when work was done after this one.
+def leave(bare: Light, tenant: Tenant, worker: Worker) -> int:
+    """Have a worker leave in the middle of the stream; its exit code, once work was done after it."""
+    code, done = worker.leave(), count(bare, tenant)
     until("work goes on", lambda: count(bare, tenant) > done, 90)
     return code

@@ -60,7 +60,7 @@ class Worker:
 
     def at_work(self) -> Worker:
         """Wait until it works: a signal before that would find nobody who minds it."""
-        until("at work", lambda: "\nat work\n" in f"\n{self.log()}", 60.0, self.log)
+        until("at work", lambda: "\nat work\n" in f"\n{self.log()}", 150.0, self.log)
         return self
 
     def leave(self, patience_s: float = 60.0) -> int:
