@@ -89,7 +89,7 @@ class Server:
             found = [await stream.get_msg(GLOBAL, seq=number) for number in numbers]
         return [(origin_of(str(m.subject)) or self.region, (m.data or b"").decode()) for m in found]
 
-    async def has(self, count: int, patience_s: float = 20) -> list[tuple[str, str]]:
+    async def has(self, count: int, patience_s: float = 60) -> list[tuple[str, str]]:
         """What it holds as soon as that is so many."""
         end = time.monotonic() + patience_s
         while len(found := await self.held()) < count:

@@ -52,6 +52,7 @@ ELSEWHERE = {
     "content.quality.refusal": "a job's problem",
     "content.events.envelope": "events are taken in by the relay",
     "tasks.intake": "as above",
+    "tasks.elsewhere": "as above, and those of other regions; the API reads what was written of them",
     "cluster.events": "as above",
 }
 """Modules of which the API uses the other half; their refusals do not come out of it."""
