@@ -415,7 +415,7 @@ def test_a_new_key_that_is_not_seen_at_once_is_waited_for(kms: Backend) -> None:
 @KMS
 def test_two_that_make_the_same_key_at_once_end_with_one(kms: Backend) -> None:
     name = f"acme.signing.{next(NUMBERS)}"
-    services = [kms.connect() for _ in range(4)]
+    services = [kms.connect(kms_timeout_s=20.0, kms_wait_s=60.0) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda service: service.create(name), services))
     assert len({thumbprint(jwk) for jwk in made}) == 1
