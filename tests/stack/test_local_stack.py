@@ -34,7 +34,7 @@ from cluster.local.keys import Keys
 from cluster.local.nats import Nats
 from cluster.local.part import Site
 from cluster.local.ports import is_free
-from cluster.local.stack import BASE, Stack, StackInfo
+from cluster.local.stack import BASE, KINDS, SERVERS, Stack, StackInfo
 from cluster.neighbours import Listing, NeighbourError, Neighbours
 from cluster.settings import Settings
 
@@ -248,7 +248,7 @@ def test_a_part_that_cannot_start_is_named_with_its_log(tmp_path: Path, monkeypa
 def test_a_lost_unseal_key_is_told_before_anything_is_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cluster.local.stack.BASE", (Keys(),))
+    monkeypatch.setitem(KINDS, "servers", tuple(part for part in SERVERS if isinstance(part, Keys)))
     stack = Stack(tmp_path / "home")
     stack.home.prepare()
     (stack.home.path / "openbao").mkdir()

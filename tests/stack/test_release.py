@@ -45,7 +45,7 @@ def test_a_sound_canary_gets_all_the_traffic(fresh: Versions) -> None:
     shares = [look.state.share for look in looks if look.state is not None]
     assert sorted(set(shares)) == [10, 50, 100]
     assert fresh.share() == 100
-    assert load.hurt() == load.hurt("stable") == 0, load.met
+    assert load.wrong("canary") == load.wrong("stable") == 0, load.met
     assert load.met["canary", "right"] > 30
 
 
@@ -77,7 +77,7 @@ def test_a_bad_canary_is_taken_back_by_itself(fresh: Versions, badness: str, obj
         last = looks[-1].decision
     assert isinstance(last, RollBack)
     assert objective in last.reason.partition(":")[0]
-    assert load.hurt("stable") == 0, "the stable version is not to blame"
+    assert load.wrong("stable") == 0, "the stable version is not to blame"
     assert all(look.state is None or look.state.share in (0, 10) for look in looks), (
         "it never got more than its first share"
     )

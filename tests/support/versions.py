@@ -52,6 +52,12 @@ class Load:
         """Answers of a version that were wrong: 5xx, another manifest than was published, or slower than half a second."""
         return sum(count for (version, how), count in self.met.items() if version == by and how != "right")
 
+    def wrong(self, by: str) -> int:
+        """The same without those that were merely slow, which on a busy machine are nobody's fault."""
+        return sum(
+            count for (version, how), count in self.met.items() if version == by and how not in ("right", "slow")
+        )
+
     @property
     def total(self) -> int:
         return sum(self.met.values())
