@@ -204,7 +204,7 @@ def test_a_port_taken_between_its_choice_and_its_use_is_chosen_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What another program does at the worst moment; `up` begins anew by itself, and keeps the parts that came up."""
-    monkeypatch.setattr("cluster.local.stack.BASE", (Nats(), Keys()))
+    monkeypatch.setitem(KINDS, "servers", tuple(part for part in SERVERS if isinstance(part, Nats | Keys)))
     stack, told = Stack(tmp_path / "home"), list[str]()
     with socket.socket() as thief:
         prepare = Nats.before_start
@@ -230,7 +230,7 @@ def test_ray_s_own_words_for_a_taken_port_are_known() -> None:
 
 
 def test_a_part_that_cannot_start_is_named_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cluster.local.stack.BASE", (Nats(), Keys()))
+    monkeypatch.setitem(KINDS, "servers", tuple(part for part in SERVERS if isinstance(part, Nats | Keys)))
     stack = Stack(tmp_path / "home")
     stack.home.prepare()
     (stack.home.path / "nats").write_text("a file where a folder is needed")
