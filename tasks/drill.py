@@ -93,7 +93,7 @@ async def judge(connections: Connections, tenant: str, kid: str, told: dict[str,
     checks["the new key signs, and the published half verifies it"] = await _signs(
         connections, row["new_kid"], keys[row["new_kid"]]
     )
-    passed, seconds = all(checks.values()), round((now - row["began_at"]).total_seconds(), 1)
+    passed, seconds = all(checks.values()), round(max(0.0, (now - row["began_at"]).total_seconds()), 1)
     record = {**told, "kid": kid, "new_kid": row["new_kid"], "seconds": seconds, "checks": checks}
     async with connections.db.tenant(tenant) as tx:
         done = await fetch_one(

@@ -53,8 +53,8 @@ def register(app: typer.Typer) -> None:
 
 @release_app.command(
     epilog=examples(
-        "release promote --prometheus http://prometheus.monitoring:9090 --probe-token-file token",
-        "release promote --gateway http://127.0.0.1:9901 --stable-url http://127.0.0.1:8001 --canary-url http://127.0.0.1:8002",
+        "release promote --probe-token-file token",
+        "release promote --gateway http://127.0.0.1:9901",
         "release promote --once --dry-run",
     )
 )

@@ -417,7 +417,7 @@ def test_help_fits_80_columns(run: Run, name: str) -> None:
 
 def test_what_prints_facts_prints_them_for_a_program_too() -> None:
     without = {name for name, command in LEAVES.items() if "as_json" not in {each.name for each in command.params}}
-    assert without == {"down", "logs"}, "progress and lines of logs alone"
+    assert without == {"down", "edge tell", "logs"}, "progress, lines of logs, and what runs for ever alone"
 
 
 def test_the_help_of_all_names_the_exit_codes(run: Run) -> None:
