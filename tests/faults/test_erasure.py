@@ -200,7 +200,14 @@ def test_an_enrolment_from_before_brings_nobody_back_and_one_from_after_is_someb
     assert erased(tenant, ada)["erasure_id"] != first["erasure_id"]
 
 
-@pytest.mark.parametrize("point", ["erasure.after_rows", "erasure.after_blobs", "erasure.before_end"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("erasure.after_rows", marks=pytest.mark.slow),
+        "erasure.after_blobs",
+        pytest.param("erasure.before_end", marks=pytest.mark.slow),
+    ],
+)
 def test_an_erasure_whose_worker_dies_is_ended_by_the_next(bare: Light, tenant: Tenant, point: str) -> None:
     ada = someone()
     taught(bare, tenant, ada)

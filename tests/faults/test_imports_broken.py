@@ -65,9 +65,9 @@ def dead(worker: Worker) -> bool:
     "point",
     [
         pytest.param("import.before_order", marks=pytest.mark.slow),
-        "import.after_read",
+        pytest.param("import.after_read", marks=pytest.mark.slow),
         "import.after_upload",
-        "import.after_commit",
+        pytest.param("import.after_commit", marks=pytest.mark.slow),
     ],
 )
 def test_the_worker_is_killed(bare: Light, tenant: Tenant, importer: Worker, point: str) -> None:
@@ -81,7 +81,7 @@ def test_the_worker_is_killed(bare: Light, tenant: Tenant, importer: Worker, poi
     assert accepted(tenant, asked) == (1 if point == "import.after_commit" else 2)
 
 
-@pytest.mark.parametrize("point", ["importer.mid_read", "importer.after_send"])
+@pytest.mark.parametrize("point", ["importer.mid_read", pytest.param("importer.after_send", marks=pytest.mark.slow)])
 def test_the_importer_is_killed(bare: Light, tenant: Tenant, importer: Worker, point: str) -> None:
     """While it has the package, and with everything written but nothing said."""
     bare.worker("builder")
@@ -93,6 +93,7 @@ def test_the_importer_is_killed(bare: Light, tenant: Tenant, importer: Worker, p
     assert accepted(tenant, asked) >= 2
 
 
+@pytest.mark.slow
 def test_the_importer_is_away_for_a_while(bare: Light, tenant: Tenant) -> None:
     bare.worker("builder")
     asked = upload(tenant, package())
@@ -102,6 +103,7 @@ def test_the_importer_is_away_for_a_while(bare: Light, tenant: Tenant) -> None:
     assert accepted(tenant, asked) >= 2
 
 
+@pytest.mark.slow
 def test_the_addresses_expire_while_it_reads(bare: Light, tenant: Tenant, importer: Worker) -> None:
     """New ones are made for the next attempt."""
     bare.worker("builder")
@@ -119,10 +121,12 @@ def test_the_addresses_expire_while_it_reads(bare: Light, tenant: Tenant, import
     ("kind", "how"),
     [
         ("cut-get", {"path": r"/imports/.*upload\.zip", "at": 100}),
-        ("spoil-get", {"path": r"/imports/.*package\.zip", "at": 100}),
+        pytest.param("spoil-get", {"path": r"/imports/.*package\.zip", "at": 100}, marks=pytest.mark.slow),
         ("busy", {"method": "PUT", "path": r"/imports/.*report\.json"}),
-        ("cut-put", {"method": "PUT", "path": r"/imports/.*package\.zip", "at": 50}),
-        ("busy", {"method": "PUT", "path": r"/assets/"}),
+        pytest.param(
+            "cut-put", {"method": "PUT", "path": r"/imports/.*package\.zip", "at": 50}, marks=pytest.mark.slow
+        ),
+        pytest.param("busy", {"method": "PUT", "path": r"/assets/"}, marks=pytest.mark.slow),
     ],
     ids=["upload-cut", "zip-spoilt", "report-busy", "zip-cut", "assets-busy"],
 )
@@ -136,6 +140,7 @@ def test_the_store_has_a_bad_moment(
     assert fault.hits, "nothing was tried"
 
 
+@pytest.mark.slow
 def test_a_package_that_breaks_its_sandbox_each_time_is_refused_in_the_end(bare: Light, tenant: Tenant) -> None:
     """Here it is the clock that ends the sandbox: no package is read within a millisecond."""
     bare.worker("builder")

@@ -126,7 +126,9 @@ def test_a_worker_waits_for_what_is_cold_and_is_not_tried_more_often_for_it(bare
     assert job["state"] == "succeeded" and job["attempt"] == 1
 
 
-@pytest.mark.parametrize("point", ["retention.before_move", "retention.after_move"])
+@pytest.mark.parametrize(
+    "point", ["retention.before_move", pytest.param("retention.after_move", marks=pytest.mark.slow)]
+)
 def test_a_night_that_dies_is_ended_by_the_next(bare: Light, tenant: Populated, point: str) -> None:
     before = keys(bare, tenant)
     cooled_by_hand = {"CONTENT_HOT_DAYS": "0"}
@@ -297,7 +299,9 @@ STAYS = {"tenants", "jobs", "signing_keys", "audit_log", "audit_segments", "inbo
 """The name, the deletion's own job, what was signed for everybody, and what cannot be changed."""
 
 
-@pytest.mark.parametrize("point", [None, "deletion.after_rows", "deletion.after_blobs"])
+@pytest.mark.parametrize(
+    "point", [None, pytest.param("deletion.after_rows", marks=pytest.mark.slow), "deletion.after_blobs"]
+)
 def test_a_tenant_that_is_deleted_leaves_its_name_and_its_audit_log(
     bare: Light, tenant: Populated, http: httpx.Client, point: str | None
 ) -> None:
