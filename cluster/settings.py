@@ -329,7 +329,8 @@ class Settings(BaseSettings):
     key_lead_s: int = Field(30 * 24 * 3600, description="the next one is published so long before it signs")
     key_valid_s: int = Field(730 * 24 * 3600, description="no key signs for longer than that, whatever happens")
     drill_period_s: int = Field(
-        91 * 24 * 3600, description="the night of the stolen key is tried so often, on a tenant that is marked for drills"
+        91 * 24 * 3600,
+        description="the night of the stolen key is tried so often, on a tenant that is marked for drills",
     )
     trust_roots: int = Field(1, ge=1, le=8, description="root keys of a tenant, from its next root rotation on")
     trust_threshold: int = Field(1, ge=1, le=8, description="how many of them must sign a trust list, from then on")

@@ -38,6 +38,11 @@ COUNTS = {
     queue.EXPORT: JOBS.format(queue.EXPORT),
     queue.PREVIEW: JOBS.format(queue.PREVIEW),
     queue.IMPORT: JOBS.format(queue.IMPORT),
+    queue.THAW: JOBS.format(queue.THAW),
+    queue.HOLD: JOBS.format(queue.HOLD),
+    queue.ERASURE: JOBS.format(queue.ERASURE),
+    queue.DELETION: JOBS.format(queue.DELETION),
+    queue.RETENTION: JOBS.format(queue.RETENTION),
     queue.LICENCE: "select count(*) as waiting, 0 as running, 0 as failed, min(requested_at) as oldest from renewals",
 }
 HELD = "select count(*) as n from pgqueuer where entrypoint = %s and status = 'failed'"

@@ -92,7 +92,9 @@ async def finish(connections: Connections, tenant: str, package_id: str, version
         )
     if row is not None:
         key = places.manifest(tenant, package_id, version, row["manifest_digest"])
-        await asyncio.to_thread(connections.objects.delete, [key])  # a move: the copy is below `withdrawn/`, hold or not
+        await asyncio.to_thread(
+            connections.objects.delete, [key]
+        )  # a move: the copy is below `withdrawn/`, hold or not
         await exports.remove_files(connections, tenant, package_id, version)
         await plans.settle(connections, tenant, package_id)
 

@@ -163,7 +163,9 @@ SANDBOXES = _counter(
 
 STORAGE = _times("content_storage_seconds", "Calls to the object store.", "action", "outcome")
 KEYS = _times("content_keys_seconds", "Calls to the key service; `sign` and `wrap` cost money.", "action", "outcome")
-KEYS_THROTTLED = _counter("content_keys_throttled", "Calls that AWS KMS refused as too many, by region.", "cloud_region")
+KEYS_THROTTLED = _counter(
+    "content_keys_throttled", "Calls that AWS KMS refused as too many, by region.", "cloud_region"
+)
 KEYS_RATE = _gauge("content_keys_rate", "Signatures per second that a process allows itself now.", "cloud_region")
 KEYS_OPEN = _gauge("content_keys_overdue", "Keys that ought to be disabled, or copied to the other region.", "what")
 DRILL_AGE = _gauge("content_drill_age_seconds", "Since the last drill of a stolen key that passed.")

@@ -129,5 +129,7 @@ def test_no_address_fails_while_the_key_that_signs_is_rotated(
 
 def test_a_command_that_finds_no_keys_says_so(running: Running, tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{}")
-    code, told = run(running, tmp_path / "keys.json", "rotate")
-    assert (code, told["error"]["code"]) == (1, "edge-keys-missing")
+    argv = ["edge", "rotate", "--keys", str(tmp_path / "keys.json"), "--home", str(running.home.path)]
+    answer = CliRunner().invoke(app, argv)
+    assert answer.exit_code == 1
+    assert "edge-keys-missing" in f"{answer.output} {getattr(answer.exception, 'code', '')}"

@@ -26,8 +26,8 @@ ALL_SCOPES = [
     "content:read", "content:write", "device:register", "device:revoke", "tenant:admin", "audit:read", "webhooks:manage",
     "jobs:write", "operator",
 ]  # fmt: skip
-PUBLIC = {"/v1/tenants/{tenant}/trust-lists", "/v1/tenants/{tenant}/jwks"}
-"""Signed for everybody: these answer for any tenant."""
+PUBLIC = {"/v1/tenants/{tenant}/trust-lists", "/v1/tenants/{tenant}/jwks", "/v1/tenants/{tenant}/revoked"}
+"""For everybody: these answer for any tenant."""
 OPERATORS = {"/v1/tenants/{tenant}"}
 """An operator may look after any tenant, so here the other scopes are tried."""
 OPERATORS_ALONE = {"/v1/tenants/{tenant}/keys/rotations", "/v1/tenants/{tenant}/deletion"}
