@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import nats
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
+from cluster.errands import away, errand
 from cluster.events import DEAD
 from cluster.settings import Settings
 from content.errors import ContentError
@@ -64,21 +64,10 @@ class DeadLetters:
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator[DeadLetters]:
         """Raises `events-unavailable` when NATS does not let us in."""
-        try:
-            client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
-                settings.nats_url,
-                user=settings.nats_dead_letters_user or None,
-                password=settings.nats_dead_letters_password.get_secret_value() or None,
-                connect_timeout=5,
-                max_reconnect_attempts=0,
-                allow_reconnect=False,
-            )
-        except (NatsError, OSError, TimeoutError) as error:
-            raise _away() from error
-        try:
-            yield cls(client.jetstream(timeout=ANSWER_S))
-        finally:
-            await client.close()
+        async with errand(
+            settings.nats_url, settings.nats_dead_letters_user, settings.nats_dead_letters_password, ANSWER_S
+        ) as stream:
+            yield cls(stream)
 
     async def after(self, sequence: int, limit: int) -> list[DeadLetter]:
         """The next ones behind a sequence (0: from the first), in their order."""
@@ -89,7 +78,7 @@ class DeadLetters:
             except NotFoundError:
                 break
             except (NatsError, OSError, TimeoutError) as error:
-                raise _away() from error
+                raise away() from error
             found.append(_letter(message))
             sequence = found[-1].sequence
         return found
@@ -102,7 +91,7 @@ class DeadLetters:
                 "dead-letter-unknown", f"There is no dead letter {sequence}.", "See `content-service events dead`."
             ) from None
         except (NatsError, OSError, TimeoutError) as error:
-            raise _away() from error
+            raise away() from error
 
     async def remove(self, sequence: int) -> None:
         """Remove one; one that is gone already is no error."""
@@ -113,11 +102,7 @@ class DeadLetters:
         except (NatsError, OSError, TimeoutError) as error:
             if "no message found" in str(error):
                 return
-            raise _away() from error
-
-
-def _away() -> ContentError:
-    return ContentError("events-unavailable", "NATS does not answer.", "Try again; check the stack's `status`.", True)
+            raise away() from error
 
 
 def _letter(message: RawStreamMsg) -> DeadLetter:

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-import nats
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
+from cluster.errands import errand
 from cluster.events import DEAD, DOMAIN, OURS
 from cluster.settings import Settings
 from content.errors import ContentError
@@ -37,25 +37,9 @@ class Erasing:
     @classmethod
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator[Erasing]:
-        async def quiet(_: Exception) -> None:
-            """What is refused is seen where a call fails."""
-
-        try:
-            client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
-                settings.nats_url,
-                user=settings.nats_erasure_user or None,
-                password=settings.nats_erasure_password.get_secret_value() or None,
-                connect_timeout=5,
-                max_reconnect_attempts=0,
-                allow_reconnect=False,
-                error_cb=quiet,
-            )
-        except (NatsError, OSError, TimeoutError) as error:
-            raise _away() from error
-        try:
-            yield cls(client.jetstream(timeout=ANSWER_S))
-        finally:
-            await client.close()
+        user, password = settings.nats_erasure_user, settings.nats_erasure_password
+        async with errand(settings.nats_url, user, password, ANSWER_S, _away) as stream:
+            yield cls(stream)
 
     async def end(self, stream: str) -> int | None:
         """The newest message's number; None for a stream that we may not look at, or that is not there."""

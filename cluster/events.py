@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,8 @@ from content.errors import ContentError
 
 DOMAIN, OURS, GLOBAL, DEAD = "DOMAIN", "CONTENT_EVENTS", "CONTENT_GLOBAL", "CONTENT_DEAD"
 FETCH_S, PUBLISH_S = 2.0, 5.0
+GIVEN_BACK_S = 2.0
+"""After so long a message that was given back comes again."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Events:
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.5,
             connect_timeout=5,
-            error_cb=_quiet,
+            error_cb=quiet,
         )
         return cls(client)
 
@@ -122,42 +124,67 @@ class Events:
             if entry.get("external")
         ]
 
-    async def puller(self, stream: str, durable: str, subject: str, ack_wait_s: float) -> Puller:
+    def puller(self, stream: str, durable: str, subject: str, ack_wait_s: float) -> Puller:
         """A durable pull consumer; unlimited deliveries, since attempts are counted by the inbox's side."""
         config = ConsumerConfig(ack_policy=AckPolicy.EXPLICIT, max_deliver=-1, ack_wait=ack_wait_s, max_ack_pending=512)
-        try:
-            subscription = await self._stream.pull_subscribe(subject, durable=durable, stream=stream, config=config)
-        except (NatsError, OSError, TimeoutError) as error:
-            raise ContentError("events-unavailable", "NATS has no such stream yet.", "Try again.", True) from error
-        return Puller(subscription, self)
+
+        async def subscribe() -> JetStreamContext.PullSubscription:
+            return await self._stream.pull_subscribe(subject, durable=durable, stream=stream, config=config)
+
+        return Puller(subscribe, self)
 
     async def close(self) -> None:
         await self._client.close()
 
 
 class Puller:
-    """Messages of one durable consumer, in small batches."""
+    """Messages of one durable consumer, in small batches. Its subscription is opened when it is needed, and anew after a failure:
+    the consumer itself may be gone."""
 
-    def __init__(self, subscription: JetStreamContext.PullSubscription, events: Events) -> None:
-        self._subscription = subscription
-        self._events = events
+    def __init__(self, subscribe: Callable[[], Awaitable[JetStreamContext.PullSubscription]], events: Events) -> None:
+        self._subscribe, self._events = subscribe, events
+        self._subscription: JetStreamContext.PullSubscription | None = None
 
     async def close(self) -> None:
         """Let go of the subscription; the durable consumer stays."""
-        with contextlib.suppress(NatsError, OSError, TimeoutError):
-            await self._subscription.unsubscribe()
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            with contextlib.suppress(NatsError, OSError, TimeoutError):
+                await subscription.unsubscribe()
 
     async def fetch(self, count: int) -> list[Msg]:
         """Up to `count` messages; an empty list when there are none. Raises `events-unavailable` in an outage."""
+        if self._subscription is None:
+            try:
+                self._subscription = await self._subscribe()
+            except (NatsError, OSError, TimeoutError) as error:
+                raise ContentError("events-unavailable", "NATS has no such stream yet.", "Try again.", True) from error
         try:
             return await self._subscription.fetch(count, timeout=FETCH_S)
         except TimeoutError:
-            if not self._events.connected:
-                raise ContentError("events-unavailable", "NATS is away.", "Try again.", True) from None
-            return []
+            if self._events.connected:
+                return []
+            await self.close()
+            raise ContentError("events-unavailable", "NATS is away.", "Try again.", True) from None
         except (NatsError, OSError) as error:
+            await self.close()
             raise ContentError("events-unavailable", "NATS did not answer.", "Try again.", True) from error
 
+    async def in_order(self, count: int, take: Callable[[Msg], Awaitable[None]]) -> int:
+        """Have each message of a batch taken, and return how many there were. What is away for one of them is away for those
+        behind it: from there on they are given back, in their order. Raises `events-unavailable`, and what `take` raises."""
+        messages = await self.fetch(count)
+        for number, message in enumerate(messages):
+            try:
+                await take(message)
+            except ContentError as error:
+                if not error.retryable:
+                    raise
+                for left in messages[number:]:
+                    await left.nak(delay=GIVEN_BACK_S)
+                raise
+        return len(messages)
 
-async def _quiet(_: Exception) -> None:
+
+async def quiet(_: Exception) -> None:
     """Errors of the connection are seen where a call fails; nothing is printed to stderr."""

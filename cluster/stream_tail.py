@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-import nats
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from cluster.errands import away, errand
 from cluster.settings import Settings
-from content.errors import ContentError
 
 ANSWER_S = 10.0
 
@@ -41,21 +40,8 @@ class StreamTail:
     @classmethod
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator[StreamTail]:
-        try:
-            client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
-                settings.nats_url,
-                user=settings.nats_user or None,
-                password=settings.nats_password.get_secret_value() or None,
-                connect_timeout=5,
-                max_reconnect_attempts=0,
-                allow_reconnect=False,
-            )
-        except (NatsError, OSError, TimeoutError) as error:
-            raise _away() from error
-        try:
-            yield cls(client.jetstream(timeout=ANSWER_S))
-        finally:
-            await client.close()
+        async with errand(settings.nats_url, settings.nats_user, settings.nats_password, ANSWER_S) as stream:
+            yield cls(stream)
 
     async def back(self, stream: str, since: datetime) -> AsyncIterator[Said]:
         """From the newest message to the first that is not older than `since`."""
@@ -73,8 +59,4 @@ class StreamTail:
                 name = str(headers.get("Nats-Msg-Id", ""))
                 yield Said(sequence, message.time, message.subject or "", name, message.data or b"")
         except (NatsError, OSError, TimeoutError) as error:
-            raise _away() from error
-
-
-def _away() -> ContentError:
-    return ContentError("events-unavailable", "NATS does not answer.", "Try again; check the stack's `status`.", True)
+            raise away() from error

@@ -16,7 +16,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 from nats.errors import Error as NatsError
@@ -24,14 +24,13 @@ from nats.errors import Error as NatsError
 from cluster import purging
 from cluster.cloudfront import client_of
 from cluster.cloudfront_sites import SiteSettings
-from cluster.events import OURS, Events, Puller
+from cluster.events import OURS, Events
 from cluster.objects import Objects
 from cluster.purging import Purger
 from cluster.settings import Settings
 from cluster.telemetry import describe
 from content.errors import ContentError
-from tasks import edge_shell
-from tasks.withdrawal import WITHDRAWN
+from content.events import PlayPackageWithdrawn
 
 DURABLE: Final = "content-edge"
 BATCH: Final = 256
@@ -69,8 +68,8 @@ class EdgeWords:
     def __init__(
         self, settings: Settings, events: Events, purger: Purger, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._settings, self._events, self._purger, self._clock = settings, events, purger, clock
-        self._puller: Puller | None = None
+        self._settings, self._purger, self._clock = settings, purger, clock
+        self._puller = events.puller(OURS, DURABLE, PlayPackageWithdrawn.TYPE, settings.lease_s)
         self._waiting: list[Message] = []
         self._sent: Batch | None = None
         self._not_before = self._said = 0.0
@@ -84,7 +83,7 @@ class EdgeWords:
 
     async def step(self) -> int:
         """Take what is there, and tell the CDN if it may be told. Returns how many events came. Raises `events-unavailable`."""
-        messages = await self._fetch()
+        messages = await self._puller.fetch(BATCH)
         self._waiting += messages
         await self._say_alive()
         if self._clock() >= self._not_before and (self._sent or self._waiting):
@@ -116,16 +115,6 @@ class EdgeWords:
         if held and self._clock() - self._said > self._settings.lease_s / 3:
             self._said = self._clock()
             await _each(message.in_progress() for message in held)
-
-    async def _fetch(self) -> list[Any]:
-        if self._puller is None:
-            self._puller = await self._events.puller(OURS, DURABLE, WITHDRAWN, self._settings.lease_s)
-        try:
-            return list(await self._puller.fetch(BATCH))
-        except ContentError:
-            await self._puller.close()  # the consumer itself may be gone
-            self._puller = None
-            raise
 
 
 async def _each(words: Iterable[Awaitable[None]]) -> None:
@@ -196,6 +185,8 @@ async def tell(settings: Settings, stopping: asyncio.Event) -> None:
             await _pause(stopping, AWAY_S)
     else:
         return
+    from tasks import edge_shell  # not above: the relay does the rest of this, and needs no player and no courses
+
     objects = await asyncio.to_thread(Objects, settings)
     words, sites = EdgeWords.of(settings, events), await carry_sites(Reached(settings, objects))
     shown = asyncio.create_task(_until_done(lambda: asyncio.to_thread(edge_shell.publish, objects), stopping))

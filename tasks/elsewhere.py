@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from cluster import telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.events import GLOBAL, Events, Puller
+from cluster.events import GIVEN_BACK_S, GLOBAL, Events
 from cluster.invalidations import PREFIX, Changed
 from cluster.outbox import Outgoing, emit
 from cluster.regions import FOREIGN, origin_of
@@ -30,7 +30,6 @@ from content.events.envelope import SOURCE
 
 DURABLE: Final = "content-elsewhere"
 BATCH: Final = 64
-GIVEN_BACK_S: Final = 2.0
 TRIES: Final = 5
 """Of an event on which our own code fails; then it is passed over, and the rest goes on."""
 KINDS: Final = {"bundle": "bundles", "device": "devices", "package": "packages", "version": "versions", "kid": "kids"}
@@ -55,27 +54,11 @@ class Elsewhere:
 
     def __init__(self, connections: Connections, events: Events) -> None:
         self._connections, self._events = connections, events
-        self._puller: Puller | None = None
+        self._puller = events.puller(GLOBAL, DURABLE, FOREIGN, connections.settings.lease_s)
 
     async def step(self) -> int:
         """Take one batch and return how many events it held. Raises `events-unavailable` in an outage."""
-        if self._puller is None:
-            ack_wait_s = self._connections.settings.lease_s
-            self._puller = await self._events.puller(GLOBAL, DURABLE, FOREIGN, ack_wait_s)
-        try:
-            messages = await self._puller.fetch(BATCH)
-        except ContentError:
-            await self._puller.close()  # the consumer itself may be gone
-            self._puller = None
-            raise
-        for number, message in enumerate(messages):
-            try:
-                await self._take(message)
-            except ContentError:  # the database is away: in their order, when it may be back
-                for left in messages[number:]:
-                    await left.nak(delay=GIVEN_BACK_S)
-                raise
-        return len(messages)
+        return await self._puller.in_order(BATCH, self._take)
 
     async def _take(self, message: Msg) -> None:
         region, kind, result = origin_of(message.subject), "unknown", "refused"

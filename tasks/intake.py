@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from cluster import failpoints, queue, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
-from cluster.events import DOMAIN, Events, Puller
+from cluster.events import DOMAIN, GIVEN_BACK_S, Events
 from cluster.queue import Work
 from cluster.telemetry import SpanKind
 from cluster.telemetry.metrics import EVENTS_IN
@@ -30,7 +30,6 @@ from tasks import elsewhere, erasure, imports, jobs, planning, revocations
 from tasks.epochs import leave_enrolment
 
 DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
-GIVEN_BACK_S = 2.0
 TRIES = 5
 """Of a message on which our own code fails: then it is a dead letter like any other, and the rest goes on."""
 REASON_BYTES, DEAD_BYTES = 4 << 10, (1 << 20) - (16 << 10)
@@ -42,29 +41,11 @@ class Intake:
 
     def __init__(self, connections: Connections, events: Events) -> None:
         self._connections, self._events = connections, events
-        self._puller: Puller | None = None
+        self._puller = events.puller(DOMAIN, DURABLE, SUBJECT, connections.settings.lease_s)
 
     async def step(self) -> int:
         """Take one batch and return how many messages it held. Raises `events-unavailable` in an outage."""
-        if self._puller is None:
-            ack_wait_s = self._connections.settings.lease_s
-            self._puller = await self._events.puller(DOMAIN, DURABLE, SUBJECT, ack_wait_s)
-        try:
-            messages = await self._puller.fetch(BATCH)
-        except ContentError:
-            await self._puller.close()  # the consumer itself may be gone
-            self._puller = None
-            raise
-        for number, message in enumerate(messages):
-            try:
-                await self._take(message)
-            except ContentError as error:  # and no other: `_take` ends what is not expected
-                if not error.retryable:
-                    raise
-                for left in messages[number:]:  # in their order, when what is away may be back
-                    await left.nak(delay=GIVEN_BACK_S)
-                raise
-        return len(messages)
+        return await self._puller.in_order(BATCH, self._take)
 
     async def _take(self, message: Msg) -> None:
         try:

@@ -49,7 +49,7 @@ class Stream:
         self.waiting = list(messages)
         self.away = False
 
-    async def puller(self, stream: str, durable: str, subject: str, ack_wait_s: float) -> Stream:
+    def puller(self, stream: str, durable: str, subject: str, ack_wait_s: float) -> Stream:
         assert (stream, durable, subject) == ("CONTENT_EVENTS", "content-edge", "content.play_package.withdrawn.v1")
         return self
 
