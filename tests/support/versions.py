@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.local.home import Home
 from cluster.local.identity import mint_token
@@ -35,6 +36,7 @@ from tests.support.prometheus import REAL, prometheus
 from tests.support.waiting import until
 
 TRACKS = ("stable", "canary")
+ANSWERED = "ray_content_http_seconds_count"
 QUICK = Plan(
     steps=(Step(10, 3.0), Step(50, 3.0), Step(100, 3.0)), window_s=30.0, patience_s=90.0, blind_s=30.0,
     objectives=Objectives(least_requests=30, least_compared=8),
@@ -111,6 +113,29 @@ class Versions:
         gateway = self.gateway()
         before = gateway.read()
         gateway.write(before, 0, dict.fromkeys(before.annotations, ""))
+        # What a release before this one met must not be scraped when the next one has begun.
+        until(
+            "all answers scraped",
+            lambda: self._scraped() == self._told(),
+            30.0,
+            lambda: (self._scraped(), self._told()),
+        )
+
+    def _scraped(self) -> dict[str, float]:
+        """Answers of each version as Prometheus knows them."""
+        asked = HttpPrometheus(self.prometheus_url)
+        rows = asked.query(f"sum by (track) ({ANSWERED})", datetime.now().astimezone())
+        asked.close()
+        return {row.labels["track"]: row.value for row in rows}
+
+    def _told(self) -> dict[str, float]:
+        """The same as they tell it themselves."""
+        found: dict[str, float] = {}
+        for track in TRACKS:
+            text = httpx.get(f"{self.url(f'{track}-metrics')}/metrics", trust_env=False, timeout=5).text
+            samples = (each for family in text_string_to_metric_families(text) for each in family.samples)
+            found[track] = sum(each.value for each in samples if each.name == ANSWERED)
+        return found
 
     @contextmanager
     def load(self, threads: int = 3) -> Iterator[Load]:
@@ -214,5 +239,5 @@ def two_versions(tenant: Populated, folder: Path, kind: str = "real" if REAL els
 
 def _scraped(asked: Any, now: datetime) -> bool:
     """Both tell numbers of their own: the stable version has answered `/readyz` at least."""
-    rows = asked.query("sum by (track) (ray_content_http_seconds_count)", now)
+    rows = asked.query(f"sum by (track) ({ANSWERED})", now)
     return {row.labels.get("track") for row in rows} == set(TRACKS)
