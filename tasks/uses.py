@@ -62,9 +62,9 @@ class Uses:
             return False
         written = False
         async with self._connections.db.tenant(tenant) as tx:
-            row = await fetch_one(tx, LAST, [kind, subject])
+            before = await used_at(tx, kind, subject)
             long = timedelta(days=self._connections.settings.hot_days / 2)
-            if row is None or row["last_used"] < await database.now(tx) - long:
+            if before is None or before < await database.now(tx) - long:
                 await write(tx, tenant, [(kind, subject)])
                 written = True
         self._remember(tenant, [(kind, subject)])
