@@ -1,7 +1,7 @@
 """One version of the API as a process of its own, that may be bad on demand: `python -m tests.support.version_process PORT`.
 
 The file named by `BADNESS` says how: nothing, `errors:N` (every Nth manifest is a 500), `slow:N` (each takes N seconds
-longer), `manifests:N` (every Nth manifest is quietly another one, with the right ETag for its wrong bytes), `lost` (a
+longer), `manifests:N` (that of every Nth version is quietly another one, with the right ETag for its wrong bytes), `lost` (a
 member is missing from each package in a list). It is read anew with each request, so one process may turn bad and be well
 again.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cluster.manifests import Kept
@@ -33,15 +34,15 @@ def badness() -> tuple[str, float]:
     return kind, float(amount or 1)
 
 
-async def manifest_of(*arguments: Any) -> Kept:
+async def manifest_of(request: Request, tenant: str, package_id: str, version: int) -> Kept:
     kind, amount = badness()
-    turn = next(_number) % int(max(amount, 1)) == 0
-    if kind == "errors" and turn:
+    if kind == "errors" and next(_number) % int(max(amount, 1)) == 0:
         raise RuntimeError("a bug of this version")
     if kind == "slow":
         await asyncio.sleep(amount)
-    found = await _right(*arguments)
-    if kind != "manifests" or not turn:
+    found = await _right(request, tenant, package_id, version)
+    # By the version and not by turns: turns fall into step with whoever compares, and then nobody sees any of it.
+    if kind != "manifests" or version % int(amount):
         return found
     document = json.loads(found.body)
     document["metadata"]["license"] = "CC-BY-4.0"
