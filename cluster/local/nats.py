@@ -87,7 +87,7 @@ class Nats(Part):
         if not made.exists():  # nobody has heard this region before
             others["rest_s"] = 0.0
         asyncio.run(ensure_streams(url(site), "operator", site.secrets["nats_operator"], **others))
-        made.touch()
+        made.touch(mode=0o600)
 
 
 def url(site: Site) -> str:
