@@ -110,5 +110,5 @@ def _why_not(path: Path) -> ContentError | None:
 
 
 def _scratch() -> str | None:
-    """A folder on a disk rather than in memory; None for the system's own choice."""
-    return "/var/tmp" if os.access("/var/tmp", os.W_OK) else None
+    """`TMPDIR` where somebody chose one; else a folder on a disk rather than in memory; None for the system's own choice."""
+    return "/var/tmp" if "TMPDIR" not in os.environ and os.access("/var/tmp", os.W_OK) else None
