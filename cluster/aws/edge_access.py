@@ -53,7 +53,7 @@ def bucket_policy(region: str) -> Document:
 
 
 def rights(region: str) -> list[Document]:
-    """Roles: of the process that tells the CDN, and of whoever rotates the key. Neither can read a bundle."""
+    """Roles: of the process that tells the CDN, of whoever rotates the key, and of the promoter. None can read a bundle."""
     own = f"arn:aws:s3:::{bucket(region)}"
     distributions = ["${distribution:files}", "${distribution:sites}"]
     tells = [
@@ -91,8 +91,17 @@ def rights(region: str) -> list[Document]:
             "Resource": [f"arn:aws:secretsmanager:{REPLICAS[region].primary}:{ACCOUNT}:secret:content/content-api-*"],
         },
     ]  # fmt: skip
+    # A change of the manifests' shape has `packages/` forgotten (cluster/release/edge.py): one distribution serves it.
+    promotes = [
+        {
+            "Sid": "Invalidate",
+            "Effect": "Allow",
+            "Action": ["cloudfront:CreateInvalidation"],
+            "Resource": ["${distribution:files}"],
+        }
+    ]
     found: list[Document] = []
-    for role, statements in (("edge", tells), ("edge-keys", rotates)):
+    for role, statements in (("edge", tells), ("edge-keys", rotates), ("release", promotes)):
         name = named(region, role)
         found.append(
             call("iam.CreateRole", f"role:{role}", RoleName=name, AssumeRolePolicyDocument=json.dumps(_pods(role)))

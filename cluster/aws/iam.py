@@ -17,6 +17,8 @@ from cluster.topology import API, BUILDER, BUNDLER, EXPORTER, RELAY, REPLICAS
 
 HOUSEKEEPING = "content-housekeeping"
 """Runs gc and restores by hand: the jobs that delete and move what others wrote."""
+RESTORE, RECONCILE = "content-restore", "content-reconcile"
+"""Jobs of recovery, started by hand: a region from its log and its bucket, and a database that was set back (docs/recovery.md)."""
 BREAK_GLASS = "content-break-glass"
 """A person, with a second factor, for an hour: the only one who may end a key or change its policy."""
 NAMESPACE = "content"
@@ -57,6 +59,12 @@ RIGHTS = {
     RELAY.name: Rights(
         reads=("events", "identities"), writes=("events", "identities"), deletes=("events/*/slips", "identities"),
     ),
+    # It makes lost blobs again from what is kept, in the region's own bucket; a seal that comes out otherwise is taken away.
+    RESTORE: Rights(
+        reads=("events", "identities", "assets", "packages", "withdrawn", "bundles", "exports", "imports"),
+        writes=("assets", "packages", "withdrawn", "bundles", "exports", "imports"), deletes=("bundles",),
+    ),
+    RECONCILE: Rights(reads=("events", "identities")),
     HOUSEKEEPING: Rights(
         reads=(*KINDS, *ASIDE), writes=(*KINDS, *ASIDE),
         deletes=(*KINDS, *ASIDE, "identities", "sites"),

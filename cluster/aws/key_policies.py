@@ -2,9 +2,12 @@
 
 | use | signs | wraps | unwraps | makes, names, copies | disables |
 |---|---|---|---|---|---|
-| signing | API (lists), builder (manifests), bundler (licences, lists) | – | – | API, bundler | bundler |
-| root | API, bundler (trust lists) | – | – | API, bundler | bundler |
-| wrapping | – | API (secrets of webhooks), bundler | bundler | API, bundler | – |
+| signing | API (lists), builder (manifests), bundler (licences, lists), recovery (both) | – | – | API, bundler | bundler, exporter |
+| root | API, bundler, recovery (trust lists) | – | – | API, bundler | bundler, exporter |
+| wrapping | – | API (secrets of webhooks), bundler | bundler, restore | API, bundler | – |
+
+Recovery are the jobs `content-restore` and `content-reconcile`: what a database numbers after its return is signed anew. They make no
+key and wrap none: the log names those that there are. The exporter disables the keys of a tenant that has ended.
 
 Nobody but the break-glass role, with a second factor, may schedule a deletion, change a policy or move an alias, and that
 not sooner than in 30 days. Denials name who is excepted, so that no policy of IAM and no grant adds to the table; the
@@ -17,12 +20,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from cluster.aws import ACCOUNT
-from cluster.aws.iam import BREAK_GLASS, role_arn
-from cluster.topology import API, BUILDER, BUNDLER, REPLICAS
+from cluster.aws.iam import BREAK_GLASS, RECONCILE, RESTORE, role_arn
+from cluster.topology import API, BUILDER, BUNDLER, EXPORTER, REPLICAS
 
-SIGNS = {"signing": (API.name, BUILDER.name, BUNDLER.name), "root": (API.name, BUNDLER.name), "wrapping": ()}
-WRAPS, UNWRAPS = (API.name, BUNDLER.name), (BUNDLER.name,)
-MAKES, DISABLES = (API.name, BUNDLER.name), (BUNDLER.name,)
+RECOVERY = (RESTORE, RECONCILE)
+SIGNS = {
+    "signing": (API.name, BUILDER.name, BUNDLER.name, *RECOVERY), "root": (API.name, BUNDLER.name, *RECOVERY), "wrapping": (),
+}  # fmt: skip
+WRAPS, UNWRAPS = (API.name, BUNDLER.name), (BUNDLER.name, RESTORE)
+MAKES, DISABLES = (API.name, BUNDLER.name), (BUNDLER.name, EXPORTER.name)
+READERS = (API.name, BUILDER.name, BUNDLER.name, EXPORTER.name, *RECOVERY)
+"""Of a key's state and its public half."""
 WINDOW_DAYS = 30
 """The longest that AWS knows."""
 READS = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:GetPublicKey", "kms:ListResourceTags"]
@@ -49,7 +57,7 @@ def policy(use: str, account: str, region: str) -> dict[str, Any]:
     everybody = {"AWS": "*"}
     statements: list[dict[str, Any]] = [
         _allow("AccountReads", [f"arn:aws:iam::{account}:root"], READS),
-        _allow("ServiceReads", roles((API.name, BUILDER.name, BUNDLER.name)), ["kms:DescribeKey", "kms:GetPublicKey"]),
+        _allow("ServiceReads", roles(READERS), ["kms:DescribeKey", "kms:GetPublicKey"]),
         _allow("ServiceNames", roles(MAKES), ["kms:CreateAlias", "kms:TagResource"]),
         _allow(
             "ServiceCopies", roles(MAKES), ["kms:ReplicateKey"],

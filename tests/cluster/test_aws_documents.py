@@ -11,13 +11,16 @@ import pytest
 from cluster import places
 from cluster.aws import ACCOUNT, bucket, iam, key_policies
 from cluster.aws.__main__ import rendered, write
-from cluster.aws.iam import BREAK_GLASS, HOUSEKEEPING, RIGHTS, role_arn
+from cluster.aws.iam import BREAK_GLASS, HOUSEKEEPING, RECONCILE, RESTORE, RIGHTS, role_arn
 from cluster.topology import API, BUILDER, BUNDLER, EXPORTER, IMPORTER, POOLS, REGIONS, RELAY, REPLICAS
 from tests.support.policies import Request, allowed
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "kuberay" / "aws"
-ROLES = (API.name, BUILDER.name, BUNDLER.name, EXPORTER.name, RELAY.name, IMPORTER.name, HOUSEKEEPING, BREAK_GLASS)
+ROLES = (
+    API.name, BUILDER.name, BUNDLER.name, EXPORTER.name, RELAY.name, IMPORTER.name, RESTORE, RECONCILE, HOUSEKEEPING, BREAK_GLASS,
+)  # fmt: skip
+RECOVERY = {RESTORE, RECONCILE}
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
 SIGNS = {"kms:SigningAlgorithm": "ECDSA_SHA_256"}
 TENANT = {"kms:EncryptionContextKeys": ["tenant"], "kms:EncryptionContext:tenant": "acme"}
@@ -36,13 +39,13 @@ def may(role: str, action: str, resource: str, use: str | None = None, region: s
 
 # use, action, context → who may; everybody else of ROLES may not.
 KEYS: list[tuple[str, str, dict[str, Any], set[str]]] = [
-    ("signing", "kms:Sign", SIGNS, {API.name, BUILDER.name, BUNDLER.name}),
+    ("signing", "kms:Sign", SIGNS, {API.name, BUILDER.name, BUNDLER.name, *RECOVERY}),
     ("signing", "kms:Sign", {"kms:SigningAlgorithm": "ECDSA_SHA_384"}, set()),
-    ("root", "kms:Sign", SIGNS, {API.name, BUNDLER.name}),
+    ("root", "kms:Sign", SIGNS, {API.name, BUNDLER.name, *RECOVERY}),
     ("wrapping", "kms:Sign", SIGNS, set()),
     ("wrapping", "kms:GenerateDataKey", TENANT, {API.name, BUNDLER.name}),
     ("wrapping", "kms:GenerateDataKey", {}, set()),
-    ("wrapping", "kms:Decrypt", TENANT, {BUNDLER.name}),
+    ("wrapping", "kms:Decrypt", TENANT, {BUNDLER.name, RESTORE}),
     ("wrapping", "kms:Decrypt", {}, set()),
     ("wrapping", "kms:Decrypt", {**TENANT, "kms:EncryptionContextKeys": ["tenant", "more"]}, set()),
     ("wrapping", "kms:Decrypt", {"kms:EncryptionContextKeys": ["other"]}, set()),
@@ -52,14 +55,15 @@ KEYS: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("wrapping", "kms:EnableKeyRotation", {}, {API.name, BUNDLER.name}),
     ("wrapping", "kms:DisableKey", {}, set()),
     ("wrapping", "kms:DisableKey", MFA, {BREAK_GLASS}),
-    ("signing", "kms:DisableKey", {}, {BUNDLER.name}),
-    ("root", "kms:DisableKey", MFA, {BUNDLER.name, BREAK_GLASS}),
+    ("signing", "kms:DisableKey", {}, {BUNDLER.name, EXPORTER.name}),
+    ("root", "kms:DisableKey", MFA, {BUNDLER.name, EXPORTER.name, BREAK_GLASS}),
     ("signing", "kms:ReplicateKey", PAIR, {API.name, BUNDLER.name}),
     ("signing", "kms:ReplicateKey", {"kms:ReplicaRegion": "us-east-1"}, set()),
     ("signing", "kms:CreateAlias", {}, {API.name, BUNDLER.name}),
     ("signing", "kms:UpdateAlias", {}, set()),
     ("signing", "kms:UpdateAlias", MFA, {BREAK_GLASS}),
-    ("signing", "kms:GetPublicKey", {}, {API.name, BUILDER.name, BUNDLER.name}),
+    ("signing", "kms:GetPublicKey", {}, {API.name, BUILDER.name, BUNDLER.name, EXPORTER.name, *RECOVERY}),
+    ("root", "kms:DescribeKey", {}, {API.name, BUILDER.name, BUNDLER.name, EXPORTER.name, *RECOVERY}),
     *[
         (use, action, context, who)
         for use in ("signing", "root", "wrapping")
@@ -110,14 +114,15 @@ def objects(prefix: str) -> str:
 JANITORS = {HOUSEKEEPING, EXPORTER.name}
 # prefix → who else reads, who writes, who deletes
 OBJECTS: dict[str, tuple[set[str], set[str], set[str]]] = {
-    "assets": ({BUILDER.name, BUNDLER.name}, {BUILDER.name}, set()),
-    "packages": ({API.name, BUILDER.name, BUNDLER.name}, {BUILDER.name}, {API.name}),
-    "withdrawn": ({API.name}, {API.name}, set()),
-    "bundles": ({BUNDLER.name}, {BUNDLER.name}, set()),
-    "exports": ({API.name}, set(), {API.name}),
+    "assets": ({BUILDER.name, BUNDLER.name, RESTORE}, {BUILDER.name, RESTORE}, set()),
+    "packages": ({API.name, BUILDER.name, BUNDLER.name, RESTORE}, {BUILDER.name, RESTORE}, {API.name}),
+    "withdrawn": ({API.name, RESTORE}, {API.name, RESTORE}, set()),
+    "bundles": ({BUNDLER.name, RESTORE}, {BUNDLER.name, RESTORE}, {RESTORE}),
+    "exports": ({API.name, RESTORE}, {RESTORE}, {API.name}),
     "previews": ({API.name}, {BUILDER.name}, {API.name, BUILDER.name}),
-    "imports": ({API.name, BUILDER.name}, {API.name, BUILDER.name}, {API.name, BUILDER.name}),
-    "events": ({RELAY.name}, {RELAY.name}, set()),
+    "imports": ({API.name, BUILDER.name, RESTORE}, {API.name, BUILDER.name, RESTORE}, {API.name, BUILDER.name}),
+    "events": ({RELAY.name, *RECOVERY}, {RELAY.name}, set()),
+    "identities": ({RELAY.name, *RECOVERY}, {RELAY.name}, {RELAY.name, *JANITORS}),
     "held": (set(), {API.name}, set()),
     "cold": (set(), set(), set()),
     "other": (set(), set(), set()),
@@ -128,8 +133,8 @@ OBJECTS: dict[str, tuple[set[str], set[str], set[str]]] = {
 def test_who_reaches_what_in_the_bucket(prefix: str) -> None:
     for action, who in zip(("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), OBJECTS[prefix], strict=True):
         found = {role for role in ROLES if may(role, action, objects(prefix))}
-        assert found - JANITORS == who, action
-        assert found & JANITORS == (JANITORS if prefix in (*iam.KINDS, *iam.ASIDE) else set()), action
+        assert found - JANITORS == who - JANITORS, action
+        assert found & JANITORS == (JANITORS if prefix in (*iam.KINDS, *iam.ASIDE) else who & JANITORS), action
 
 
 def test_nobody_may_change_or_remove_what_is_in_the_archive() -> None:

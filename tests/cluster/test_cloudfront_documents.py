@@ -115,7 +115,7 @@ def test_moto_makes_them() -> None:
             answer = getattr(client, method)(**filled(document["parameters"]))
             known[document["gives"]] = given(answer)
             made += 1
-        assert made == 14
+        assert made == 16
         cloudfront = boto3.client("cloudfront", "us-east-1")
         found = cloudfront.list_distributions()["DistributionList"]["Items"]
         assert {tuple(each["Aliases"]["Items"]) for each in found} == {
@@ -244,10 +244,13 @@ def test_functions_fit_and_speak_the_language_of_their_run_time() -> None:
 
 
 def test_who_tells_the_cdn_and_who_rotates_may_do_that_and_nothing_else() -> None:
-    told, rotates = (
+    told, rotates, promotes = (
         json.loads(configurations()[f"role-policy:{role}"]["PolicyDocument"])["Statement"]
-        for role in ("edge", "edge-keys")
+        for role in ("edge", "edge-keys", "release")
     )
+    assert [(each["Action"], each["Resource"]) for each in promotes] == [
+        (["cloudfront:CreateInvalidation"], ["${distribution:files}"])
+    ]
     actions = {action for statement in told for action in statement["Action"]}
     assert not any("*" in action for statement in (*told, *rotates) for action in statement["Action"])
     assert {action for action in actions if action.startswith("cloudfront:")} == {"cloudfront:CreateInvalidation"}
