@@ -39,7 +39,7 @@ class OutboxRelay(Replica):
             OUTBOX_AGE.set(await outbox.oldest_s(connection))
 
     async def work(self) -> None:
-        archiver = Archiver(self.settings, self.connections.objects)
+        archiver = Archiver(self.settings, self.connections.objects, lambda: self.beat(Archiver.carry.__qualname__))
         try:
             await asyncio.gather(
                 self._carry_events(),

@@ -10,7 +10,7 @@ means that this database was set back (`cluster.eventlog.state`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +40,7 @@ SLIP_KEPT_S = 3600.0
 LATE_S = 60.0
 """The archive is never farther behind than this while all is well."""
 AT_ONCE = 20
-"""Segments between two signs of life."""
+"""Segments that are archived in one go."""
 WRITERS = 16
 LINE = """jsonb_build_object('n', n, 'transaction', transaction::text, 'at', at, 'tenant', tenant, 'name', name,
                              'key', key, 'value', value)::text"""
@@ -75,10 +75,11 @@ IDLE = Step(0, None, False)
 
 
 class Archiver:
-    """Carries what waits in `change_log`; any number of archivers share one lock."""
+    """Carries what waits in `change_log`; any number of archivers share one lock. `alive` hears that it goes on: thousands of
+    new learners are thousands of objects, and a minute with a slow store."""
 
-    def __init__(self, settings: Settings, objects: Objects) -> None:
-        self._settings, self._objects = settings, objects
+    def __init__(self, settings: Settings, objects: Objects, alive: Callable[[], None] = lambda: None) -> None:
+        self._settings, self._objects, self._alive = settings, objects, alive
         self._store = LogStore(objects, settings.region)
         self._connection: Transaction | None = None
         self._since_slips = 0
@@ -106,6 +107,7 @@ class Archiver:
         for _ in range(AT_ONCE):
             step = await self.step()
             done += step.changes
+            self._alive()
             if not step.more:
                 break
         return done
@@ -208,6 +210,7 @@ class Archiver:
                     await asyncio.to_thread(self._objects.forget, key)
                 else:
                     await asyncio.to_thread(self._objects.put, key, canonical(value), "application/json")
+            self._alive()
 
         await asyncio.gather(*(keep(key, value) for key, value in last.items()))
 

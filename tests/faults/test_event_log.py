@@ -118,6 +118,27 @@ def test_one_of_two_archivers_works(bare: Light) -> None:
     assert worked > 0
 
 
+def test_a_burst_of_learners_is_no_standstill(bare: Light) -> None:
+    """Each is an object of its own that lies in the store before the segment does: signs of life come meanwhile, or the replica
+    that is at it would be replaced, and its successor too."""
+    carried(bare)
+    tenant, store, signs = Tenant(bare), LogStore(bare.objects, bare.settings.region), list[int]()
+    for number in range(5):
+        tenant.device(f"learner-{number}")
+    before = store.epochs()[1]
+
+    async def carry() -> None:
+        archiver = Archiver(bare.settings, bare.objects, lambda: signs.append(store.epochs()[1]))
+        try:
+            assert await archiver.carry() > 0
+        finally:
+            await archiver.close()
+
+    asyncio.run(carry())
+    assert signs.count(before) >= 5
+    assert signs[-1] > before
+
+
 def test_what_is_revoked_is_in_the_store_before_it_is_acknowledged(bare: Light) -> None:
     """No archiver runs here, and still the slip is there; without the store the caller is told so, and asks again."""
     tenant = Tenant(bare)
