@@ -14,13 +14,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from cluster import places
+from cluster import edge_rules, places
 from cluster.settings import Settings
 from content.errors import ContentError
 
 MOST_PATHS, MOST_FOLDERS = 1000, 10
 """In one purge. CloudFront has 3,000 paths and 15 folders under way at once, so one more fits in beside it."""
 ANY: Final = "/*"
+_SERVED: Final = tuple(
+    sorted({rule.prefix for rule in edge_rules.RULES if rule.kept_s and rule.prefix != edge_rules.SHELL})
+)
+"""What an edge keeps of tenants: the second part of a key is its tenant."""
 
 
 class Purger(Protocol):
@@ -38,6 +42,21 @@ def of_version(tenant: str, package_id: str, version: int, manifest_digest: str 
     else:
         manifest = f"/packages/{tenant}/{package_id}/{version}{ANY}"
     return [manifest, f"/{places.exports(tenant, package_id, version)}*"]
+
+
+def folders_of(tenant: str) -> list[str]:
+    """Where in the store all lies of a tenant that an edge may keep."""
+    return [f"{prefix}{tenant}/" for prefix in _SERVED]
+
+
+def of_folders(tenant: str, folders: Iterable[str]) -> list[str]:
+    """What an edge may keep below folders of a tenant. Raises ValueError for one that is not the tenant's, or is never kept."""
+    found: list[str] = []
+    for folder in folders:
+        if not folder.endswith("/") or not folder.startswith(tuple(folders_of(tenant))):
+            raise ValueError(f"{folder} is no folder of {tenant} of which an edge keeps anything")
+        found.append(f"/{folder}*")
+    return found
 
 
 def reduced(paths: Iterable[str], most_paths: int = MOST_PATHS, most_folders: int = MOST_FOLDERS) -> list[str]:

@@ -27,7 +27,7 @@ from cluster.eventlog.state import LogState
 from cluster.eventlog.store import LogStore, Stored
 from cluster.objects import Objects
 from cluster.settings import Settings
-from cluster.telemetry.metrics import LOG_AGE, LOG_CHANGES
+from cluster.telemetry.metrics import DATABASE_BEHIND, LOG_AGE, LOG_CHANGES
 from content.canonical import canonical, digest
 from content.errors import ContentError
 from content.eventlog import Position, make_segment
@@ -229,6 +229,8 @@ class Archiver:
     async def _tell(self, connection: Transaction) -> None:
         row = await fetch_one(connection, AGE)
         LOG_AGE.set(float(row["age_s"] or 0) if row else 0.0)
+        known = await state.read(connection, self._settings.region)
+        DATABASE_BEHIND.set(float(known is not None and known.behind_since is not None))
 
     async def _mine(self, connection: Transaction) -> bool:
         # A session's lock is counted; asked for again and again it would have to be given back as often.

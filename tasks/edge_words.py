@@ -1,6 +1,6 @@
-"""Withdrawn versions → the CDN: the event of a withdrawal becomes an invalidation, many of them one, and none is lost.
+"""What is gone → the CDN: the event of a withdrawal or a removal becomes an invalidation, many of them one, and none is lost.
 
-The backlog is the durable consumer of `CONTENT_EVENTS`: an event is acknowledged after the CDN took the invalidation, so what a dead
+The backlog are two durable consumers of `CONTENT_EVENTS`: an event is acknowledged after the CDN took the invalidation, so what a dead
 process held comes again, here or at another relay. An invalidation is named by its paths and events; where the answer was lost, the
 very same is sent again. While the CDN has too much under way, events gather and are reduced to fewer paths.
 
@@ -16,7 +16,8 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
 
 import structlog
 from nats.errors import Error as NatsError
@@ -29,8 +30,9 @@ from cluster.objects import Objects
 from cluster.purging import Purger
 from cluster.settings import Settings
 from cluster.telemetry import describe
+from cluster.telemetry.metrics import EDGE_AGE, EDGE_WORDS
 from content.errors import ContentError
-from content.events import PlayPackageWithdrawn
+from content.events import PlayPackageRemoved, PlayPackageWithdrawn
 
 DURABLE: Final = "content-edge"
 BATCH: Final = 256
@@ -69,10 +71,12 @@ class EdgeWords:
         self, settings: Settings, events: Events, purger: Purger, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._settings, self._purger, self._clock = settings, purger, clock
-        self._puller = events.puller(OURS, DURABLE, PlayPackageWithdrawn.TYPE, settings.lease_s)
+        heard = {DURABLE: PlayPackageWithdrawn.TYPE, f"{DURABLE}-removed": PlayPackageRemoved.TYPE}
+        self._pullers = [events.puller(OURS, name, subject, settings.lease_s) for name, subject in heard.items()]
         self._waiting: list[Message] = []
         self._sent: Batch | None = None
         self._not_before = self._said = 0.0
+        self._heard = clock()
         self._failed = 0
 
     @classmethod
@@ -83,12 +87,31 @@ class EdgeWords:
 
     async def step(self) -> int:
         """Take what is there, and tell the CDN if it may be told. Returns how many events came. Raises `events-unavailable`."""
-        messages = await self._puller.fetch(BATCH)
-        self._waiting += messages
-        await self._say_alive()
-        if self._clock() >= self._not_before and (self._sent or self._waiting):
-            await self._tell()
+        try:
+            messages = await self._fetch()
+            self._waiting += messages
+            await self._say_alive()
+            if self._clock() >= self._not_before and (self._sent or self._waiting):
+                await self._tell()
+        finally:
+            EDGE_AGE.set(self._age_s())
         return len(messages)
+
+    def _age_s(self) -> float:
+        """How long the CDN has not known what it ought to; while NATS is away, nobody knows what that is."""
+        held = self._sent.messages if self._sent else self._waiting
+        return max(_age_s(held[0]) if held else 0.0, self._clock() - self._heard)
+
+    async def _fetch(self) -> list[Message]:
+        """Of both consumers, at once: each waits a while where there is nothing. What one gave is kept though the other is away."""
+        found = await asyncio.gather(*(each.fetch(BATCH) for each in self._pullers), return_exceptions=True)
+        messages: list[Message] = [message for given in found if isinstance(given, list) for message in given]
+        for given in found:
+            if isinstance(given, BaseException):
+                self._waiting += messages
+                raise given
+        self._heard = self._clock()
+        return messages
 
     async def _tell(self) -> None:
         batch = self._sent or _batch(self._waiting)
@@ -98,8 +121,10 @@ class EdgeWords:
         try:
             if batch.paths:
                 await asyncio.to_thread(self._purger.purge, batch.paths, batch.reference)
+                EDGE_WORDS.add(result="told")
         except ContentError as error:
             self._failed += 1
+            EDGE_WORDS.add(result="busy" if error.code == "edge-busy" else "failed")
             self._not_before = self._clock() + BUSY_S[min(self._failed, len(BUSY_S)) - 1]
             log.warning("edge not told yet", paths=len(batch.paths), events=len(batch.messages), **describe(error))
             if error.code == "edge-busy":  # it was not taken, so it may become another
@@ -131,14 +156,28 @@ def _batch(messages: list[Message]) -> Batch:
         try:
             event = json.loads(message.data)
             data = event["data"]
-            paths += purging.of_version(
-                data["tenant_id"], data["package_id"], int(data["version"]), data.get("manifest_digest")
-            )
+            paths += _paths(data)
             causes.append(str(event["id"]))
         except (ValueError, KeyError, TypeError):
-            log.error("a withdrawal that cannot be read is not told to the edge")
+            EDGE_WORDS.add(result="unreadable")
+            log.error("a word that cannot be read is not told to the edge")
     reduced = purging.reduced(paths)
     return Batch(tuple(reduced), purging.reference_of(reduced, causes), tuple(messages))
+
+
+def _paths(data: dict[str, Any]) -> list[str]:
+    if "folders" in data:
+        return purging.of_folders(data["tenant_id"], data["folders"])
+    return purging.of_version(data["tenant_id"], data["package_id"], int(data["version"]), data.get("manifest_digest"))
+
+
+def _age_s(message: Message) -> float:
+    """Since the event was written; 0 where that cannot be read."""
+    try:
+        written = datetime.fromisoformat(json.loads(message.data)["time"])
+        return max(0.0, (datetime.now(UTC) - written).total_seconds())
+    except (ValueError, KeyError, TypeError):
+        return 0.0
 
 
 class Reach(Protocol):

@@ -17,13 +17,14 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from cluster import places, queue
+from cluster import database, places, queue
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
 from cluster.outbox import Outgoing, emit
 from cluster.queue import Work
-from content.canonical import canonical, derive_id
+from content.canonical import canonical, derive_id, rfc3339
 from content.errors import ContentError
+from content.events import PlayPackageRemoved
 from content.exports import EXPORTER_VERSION
 from content.exports.imported.formats import require_possible
 from content.exports.options import Options
@@ -176,10 +177,20 @@ async def withdraw(tx: Transaction, package_id: str, version: int, now: datetime
     )
 
 
-async def remove(tx: Transaction, export_id: str) -> str | None:
-    """Remove the row; gives the key of its file, if it had one. Its job must have ended, or be about to."""
-    row = await fetch_one(tx, "delete from exports where export_id = %s returning key", [export_id])
-    return None if row is None else row["key"]
+async def remove(tx: Transaction, tenant: str, export_id: str) -> str | None:
+    """Remove the row, and have the edge forget its file; gives the file's key, if it had one. Its job must have ended, or be about
+    to."""
+    row = await fetch_one(
+        tx, "delete from exports where export_id = %s returning key, package_id, version", [export_id]
+    )
+    if row is None or row["key"] is None:
+        return None
+    folder = places.exports(tenant, row["package_id"], row["version"], export_id)
+    data = {
+        "tenant_id": tenant, "folders": [folder], "reason": "export-removed", "removed_at": rfc3339(await database.now(tx)),
+    }  # fmt: skip
+    await emit(tx, tenant, [Outgoing(PlayPackageRemoved.TYPE, tenant, data)])
+    return row["key"]
 
 
 async def remove_files(connections: Connections, tenant: str, package_id: str, version: int) -> None:

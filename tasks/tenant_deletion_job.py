@@ -12,11 +12,14 @@ from typing import Any
 
 import structlog
 
-from cluster import database, failpoints, places
+from cluster import database, failpoints, places, purging
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.objects import COLD
+from cluster.outbox import Outgoing, emit
+from content.canonical import rfc3339
 from content.errors import ContentError, NotYet
+from content.events import PlayPackageRemoved
 from tasks import audit, audit_archive, gc, holds, jobs
 
 BATCH = 5000
@@ -26,6 +29,8 @@ PERSONAL = frozenset(
     ("learners", "device_challenges", "device_proofs", "idempotency_keys", "rate_budgets", "webhooks", "webhook_deliveries", "erasure_salts", "outbox")
 )  # fmt: skip
 """What goes in any case, hold or not."""
+OWN = frozenset(("outbox", "outbox_keys"))
+"""Where the deletion itself writes, between its two rounds."""
 NAMED = ("enrolments", "devices", "bundles")
 FOLDERS = ("assets", "packages", "withdrawn", "bundles", "exports", "previews", "imports", "sites")
 # Tables with a tenant from which this role may delete, with what each refers to.
@@ -69,7 +74,7 @@ async def run(connections: Connections, begun: dict[str, Any]) -> None:
         waits = await fetch_one(tx, "select count(*) as n from outbox where published_at is null")
     if waits and waits["n"]:
         raise NotYet("deletion-waits", "Events of the tenant wait to be sent.", "", True, 1.0)
-    rows, partial = await _rows(connections, tenant)
+    rows, late, partial = await _rows(connections, tenant)
     await asyncio.to_thread(failpoints.hit, "deletion.after_rows", connections.settings)
     blobs = await _blobs(connections, tenant, partial=partial)
     await asyncio.to_thread(failpoints.hit, "deletion.after_blobs", connections.settings)
@@ -79,10 +84,12 @@ async def run(connections: Connections, begun: dict[str, Any]) -> None:
             b"update jobs set position = jsonb_build_object('rows', %s::bigint, 'versions', %s::bigint) where job_id = %s",
             [total["rows"], total["versions"], job],
         )
+        if not position:
+            await _forget_at_the_edge(tx, tenant)
         await jobs.progress(
             tx, job, 0.5, f"{total['rows']} rows and {total['versions']} versions of blobs are gone", []
         )
-    if not position or rows:
+    if not position or late:
         raise NotYet(
             "deletion-waits", "Whoever is still at work is waited for.", "", True, connections.settings.lease_s
         )
@@ -107,9 +114,19 @@ async def tables(tx: Transaction) -> list[tuple[str, frozenset[str]]]:
     return ordered
 
 
-async def _rows(connections: Connections, tenant: str) -> tuple[int, bool]:
-    """(how many rows went, whether a hold keeps some)."""
-    deleted, partial = 0, False
+async def _forget_at_the_edge(tx: Transaction, tenant: str) -> None:
+    """What a CDN has of the tenant was signed for an hour at most, and is kept for a day. The event goes out before the deletion ends,
+    since that waits for the outbox."""
+    data = {
+        "tenant_id": tenant, "folders": purging.folders_of(tenant), "reason": "tenant-deleted",
+        "removed_at": rfc3339(await database.now(tx)),
+    }  # fmt: skip
+    await emit(tx, tenant, [Outgoing(PlayPackageRemoved.TYPE, tenant, data)])
+
+
+async def _rows(connections: Connections, tenant: str) -> tuple[int, int, bool]:
+    """(how many rows went, how many of these somebody has written, whether a hold keeps some)."""
+    deleted, late, partial = 0, 0, False
     async with connections.db.tenant(tenant) as tx:
         order = await tables(tx)
     for name, columns in order:
@@ -129,9 +146,10 @@ async def _rows(connections: Connections, tenant: str) -> tuple[int, bool]:
                 )
                 count = (await tx.execute(statement.encode(), [BATCH])).rowcount
             deleted += count
+            late += count if name not in OWN else 0
             if count < BATCH:
                 break
-    return deleted, partial
+    return deleted, late, partial
 
 
 def condition(name: str, columns: frozenset[str], *, partial: bool) -> str | None:

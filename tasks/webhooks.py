@@ -20,13 +20,15 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
 from cluster.deliveries import JOB_FINISHED, TEST
 from content.errors import ContentError
-from content.events import EVENT_TYPES, TenantHomed
+from content.events import EVENT_TYPES, PlayPackageRemoved, TenantHomed
 from content.webhooks import SECRET_BYTES, secret_text
 from tasks import audit
 
 NO_RECORD = "no answer was recorded"
+INSIDE = (TenantHomed.TYPE, PlayPackageRemoved.TYPE)
+"""What regions and the edge say to themselves."""
 TYPES = (
-    *sorted(name for name in EVENT_TYPES if name.startswith("content.") and name != TenantHomed.TYPE),
+    *sorted(name for name in EVENT_TYPES if name.startswith("content.") and name not in INSIDE),
     JOB_FINISHED,
 )
 """What can be subscribed to: the events that we publish, and the ends of jobs."""

@@ -170,6 +170,23 @@ class PlayPackageWithdrawn(Envelope):
     data: PlayPackageWithdrawnData
 
 
+class PlayPackageRemovedData(Data):
+    """`folders` are keys of the store up to a `/`: `exports/acme/pkg_1/3/exp_1/`, or all of a tenant's packages."""
+
+    folders: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]
+    reason: Literal["export-removed", "tenant-deleted"]
+    removed_at: Moment
+
+
+class PlayPackageRemoved(Envelope):
+    """Files that were served are gone from the store: whoever keeps copies of what is below these folders must forget them."""
+
+    TYPE = "content.play_package.removed.v1"
+    ORDER_KEY = "tenant_id"
+    type: Literal["content.play_package.removed.v1"]
+    data: PlayPackageRemovedData
+
+
 class Blob(_Model):
     """`path` is below the tenant's bundles; `size` in bytes."""
 
@@ -343,6 +360,7 @@ EVENT_TYPES: dict[str, type[Envelope]] = {
         EnrollmentCancelled,
         PlayPackagePublished,
         PlayPackageWithdrawn,
+        PlayPackageRemoved,
         BundlePublished,
         ExportFinished,
         ImportFinished,

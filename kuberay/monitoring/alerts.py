@@ -75,6 +75,14 @@ def _old(queue: str, seconds: int) -> str:
     return f'max by (region, queue) ({metrics.QUEUE_AGE.exported}{{queue="{queue}"}}) > {seconds}'
 
 
+def _untold(seconds: int) -> str:
+    """Words wait, or nobody is there any more who told them within the last day. An installation without a CDN never has the number, so
+    its absence alone says nothing."""
+    age = metrics.EDGE_AGE.exported
+    gone = f"max by (region) (present_over_time({age}[1d])) unless max by (region) ({age})"
+    return f"max by (region) ({age}) > {seconds} or ({gone})"
+
+
 _BUGS = 'outcome=~"[A-Z].*",outcome!~"CancelledError|RetryRequested|TimeoutError"'
 """Errors that have no code of ours: nobody had thought of them. Codes are written in small letters."""
 
@@ -146,6 +154,14 @@ ALERTS: tuple[Alert, ...] = (
     Alert(
         "ContentLogBehind", f"max by (region) ({metrics.LOG_AGE.exported}) > 300", "2m", "page",
         "The event log of {{ $labels.region }} is {{ $value | humanizeDuration }} behind.",
+    ),
+    Alert(
+        "ContentPostgresBehind", f"max by (region) ({metrics.DATABASE_BEHIND.exported}) > 0", "0m", "page",
+        "The database of {{ $labels.region }} lacks what its log has: nothing is issued until it is reconciled.",
+    ),
+    Alert(
+        "ContentEdgeBehind", _untold(300), "2m", "page",
+        "The CDN of {{ $labels.region }} is not told what to forget: what was withdrawn may still be served.",
     ),
     # what others must do for us
     Alert(

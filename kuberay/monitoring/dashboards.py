@@ -67,7 +67,7 @@ OVERVIEW = Dashboard("content-overview", "Content service", {
         }, "Over 1 % for five minutes wakes somebody."),
         Panel("API: how long", "s", {"p50": _quantile(0.5, metrics.HTTP), "p99": _quantile(0.99, metrics.HTTP)}, "One second at p99 is the objective."),
         Panel("Oldest entry of each queue", "s", {"{{queue}}": _most(metrics.QUEUE_AGE, "queue")}, "Rises when a pool is away, paused or too small."),
-        Panel("Oldest event in the outbox", "s", {"outbox": _most(metrics.OUTBOX_AGE, "region"), "event log": _most(metrics.LOG_AGE, "region")}, "Neighbours hear later by so much; the log may be 60 s behind."),
+        Panel("Oldest event in the outbox", "s", {"outbox": _most(metrics.OUTBOX_AGE, "region"), "event log": _most(metrics.LOG_AGE, "region"), "words to the CDN": _most(metrics.EDGE_AGE, "region")}, "Neighbours hear later by so much; the log may be 60 s behind."),
     ),
     "What is made": (
         Panel("Bundles", "ops", {"{{result}}": _rate(metrics.BUNDLES, "result")}, "Failed ones are not tried again by themselves."),
@@ -112,6 +112,9 @@ AROUND = Dashboard("content-around", "Content service: what it stands on", {
     "Sandboxes": (
         Panel("Ended", "ops", {"{{kind}} {{result}}": _rate(metrics.SANDBOXES, "kind, result")}, "A limit that ends many: look at what authors send."),
         Panel("Webhooks", "ops", {"{{result}}": _rate(metrics.WEBHOOKS, "result")}, "Receivers that do not take what they are sent."),
+    ),
+    "CDN": (
+        Panel("Told to forget", "ops", {"{{result}}": _rate(metrics.EDGE_WORDS, "result")}, "Busy for long: too much is withdrawn one by one. Failed: its API or our role."),
     ),
     "What is stored": (
         Panel("Damaged parts", "ops", {"{{result}}": _rate(metrics.DAMAGED, "result")}, "Anything here deserves a look at the bucket."),

@@ -151,7 +151,7 @@ async def remove(export_id: Id, request: Request, caller: Authenticated, platfor
         except ContentError as error:
             if error.code != "job-ended":
                 raise
-        key = await exports.remove(tx, export_id)
+        key = await exports.remove(tx, tenant, export_id)
         await record(tx, request, caller, "export.removed", export_id=export_id, package_id=row["package_id"])
     if key is not None:
         await exports.remove_attempt(platform, key)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,9 +16,11 @@ from botocore.exceptions import ClientError
 
 from cluster import places
 from cluster.connections import Connections
+from cluster.events import Events
 from cluster.settings import Settings
 from content.errors import ContentError
 from tasks import audit_archive, gc, holds_job, retention
+from tasks.edge_words import EdgeWords
 from tests.support.connected import with_connections
 from tests.support.light import Light
 from tests.support.populated import PIXELS, Populated
@@ -295,6 +298,28 @@ def tables_of(bare: Light, tenant: Populated) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
+class Cdn:
+    """One that remembers what it was told to forget."""
+
+    def __init__(self) -> None:
+        self.told: set[str] = set()
+
+    def purge(self, paths: Sequence[str], reference: str) -> None:
+        self.told |= set(paths)
+
+
+async def hears(bare: Light, folders: Collection[str]) -> None:
+    """Listen as `content-edge` does, until the CDN was told to forget these folders, or larger ones that hold them."""
+    events, cdn = await Events.connect(bare.settings), Cdn()
+    try:
+        words = EdgeWords(bare.settings, events, cdn)
+        async with asyncio.timeout(60):
+            while not all(any(f"/{each}".startswith(path.removesuffix("*")) for path in cdn.told) for each in folders):
+                await words.step()
+    finally:
+        await events.close()
+
+
 STAYS = {"tenants", "jobs", "signing_keys", "audit_log", "audit_segments", "inbox", "trust_lists", "revocation_lists", "change_log"}  # fmt: skip
 """The name, the deletion's own job, what was signed for everybody, and what cannot be changed."""
 
@@ -329,7 +354,20 @@ def test_a_tenant_that_is_deleted_leaves_its_name_and_its_audit_log(
         row["action"] for row in bare.rows("select action from audit_log where tenant = %s order by n", tenant.name)
     ]
     assert actions[-2:] == ["tenant.closed", "tenant.deleted"]
+    kinds = ("assets", "bundles", "exports", "packages")
+    asyncio.run(hears(bare, [f"{kind}/{tenant.name}/" for kind in kinds]))
     assert tenant.api.verify_audit()["valid"] and tenant.api.verify_audit_archive()["valid"]
+
+
+def test_a_removed_export_is_told_to_the_cdn(bare: Light, tenant: Populated, http: httpx.Client) -> None:
+    """The local edge reads the store, where it is gone; a CDN has copies."""
+    folder = places.exports(tenant.name, tenant.package_id, tenant.newest, tenant.export_id)
+    assert any(key.startswith(folder) for key in keys(bare, tenant))
+    removed = http.delete(f"/v1/exports/{tenant.export_id}", headers=bearer(tenant, "content:write"))
+    assert removed.status_code == 204, removed.text
+    assert not any(key.startswith(folder) for key in keys(bare, tenant))
+    bare.worker("relay")
+    asyncio.run(hears(bare, [folder]))
 
 
 def test_a_deletion_leaves_what_is_held_and_goes_on_when_it_is_released(bare: Light, tenant: Populated) -> None:

@@ -155,10 +155,11 @@ RARE = {
     "content_release_share", "content_release_compared", "content_release_decisions",
     "content_parts_damaged", "content_lists_not_renewed",
     "content_keys_throttled", "content_keys_rate",
+    "content_edge_oldest_seconds", "content_edge_words",
     "content_region_lag", "content_region_silence_seconds", "content_foreign_events",
 }  # fmt: skip
-"""Told only when something went wrong, which no test here makes happen; by the promoter of a release; with AWS KMS; or where there
-are other regions."""
+"""Told only when something went wrong, which no test here makes happen; by the promoter of a release; with AWS KMS; with a CDN; or
+where there are other regions."""
 
 
 def test_every_number_of_the_page_is_told_with_its_help(tenant: Tenant) -> None:

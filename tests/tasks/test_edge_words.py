@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cluster.cloudflare import MOST_TAGS, Cloudflare, CloudflarePurger, tag_of
 from cluster.cloudfront import CloudFrontPurger
 from cluster.purging import ANY, invalidate_prefix, of_version, reduced, reference_of
 from cluster.settings import Settings
+from cluster.telemetry import metrics
 from content.errors import ContentError
 from tasks import edge_shell, edge_words
 from tasks.edge_words import EdgeWords
@@ -42,16 +44,31 @@ class Message:
         self.alive += 1
 
 
+class Removed(Message):
+    """Folders that are gone from the store."""
+
+    def __init__(self, number: int, *folders: str, tenant: str = "acme", at: datetime | None = None) -> None:
+        data = {"tenant_id": tenant, "folders": list(folders)}
+        told = {"id": f"event-{number}", "data": data, **({"time": at.isoformat()} if at else {})}
+        super().__init__(number, body=json.dumps(told).encode())
+
+
 class Stream:
-    """Events that were not acknowledged, as a durable consumer hands them out."""
+    """Events that were not acknowledged, as two durable consumers hand them out."""
 
     def __init__(self, *messages: Message) -> None:
         self.waiting = list(messages)
         self.away = False
+        self.removed: Stream | None = None
 
     def puller(self, stream: str, durable: str, subject: str, ack_wait_s: float) -> Stream:
-        assert (stream, durable, subject) == ("CONTENT_EVENTS", "content-edge", "content.play_package.withdrawn.v1")
-        return self
+        assert stream == "CONTENT_EVENTS"
+        if durable == "content-edge":
+            assert subject == "content.play_package.withdrawn.v1"
+            return self
+        assert (durable, subject) == ("content-edge-removed", "content.play_package.removed.v1")
+        self.removed = self.removed or Stream()
+        return self.removed
 
     async def fetch(self, count: int) -> list[Message]:
         if self.away:
@@ -101,6 +118,70 @@ async def test_a_withdrawal_is_told_at_once_to_the_distributions_that_it_concern
     assert [each.acked for each in world.messages] == [1]
     await world.run(60)
     assert len(world.told()) == 2
+
+
+async def test_what_a_tenant_leaves_at_the_edge_is_forgotten_by_folder() -> None:
+    """All that an edge keeps of it, on both distributions, in the same invalidation as what else is there."""
+    world = World(Message(1, tenant="other"))
+    assert world.stream.removed is not None
+    gone = Removed(2, *purging.folders_of("acme"))
+    world.stream.removed.waiting.append(gone)
+    await world.words.step()
+    folders = {f"/{kind}/acme/*" for kind in ("assets", "bundles", "exports", "packages")}
+    assert folders < set(world.told()) and set(world.told("ESITES")) == {"/exports/acme/*", "/exports/other/pkg_1/1/*"}
+    assert (gone.acked, world.messages[0].acked) == (1, 1)
+    assert len(world.cdn.invalidations["EFILES"]) == 1
+
+
+async def test_a_removed_export_is_forgotten_where_it_lay() -> None:
+    world = World()
+    assert world.stream.removed is not None
+    world.stream.removed.waiting.append(Removed(1, "exports/acme/pkg_1/3/exp_1/"))
+    await world.words.step()
+    assert world.told() == world.told("ESITES") == ["/exports/acme/pkg_1/3/exp_1/*"]
+
+
+@pytest.mark.parametrize(
+    "folder", ["exports/other/pkg_1/", "exports/acme", "sites/acme/", "", "/", "*", "_player/acme/"]
+)
+async def test_a_folder_that_is_not_the_tenants_is_not_told(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    numbers = Numbers(monkeypatch)
+    assert world.stream.removed is not None
+    world.stream.removed.waiting.append(strange := Removed(1, folder))
+    await world.words.step()
+    assert world.cdn.invalidations == {} and strange.acked == 1
+    assert numbers.words == ["unreadable"]
+
+
+class Numbers:
+    """What is told to Prometheus: the age of the oldest word, and what became of words."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ages: list[float] = []
+        self.words: list[str] = []
+        monkeypatch.setattr(metrics.Metric, "set", lambda metric, value: self.ages.append(value))
+        monkeypatch.setattr(metrics.Metric, "add", lambda metric, result: self.words.append(result))
+
+
+async def test_how_long_the_oldest_word_has_waited_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What alerts look at: words that a CDN does not take, and a NATS that says nothing, are seen alike."""
+    numbers = Numbers(monkeypatch)
+    old = Removed(1, "exports/acme/pkg_1/", at=datetime.now(UTC) - timedelta(seconds=400))
+    world = World(lost_answers=2)
+    assert world.stream.removed is not None
+    await world.words.step()
+    assert numbers.ages == [0.0]
+    world.stream.removed.waiting.append(old)
+    await world.words.step()
+    assert 400 <= numbers.ages[-1] < 460 and numbers.words == ["failed"]
+    await world.run(30)
+    assert numbers.ages[-1] == 0.0 and numbers.words[-1] == "told"
+    world.stream.away = True
+    world.now += 350
+    with pytest.raises(ContentError):
+        await world.words.step()
+    assert numbers.ages[-1] >= 350
 
 
 async def test_many_at_once_are_one_invalidation_within_the_quotas() -> None:

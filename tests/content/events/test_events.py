@@ -106,6 +106,11 @@ DATA: dict[str, dict[str, Any]] = {
         "erased_at": "2026-11-20T10:00:00Z",
     },
     "content.tenant.homed.v1": {"home_region": "eu"},
+    "content.play_package.removed.v1": {
+        "folders": ["packages/acme/", "exports/acme/"],
+        "reason": "tenant-deleted",
+        "removed_at": "2026-11-20T10:00:00Z",
+    },
     "content.play_package.bundle.published.v1": {
         "bundle_id": "bnd_1",
         "issue": 1,
@@ -127,6 +132,7 @@ KEYS = {
     "enrollment": "e1",
     "content.play_package.published.v1": "pkg_1",
     "content.play_package.withdrawn.v1": "pkg_1",
+    "content.play_package.removed.v1": "acme",
     "content.play_package.bundle": "dev",
     "content.export": "job_1",
     "content.import": "job_1",
