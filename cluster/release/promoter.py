@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 from cluster.release import state as states
-from cluster.release.decision import ENDS, Decision, Hold, Look, RollBack, after, decide, findings_of
+from cluster.release.decision import ENDS, Decision, Halt, Hold, Look, RollBack, after, decide, findings_of
 from cluster.release.edge import MANIFESTS, Edge
 from cluster.release.evidence import Compared, Evidence
 from cluster.release.judgement import Finding
@@ -111,6 +111,8 @@ class Promoter:
             state, share = following
             weights, history = self._write(weights, state, share, history, decision)
             self._forget_edge(weights, state, history)
+        elif isinstance(decision, Halt):
+            self._note_halt(weights, state, history, decision)
         self._log(decision, state)
         RELEASE_SHARE.set(state.share if state is not None else 0)
         return Looked(decision, state, findings_of(look, self._plan))
@@ -196,6 +198,20 @@ class Promoter:
         if not self._dry_run:
             weights = self._gateway.write(weights, share, states.write(state, history))
         return weights, history
+
+    def _note_halt(
+        self, weights: Weights, state: State | None, history: tuple[dict[str, Any], ...], decision: Halt
+    ) -> None:
+        """A halt changes nothing, but is a decision, which the history has, once. Who looks into it may write at the same time, and
+        comes first."""
+        if state is None or [(each["decision"], each["reason"]) for each in history[-1:]] == [
+            ("halt", decision.reason)
+        ]:
+            return
+        try:
+            self._write(weights, state, weights.share, history, decision)
+        except ContentError as error:
+            log.warning("halt not noted", code=error.code)
 
     def _forget_edge(self, weights: Weights, state: State | None, history: tuple[dict[str, Any], ...]) -> None:
         """Have the edge forget manifests of the other shape, once for each end of a release."""

@@ -280,6 +280,13 @@ def test_another_hand_at_the_weights() -> None:
     world.promoter().look()
     world.weights = Weights(30, world.weights.annotations, "9")
     assert isinstance(world.released()[-1], Halt)
+    held = world.weights
+    for _ in range(2):  # whoever starts it again hears it again, and the history has it once
+        assert isinstance(world.released()[-1], Halt)
+    assert world.weights == held and held.share == 30
+    _, history = states.read(held.annotations)
+    assert [each["decision"] for each in history].count("halt") == 1
+    assert "by another hand" in history[-1]["reason"] and history[-1]["share"] == 30
     assert world.weights.share == 30, "nothing is touched"
     world.weights = Weights(0, world.weights.annotations, "10")
     assert isinstance(world.released()[-1], RollBack)
