@@ -50,6 +50,8 @@ class ColdStore:
                 return False
             if found.get("StorageClass", HOT) != self._settings.cold_storage_class:
                 self._change_class(key, found, self._settings.cold_storage_class)
+            else:  # somebody may have been killed between the copy and its lock
+                self._objects.take_lock_along(key)
             return True
         if self._objects.size(key) is None:
             return self._objects.size(COLD + key) is not None
@@ -85,6 +87,8 @@ class ColdStore:
                 return False
             if found.get("StorageClass", HOT) == self._settings.cold_storage_class:
                 self._change_class(key, found, HOT)
+            else:
+                self._objects.take_lock_along(key)
             return True
         if self._objects.size(COLD + key) is None:
             return self._objects.size(key) is not None
@@ -94,7 +98,6 @@ class ColdStore:
     def _change_class(self, key: str, found: dict[str, Any], storage_class: str) -> None:
         """The copy is another version; the one before ends by the bucket's lifecycle rule, unless a hold locks it: then the lock
         goes over to the copy, which is whole before the old one is let go."""
-        locked = found.get("ObjectLockLegalHoldStatus") == "ON"
         kept = {name: found[name] for name in ("ContentType", "ContentDisposition") if found.get(name)}
         with translated("class", key):
             self._objects.client.copy(  # in parts, where it is larger than one copy may be
@@ -105,16 +108,16 @@ class ColdStore:
                 key,
                 ExtraArgs={"StorageClass": storage_class, "MetadataDirective": "REPLACE", **kept},
             )
-        if locked:
-            self._objects.lock(key, on=True)
-            self._objects.lock(key, on=False, version=found["VersionId"])
+        if found.get("ObjectLockLegalHoldStatus") == "ON":
+            self._objects.take_lock_along(key)
 
     def _move(self, source: str, key: str) -> None:
         found = self._objects.head(source)
         if found is None:
             raise ContentError("object-missing", f"There is no object {source}.")
         kept = {name: found[name] for name in ("ContentType", "ContentDisposition") if found.get(name)}
-        locked = found.get("ObjectLockLegalHoldStatus") == "ON"
+        # The source's, or what somebody who was killed has set on a copy before this one.
+        locked = self._objects.locked(source) or self._objects.locked(key)
         with translated("move", source):
             self._objects.client.copy(
                 {"Bucket": self._objects.bucket, "Key": source},
@@ -124,5 +127,6 @@ class ColdStore:
             )
         if locked:
             self._objects.lock(key, on=True)
+            self._objects.take_lock_along(key)
             self._objects.lock(source, on=False)
         self._objects.delete([source])

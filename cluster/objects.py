@@ -6,7 +6,7 @@ Keys are those of `cluster.places`. Calls block: async callers use a thread. Err
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,6 +52,16 @@ class Piece:
     number: int
     size_bytes: int
     etag: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of an object, the newest or one before it; or a `mark`, which tells of a deletion."""
+
+    key: str
+    id: str
+    newest: bool
+    mark: bool
 
 
 class Objects:
@@ -169,11 +179,12 @@ class Objects:
             finally:
                 body.close()
 
-    def head(self, key: str) -> dict[str, Any] | None:
-        """What the store tells of an object: its class, whether it is being restored, its lock. None where there is none."""
+    def head(self, key: str, version: str | None = None) -> dict[str, Any] | None:
+        """What the store tells of an object, or of one of its versions: its class, whether it is being restored, its lock. None where
+        there is none."""
         try:
             with translated("head", key):
-                return dict(self.client.head_object(Bucket=self.bucket, Key=key))
+                return dict(self.client.head_object(Bucket=self.bucket, Key=key, **_pin(version)))
         except ContentError as error:
             if error.code == "object-missing":
                 return None
@@ -192,30 +203,73 @@ class Objects:
             ) from error
         return found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled"
 
-    def lock(self, key: str, *, on: bool, version: str | None = None) -> bool:
-        """Set or take away the store's own legal hold on an object (its newest version, if none is named): while it is on, no
-        version of it can be removed, by whoever. False where there is no such object, or no Object Lock."""
+    def lock(self, key: str, *, on: bool) -> bool:
+        """Set the store's own legal hold on an object's newest version, which then nobody can remove; or take it away, from all
+        its versions. False where there is no such object (none to take it from), or no Object Lock."""
         if not self.lockable:
             return False
-        wanted = "ON" if on else "OFF"
-        if version is None:  # the local store answers 500 where nothing is; and what is so already need not be written
+        if on:  # the local store answers 500 where nothing is; and what is so already need not be written
             found = self.head(key)
-            if found is None or found.get("ObjectLockLegalHoldStatus", "OFF") == wanted:
-                return found is not None
-        pin = {"VersionId": version} if version else {}
+            if found is not None and found.get("ObjectLockLegalHoldStatus") != "ON":
+                self._lock(key, found.get("VersionId"), on=True)
+            return found is not None
+        versions = self._locks(key)
+        for version, locked in versions:
+            if locked:
+                self._lock(key, version.id, on=False)
+        return bool(versions)
+
+    def locked(self, key: str) -> bool:
+        """Whether any version of an object is under the store's legal hold."""
+        return self.lockable and any(on for _, on in self._locks(key))
+
+    def take_lock_along(self, key: str) -> None:
+        """What locks older versions of an object goes over to its newest one, which is locked before these are let go."""
+        if not self.lockable:
+            return
+        older = [version for version, on in self._locks(key) if on and not version.newest]
+        if older and self.lock(key, on=True):
+            for version in older:
+                self._lock(key, version.id, on=False)
+
+    def _locks(self, key: str) -> list[tuple[Version, bool]]:
+        """Every version of an object, and whether it is locked."""
+        found: list[tuple[Version, bool]] = []
+        for page in self.versions(key):
+            for version in page:
+                if version.key != key:
+                    return found  # in their order: what is called like it and goes on comes behind it
+                told = None if version.mark else self.head(key, version.id)
+                if told is not None:
+                    found.append((version, told.get("ObjectLockLegalHoldStatus") == "ON"))
+        return found
+
+    def _lock(self, key: str, version: str | None, *, on: bool) -> None:
+        status = {"Status": "ON" if on else "OFF"}
         try:
             with translated("lock", key):
-                self.client.put_object_legal_hold(Bucket=self.bucket, Key=key, LegalHold={"Status": wanted}, **pin)
+                self.client.put_object_legal_hold(Bucket=self.bucket, Key=key, LegalHold=status, **_pin(version))
         except ContentError as error:
-            if error.code == "object-missing":
-                return False
-            raise
-        return True
+            if error.code != "object-missing":  # it went meanwhile
+                raise
 
-    def keys(self, prefix: str) -> Iterator[tuple[str, float]]:
-        """Every (key, last change as seconds since 1970) below a prefix."""
+    def versions(self, prefix: str, most: int = 1000) -> Iterator[list[Version]]:
+        """Every version and every mark below a prefix, up to `most` at once. What was handed out may be removed meanwhile."""
         with translated("keys", prefix):
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+            for page in self.client.get_paginator("list_object_versions").paginate(
+                Bucket=self.bucket, Prefix=prefix, PaginationConfig={"PageSize": most}
+            ):
+                versions, marks = page.get("Versions", []), page.get("DeleteMarkers", [])
+                found = [Version(each["Key"], each["VersionId"], each["IsLatest"], False) for each in versions]
+                found += [Version(each["Key"], each["VersionId"], each["IsLatest"], True) for each in marks]
+                yield sorted(found, key=lambda version: version.key)
+
+    def keys(self, prefix: str, *, after: str = "") -> Iterator[tuple[str, float]]:
+        """Every (key, last change as seconds since 1970) below a prefix, in the order of keys; `after` begins behind that key."""
+        start = {"StartAfter": after} if after else {}
+        with translated("keys", prefix):
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, **start)
+            for page in pages:
                 for entry in page.get("Contents", []):
                     yield entry["Key"], entry["LastModified"].timestamp()
 
@@ -240,24 +294,30 @@ class Objects:
     def erase(self, prefix: str, *, only: Collection[str] | None = None) -> int:
         """Delete what is below a prefix (of it, `only` these keys) with all its versions and what tells of deletions, so that
         nothing of it can be had back. Returns how many versions there were."""
-        erased = 0
-        with translated("erase", prefix):
-            pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
-            for page in pages:
-                found = [
-                    {"Key": entry["Key"], "VersionId": entry["VersionId"]}
-                    for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
-                    if only is None or entry["Key"] in only
-                ]
-                if not found:
-                    continue
-                answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": found, "Quiet": True})
-                if failed := answer.get("Errors"):
-                    raise ContentError(
-                        "storage-unavailable", f"{len(failed)} versions were not deleted.", "Try again.", True
-                    )
-                erased += len(found)
-        return erased
+        pages = self.versions(prefix)
+        return sum(self.remove([each for each in page if only is None or each.key in only]) for page in pages)
+
+    def remove(self, versions: Sequence[Version], *, unlock: bool = False) -> int:
+        """Delete up to 1000 versions for good. A locked one is refused, unless `unlock` says that no hold covers it any more: a lock
+        that is left all the same is taken away first. Returns how many there were."""
+        refused = self._remove(versions)
+        if refused and unlock and self.lockable:
+            for each in refused:
+                self._lock(each.key, each.id, on=False)
+            refused = self._remove(refused)
+        if refused:
+            raise ContentError("storage-unavailable", f"{len(refused)} versions were not deleted.", "Try again.", True)
+        return len(versions)
+
+    def _remove(self, versions: Sequence[Version]) -> list[Version]:
+        """What the store did not delete. (Not every store says of which version that is.)"""
+        if not versions:
+            return []
+        named = [{"Key": each.key, "VersionId": each.id} for each in versions]
+        with translated("erase", versions[0].key):
+            answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": named, "Quiet": True})
+        failed = {(each["Key"], each.get("VersionId")) for each in answer.get("Errors", [])}
+        return [each for each in versions if not failed.isdisjoint({(each.key, each.id), (each.key, None)})]
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[None]:
@@ -324,6 +384,11 @@ class Objects:
     def abort(self, key: str, upload: str) -> None:
         with translated("abort", key):
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+
+
+def _pin(version: str | None) -> dict[str, str]:
+    """Of what has no versions the store says `null`."""
+    return {} if version in (None, "null") else {"VersionId": str(version)}
 
 
 def _told(media_type: str, file_name: str | None) -> dict[str, str]:

@@ -90,8 +90,12 @@ def test_a_lock_holds_against_whoever_has_the_credentials_and_goes_along(objects
     refused("cold/" + key)
     store.warm(key)
     refused(key)
-    assert objects.lock(key, on=False)
-    assert objects.erase(key) and objects.head(key) is None
+    objects.put(key, b"evidence")  # a newer version is not locked, the one before it stays so until the release
+    assert objects.locked(key)
+    assert objects.lock(key, on=False) and not objects.locked(key)
+    objects.lock(key, on=True)
+    assert sum(objects.remove(page, unlock=True) for page in objects.versions(key)) == 2
+    assert objects.erase(f"cold/{key}") and objects.head(key) is None
 
 
 def test_an_erasure_leaves_no_version_of_what_it_names(objects: Objects) -> None:

@@ -14,7 +14,7 @@ from cluster.aws import lifecycle
 from cluster.cold_store import ColdStore
 from cluster.objects import Objects
 from cluster.settings import Settings
-from content.errors import ObjectCold
+from content.errors import ContentError, ObjectCold
 
 BUCKET, KEY = "content-eu", "assets/acme/0a"
 
@@ -82,6 +82,84 @@ def test_a_lock_goes_along_to_the_copy_and_leaves_the_version_before(rig: Rig) -
     with pytest.raises(ClientError):
         newest = next(entry["VersionId"] for entry in versions if entry["IsLatest"])
         rig.client.delete_object(Bucket=BUCKET, Key=KEY, VersionId=newest)
+
+
+def locks(rig: Rig, key: str = KEY) -> list[bool]:
+    """Of each version, the newest first, whether it is locked."""
+    versions = rig.client.list_object_versions(Bucket=BUCKET, Prefix=key).get("Versions", [])
+    heads = [rig.client.head_object(Bucket=BUCKET, Key=each["Key"], VersionId=each["VersionId"]) for each in versions]
+    return [head.get("ObjectLockLegalHoldStatus") == "ON" for head in heads]
+
+
+def test_a_release_frees_every_version_of_what_was_put_again_or_deleted(rig: Rig) -> None:
+    rig.objects.put(KEY, b"evidence")
+    rig.objects.lock(KEY, on=True)
+    rig.objects.put(KEY, b"evidence")  # another build of it
+    assert locks(rig) == [False, True] and rig.objects.locked(KEY)
+    rig.objects.put(f"{KEY}-other", b"evidence")
+    rig.objects.lock(f"{KEY}-other", on=True)
+    rig.objects.delete([KEY])
+    assert rig.objects.lock(KEY, on=False)
+    assert locks(rig) == [False, False, True] and not rig.objects.locked(KEY), "what is called like it keeps its lock"
+    assert rig.objects.erase(KEY, only={KEY}) == 3
+    assert not rig.objects.lock(KEY, on=False)
+
+
+def test_a_lock_that_no_hold_covers_any_more_is_in_nobodys_way(rig: Rig) -> None:
+    for _ in range(2):
+        rig.objects.put(KEY, b"evidence")
+        rig.objects.lock(KEY, on=True)
+    (page,) = rig.objects.versions(KEY)
+    with pytest.raises(ContentError):
+        rig.objects.remove(page)
+    assert rig.objects.remove(page, unlock=True) == 2
+    assert locks(rig) == []
+
+
+@pytest.mark.parametrize("step", ["cool", "warm"])
+def test_a_lock_goes_along_though_somebody_was_killed_before_it_did(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any, **__: Any) -> bool:
+        raise Killed
+
+    move = getattr(rig.store, step)
+    rig.objects.put(KEY, b"evidence")
+    if step == "warm":
+        rig.store.cool(KEY)
+        rig.store.ask(KEY, "Bulk")
+    rig.objects.lock(KEY, on=True)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(rig.objects, "take_lock_along", killed)
+        move(KEY)
+    assert locks(rig)[:2] == [False, True], "the copy is there, its lock is not"
+    assert move(KEY)
+    assert locks(rig)[:2] == [True, False]
+
+
+@pytest.mark.parametrize("death", ["lock", "take_lock_along", "delete"])
+def test_a_lock_goes_along_to_another_place_though_somebody_was_killed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, death: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any, **__: Any) -> bool:
+        raise Killed
+
+    store = ColdStore(rig.objects, Settings(cold_storage="prefix"))
+    rig.objects.put(KEY, b"evidence")
+    rig.objects.lock(KEY, on=True)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(rig.objects, death, killed)
+        store.cool(KEY)
+    assert store.cool(KEY)
+    assert rig.objects.head(KEY) is None and locks(rig) == [False]
+    newest, *older = locks(rig, f"cold/{KEY}")
+    assert newest and not any(older)
 
 
 def test_an_erasure_leaves_no_version_and_no_mark(rig: Rig) -> None:
