@@ -190,6 +190,8 @@ def _cdn(name: str, allowed: list[Any], ids: dict[str, str], *, token: bool) -> 
     promoter = [add(f"{job}/envFrom/-", {"configMapRef": {"name": edge.EDGE_MAP}})]
     if token:
         promoter.append(add(f"{job}/env/-", from_secret(CLOUDFLARE_SECRET, "cloudflare_token")))
+    else:  # AWS is spoken to with boto3, which the slim image has not
+        promoter.append(replace(f"{job}/image", names.SERVICE_IMAGE))
     return _component(
         {
             "edge.yaml": edge.objects(token),

@@ -21,7 +21,7 @@ from kuberay.check.build import Variant
 from kuberay.check.finding import Pod, of_kind, pods_of
 from kuberay.check.flows import open_arrows
 from tasks.doctor import configuration
-from tests.kuberay.conftest import built
+from tests.kuberay.conftest import Manifests, built
 
 VARIANT = Variant("eu", ("aws", "cloudfront"))
 AGENT, KEYS = "169.254.170.23/32 80/TCP", "10.32.9.64/26 443/TCP"
@@ -88,9 +88,9 @@ def is_empty(value: Any) -> bool:
     return (value.get_secret_value() if hasattr(value, "get_secret_value") else value) in ("", None)
 
 
-def environment(pod: Pod) -> dict[str, str]:
+def environment(pod: Pod, manifests: Manifests | None = None) -> dict[str, str]:
     """Settings of a pod as it is started, secrets left out."""
-    maps = {each["metadata"]["name"]: each["data"] for each in of_kind(built(VARIANT), "ConfigMap")}
+    maps = {each["metadata"]["name"]: each["data"] for each in of_kind(manifests or built(VARIANT), "ConfigMap")}
     (container,) = pod.spec["containers"]
     found: dict[str, str] = {}
     for source in container.get("envFrom", []):
