@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from pathlib import Path
 
 import httpx
@@ -30,6 +31,7 @@ from bench.stack import new_tenant
 from cluster.connections import Connections
 from cluster.database import fetch_one
 from cluster.local.home import Home, read_json, write_json
+from cluster.local.identity import mint_token
 from cluster.settings import Settings
 from cluster.topology import BUNDLER
 from tasks import claims
@@ -41,8 +43,8 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "content-exporter": (1, 1),
     "content-outbox-relay": (1, 1),
 }
-CALM_S = 20.0
-SPIKE, CALLERS = 6000, 8
+CALM_S = 30.0
+SPIKE, CALLERS, UNLIMITED = 6000, 12, 1_000_000
 LOOK_S = 1.0
 DEADLINE_S = 300.0
 
@@ -79,10 +81,12 @@ class Course:
 
 def measure(home: Path, settings: Settings) -> list[Result]:
     played = play(home, settings)
-    return [
-        fact(f"autoscaling: {name}", value, "s" if not name.startswith("bundles") else "")
-        for name, value in played.figures.items()
-    ]
+    return [fact(f"autoscaling: {name}", value, unit(name)) for name, value in played.figures.items()]
+
+
+def unit(name: str) -> str:
+    """What a figure of this name counts."""
+    return next((what for what in ("bundles", "requests") if name.startswith(what)), "s")
 
 
 def play(
@@ -123,10 +127,15 @@ async def _play(
     try:
         await _until(run, lambda last: dict(last.state.nodes) == {name: least for name, (least, _) in bounds.items()})
         tenant = await new_tenant(connections)
+        async with connections.db.tenant(tenant) as tx:
+            await tx.execute(
+                b"update tenants set limits = limits || jsonb_build_object('requests_per_minute', %s::bigint)",
+                [UNLIMITED],
+            )
         await register(connections, tenant, spike)
         course = await _enrolled(connections, tenant, spike)
         await _spike(run, cluster, home, connections, tenant, course, spike, bounds[BUNDLER.name])
-        await _load(run, cluster, bounds["content-api"])
+        await _load(run, cluster, home, tenant, bounds["content-api"])
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
@@ -259,13 +268,14 @@ def _heard(settings: Settings, tenant: str) -> dict[str, str]:
     }
 
 
-async def _load(run: Course, cluster: Nodes, bounds: tuple[int, int]) -> None:
+async def _load(run: Course, cluster: Nodes, home: Path, tenant: str, bounds: tuple[int, int]) -> None:
     """Callers without a pause until the API has grown to its most, then calm."""
     least, most = bounds
     ended, failed = threading.Event(), []
+    token = mint_token(home, tenant, ["content:read"], "bench")
     with ThreadPoolExecutor(CALLERS) as pool:
         began = run.mark(f"{CALLERS} callers of the API without a pause")
-        calls = [pool.submit(_call, cluster.url, ended, failed) for _ in range(CALLERS)]
+        calls = [pool.submit(_call, cluster.url, token, ended, failed) for _ in range(CALLERS)]
         try:
             full = await _until(run, lambda look: look.state.replicas["content-api"] == most)
         finally:
@@ -279,18 +289,26 @@ async def _load(run: Course, cluster: Nodes, bounds: tuple[int, int]) -> None:
     run.mark(f"{least} replica of the API, {least} node")
 
 
-def _call(url: str, ended: threading.Event, failed: list[str]) -> int:
+def _call(url: str, token: str, ended: threading.Event, failed: list[str]) -> int:
+    """A list of a hundred bundles, again and again: much work for the API, little for whoever asks and for the proxy."""
     answered = 0
-    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+    with httpx.Client(
+        base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=60
+    ) as client:
         while not ended.is_set():
             try:
-                answer = client.get("/openapi.json")
+                answer = client.get("/v1/bundles", params={"limit": 100})
                 if answer.status_code != 200:
                     failed.append(f"{answer.status_code}")
                 answered += 1
             except httpx.HTTPError as error:
                 failed.append(repr(error))
     return answered
+
+
+def decided(run: Course) -> list[str]:
+    """Of the controller's log, the lines that say a decision and its reason."""
+    return [line for line in run.decisions if " scales from " in line]
 
 
 def main() -> None:
@@ -303,16 +321,21 @@ def main() -> None:
     from cluster.local.stack import Stack
 
     with tempfile.TemporaryDirectory(prefix="content-autoscaling-") as folder:
-        home = Path(folder) / "home"
+        home, run = Path(folder) / "home", Course()
         try:
-            run = play(home, up(home, ray=False))
-        finally:
+            play(home, up(home, ray=False), run=run)
+        finally:  # what was seen of a run that failed says why it did
             Stack(home).down()
-    Path(sys.argv[1]).write_text(draw(run))
-    found = [fact(f"autoscaling: {name}", value, "") for name, value in run.figures.items()]
+            if run.looks:
+                Path(sys.argv[1]).write_text(draw(run))
+            sys.stderr.writelines(f"  {line}\n" for line in decided(run))
+    found = [fact(f"autoscaling: {name}", value, unit(name)) for name, value in run.figures.items()]
     show(found)
     keep(found)
-    sys.stdout.write(json.dumps({"decisions": run.decisions, "nodes": run.node_events}, indent=1) + "\n")
+    nodes_told = [line for line in run.node_events if line.startswith(("Adding", "Removing"))]
+    # While a node of the beginning is not there yet, it is told again and again.
+    nodes_told = list(dropwhile(lambda line: line in nodes_told[: len(BOUNDS)], nodes_told))
+    sys.stdout.write(json.dumps({"decisions": decided(run), "nodes": nodes_told}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

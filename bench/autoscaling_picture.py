@@ -10,7 +10,7 @@ from html import escape
 from bench.autoscaling import Course, Look
 
 WIDTH, LEFT, RIGHT, TOP, GAP = 860, 56, 20, 34, 44
-HEIGHT = 130
+HEIGHT, ROW = 130, 16
 INK, FAINT, GRID = "#1f2937", "#6b7280", "#e5e7eb"
 BLUE, ORANGE, GREEN = "#2563eb", "#ea580c", "#059669"
 
@@ -50,7 +50,8 @@ PANELS = (
 def draw(run: Course) -> str:
     """The whole picture."""
     end = run.looks[-1].at_s
-    height = TOP + len(PANELS) * (HEIGHT + GAP) + 16
+    bottom = TOP + len(PANELS) * (HEIGHT + GAP) - GAP
+    height = bottom + 60 + ROW * math.ceil(len(run.marks) / 2)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="11" '
         f'role="img" aria-label="Depth, replicas and nodes over time">',
@@ -58,14 +59,23 @@ def draw(run: Course) -> str:
     ]
     for number, panel in enumerate(PANELS):
         parts += _panel(panel, run, TOP + number * (HEIGHT + GAP), end)
-    bottom = TOP + len(PANELS) * (HEIGHT + GAP) - GAP
-    for at, text in run.marks:
-        x = _x(at, end)
-        parts.append(f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}" stroke="{FAINT}" stroke-dasharray="1 3"/>')
-        parts.append(f'<circle cx="{x}" cy="{TOP}" r="2.5" fill="{FAINT}"><title>{escape(text)}</title></circle>')
+    parts += _marks(run.marks, end, bottom)
     parts += _axis(end, bottom)
     parts.append("</svg>")
     return "\n".join(parts) + "\n"
+
+
+def _marks(marks: Sequence[tuple[float, str]], end: float, bottom: float) -> Iterable[str]:
+    """What happened: a line through all panels, and what its number means below them, in two columns. Numbers of neighbours
+    stand in two rows, since some happen at once."""
+    half = math.ceil(len(marks) / 2)
+    for number, (at, text) in enumerate(marks, 1):
+        x, low = _x(at, end), bottom + 30 + (number + 1) % 2 * 12
+        yield f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{low - 9}" stroke="{FAINT}" stroke-dasharray="1 3"/>'
+        yield f'<text x="{x}" y="{low}" fill="{INK}" text-anchor="middle">{number}</text>'
+        column, row = divmod(number - 1, half)
+        x, y = LEFT + column * (WIDTH - LEFT - RIGHT) // 2, bottom + 66 + row * ROW
+        yield f'<text x="{x}" y="{y}" fill="{INK}">{number}: {escape(text)} ({at:.0f} s)</text>'
 
 
 def _x(at: float, end: float) -> float:

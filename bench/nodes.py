@@ -236,6 +236,7 @@ def _environment(settings_file: Path, ports: Mapping[str, int]) -> dict[str, str
         "CONTENT_SETTINGS": str(settings_file),
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # a pod has its CPUs to itself; here all else on the machine would come first
         "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
         "RAY_CLOUD_INSTANCE_ID": HEAD,
         "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD,
