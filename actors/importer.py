@@ -29,7 +29,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from cluster import failpoints, sandbox, telemetry
+from cluster import failpoints, mesh_door, sandbox, telemetry
 from cluster.importer import BEAT_S, PATH, STATUS, Order, token_digest
 from cluster.outbound import Transport
 from cluster.settings import Settings
@@ -44,7 +44,7 @@ TRIES = 3
 TOLD_EVERY_S = 0.25
 GIVEN = (
     "profile", "region", "workspace", "workspace_max_bytes", "sandbox", "sandbox_ahead", "log_format", "log_level",
-    "log_folder", "failpoints",
+    "log_folder", "failpoints", "mesh_door_sha256",
 )  # fmt: skip
 """With all limits (`import_…`): the settings that a replica gets."""
 log = structlog.get_logger()
@@ -86,6 +86,10 @@ class Importer:
             return JSONResponse(_document(error), status, {"Retry-After": "5"} if status == 503 else None)
 
     def _admit(self, request: Request) -> None:
+        if not mesh_door.came_in(self.settings.mesh_door_sha256, request.headers.get(mesh_door.HEADER)):
+            raise ContentError(
+                "mesh-required", "This request did not come by the mesh.", "Ask at the address of the mesh."
+            )
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         shown = hashlib.sha256(token.encode()).hexdigest()
         if scheme.lower() != "bearer" or not self._token_sha256 or not hmac.compare_digest(shown, self._token_sha256):
@@ -265,7 +269,13 @@ class _Work:
             raise ContentError("storage-unavailable", told, "Try again.", True) from error
 
 
-STATUSES = {"unauthenticated": 401, "not-found": 404, "origin-refused": 403, "import-too-large": 413}
+STATUSES = {
+    "unauthenticated": 401,
+    "mesh-required": 403,
+    "not-found": 404,
+    "origin-refused": 403,
+    "import-too-large": 413,
+}
 
 
 def _require_ok(answer: httpx.Response) -> None:

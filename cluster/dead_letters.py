@@ -18,6 +18,7 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
+from cluster import mesh
 from cluster.errands import away, errand
 from cluster.events import DEAD
 from cluster.settings import Settings
@@ -64,9 +65,9 @@ class DeadLetters:
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator[DeadLetters]:
         """Raises `events-unavailable` when NATS does not let us in."""
-        async with errand(
-            settings.nats_url, settings.nats_dead_letters_user, settings.nats_dead_letters_password, ANSWER_S
-        ) as stream:
+        user, password = settings.nats_dead_letters_user, settings.nats_dead_letters_password
+        tls = mesh.context(settings, "nats", user)
+        async with errand(settings.nats_url, user, password, ANSWER_S, tls=tls) as stream:
             yield cls(stream)
 
     async def after(self, sequence: int, limit: int) -> list[DeadLetter]:

@@ -5,6 +5,7 @@ It does not come back when it breaks, so whoever waits is told at once; what is 
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -24,13 +25,18 @@ def away() -> ContentError:
 
 @asynccontextmanager
 async def errand(
-    url: str, user: str, password: SecretStr, answer_s: float, failed: Callable[[], ContentError] = away
+    url: str,
+    user: str,
+    password: SecretStr,
+    answer_s: float,
+    failed: Callable[[], ContentError] = away,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[JetStreamContext]:
     """The streams, as this user may see them. Raises what `failed` gives when NATS does not let us in."""
     try:
         client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
             url, user=user or None, password=password.get_secret_value() or None,
-            connect_timeout=5, max_reconnect_attempts=0, allow_reconnect=False, error_cb=quiet,
+            connect_timeout=5, max_reconnect_attempts=0, allow_reconnect=False, error_cb=quiet, tls=tls,
         )  # fmt: skip
     except (NatsError, OSError, TimeoutError) as error:
         raise failed() from error

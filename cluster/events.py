@@ -21,6 +21,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from cluster import mesh
 from cluster.settings import Settings
 from content.errors import ContentError
 
@@ -72,6 +73,7 @@ class Events:
             reconnect_time_wait=0.5,
             connect_timeout=5,
             error_cb=quiet,
+            tls=mesh.context(settings, "nats", settings.nats_user),
         )
         return cls(client)
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import httpx
 
+from cluster import mesh
 from cluster.settings import Settings
 from content.errors import ContentError
 from content.scorm.findings import printable
@@ -82,7 +83,7 @@ async def send(settings: Settings, order: Order, told: Told) -> bool:
     began = False
     timeout = httpx.Timeout(None, connect=5.0, pool=5.0)
     try:
-        async with httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False) as client:
+        async with _client(settings, timeout) as client:
             request = client.build_request(
                 "POST", settings.importer_url + PATH, content=order.to_bytes(), headers=_headers(settings)
             )
@@ -145,7 +146,7 @@ async def status(settings: Settings) -> dict[str, Any]:
         raise ContentError("importer-missing", "Nothing is imported by this service.", "Have importer_url set.")
     try:
         async with (
-            httpx.AsyncClient(timeout=5.0, trust_env=False, follow_redirects=False) as client,
+            _client(settings, httpx.Timeout(5.0)) as client,
             client.stream("GET", settings.importer_url + STATUS, headers=_headers(settings)) as answer,
         ):
             body = await _short(answer)
@@ -160,6 +161,11 @@ async def status(settings: Settings) -> dict[str, Any]:
         "works": found.get("works") is True,
         "remedy": printable(str(found.get("remedy", ""))),
     }
+
+
+def _client(settings: Settings, timeout: httpx.Timeout) -> httpx.AsyncClient:
+    verify = mesh.context(settings, "importer") or True
+    return httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False, verify=verify)
 
 
 def _headers(settings: Settings) -> dict[str, str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,8 +47,15 @@ class Changed:
 class Invalidations:
     """A listener of its own connection; `forget` is called for each word, and with None when everything is in doubt."""
 
-    def __init__(self, url: str, user: str, password: str, forget: Callable[[Changed | None], None]) -> None:
-        self._url, self._user, self._password, self._forget = url, user, password, forget
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        password: str,
+        forget: Callable[[Changed | None], None],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._url, self._user, self._password, self._forget, self._tls = url, user, password, forget, tls
         self._client: Client | None = None
         self._heard = 0.0
         self._keeper: asyncio.Task[None] | None = None
@@ -105,6 +113,7 @@ class Invalidations:
             allow_reconnect=False,  # a new connection is made here, so that nothing stays unnoticed
             connect_timeout=2,
             error_cb=_quiet,
+            tls=self._tls,
         )
         try:
             for subject in (PREFIX + "*", EVENT):

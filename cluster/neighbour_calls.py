@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import httpx
 import stamina
 
-from cluster import outbound, telemetry
+from cluster import mesh, outbound, telemetry
 from cluster.breaker import Breakers
 from cluster.settings import Settings
 from cluster.telemetry.metrics import NEIGHBOURS
@@ -60,13 +60,17 @@ class Downloaded:
 
 
 class Calls:
-    """One HTTP client for the services in `urls` (name → URL) and for no other host. Blocking, safe between threads."""
+    """An HTTP client for each service in `urls` (name → URL), and for no other host. Blocking, safe between threads."""
 
     def __init__(self, settings: Settings, urls: Mapping[str, str], breakers: Breakers) -> None:
         self._settings, self._urls, self._breakers = settings, urls, breakers
-        self._http = httpx.Client(
-            transport=outbound.Transport(_host(url) for url in urls.values() if url),
-            timeout=httpx.Timeout(settings.neighbour_timeout_s),
+        # One for each: under mTLS another name is expected of each.
+        self._http = {service: self._client(service, url) for service, url in urls.items()}
+
+    def _client(self, service: str, url: str) -> httpx.Client:
+        return httpx.Client(
+            transport=outbound.Transport([_host(url)] if url else [], tls=mesh.context(self._settings, service)),
+            timeout=httpx.Timeout(self._settings.neighbour_timeout_s),
             follow_redirects=False,
             # identity: a compressed answer could grow beyond any limit while it is unpacked
             headers={"accept-encoding": "identity", "user-agent": "content-service"},
@@ -74,7 +78,8 @@ class Calls:
         )
 
     def close(self) -> None:
-        self._http.close()
+        for client in self._http.values():
+            client.close()
 
     def download(self, service: str, path: str, target: Path, limit_bytes: int) -> Downloaded:
         """The body into `target`; nothing is left there after an error. Raises NeighbourError."""
@@ -158,7 +163,9 @@ class Calls:
             # The neighbour's own spans become a part of our trace.
             headers = {"traceparent": parent} if (parent := telemetry.traceparent()) else {}
             try:
-                with self._http.stream(method, self._urls[service] + path, json=body, headers=headers) as response:
+                with self._http[service].stream(
+                    method, self._urls[service] + path, json=body, headers=headers
+                ) as response:
                     _check(service, response)
                     yield response
             except httpx.TransportError as error:

@@ -48,9 +48,11 @@ def retry_after_s(text: str) -> float:
 class Transport(httpx.BaseTransport):
     """httpx's transport on httpcore's public parts, with a network of our own underneath."""
 
-    def __init__(self, hosts: Iterable[tuple[str, int]], *, connections: int = 32) -> None:
+    def __init__(
+        self, hosts: Iterable[tuple[str, int]], *, connections: int = 32, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=_trusted(),
+            ssl_context=tls or _trusted(),
             max_connections=connections,
             keepalive_expiry=30.0,
             network_backend=_Network(frozenset(hosts)),

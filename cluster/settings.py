@@ -61,6 +61,18 @@ class Settings(BaseSettings):
     nats_erasure_user: str = Field("", description="erasures alone: finds and removes messages that name a learner")
     nats_erasure_password: SecretStr = Field(SecretStr(""), description="its password")
 
+    mesh_folder: Path | None = Field(
+        None,
+        description="folder of tls.crt, tls.key and ca.crt: with it, NATS, importer and neighbours are spoken to by mTLS",
+    )
+    mesh_peers: dict[str, str] = Field(
+        {}, description="SPIFFE names of nats, importer, authoring, media, catalog, ai-gateway and sync"
+    )
+    mesh_door_sha256: str = Field(
+        "",
+        description="SHA-256 of what the mesh's door shows with each request that it lets in; without it a request is refused",
+    )
+
     s3_endpoint: str | None = Field(None, description="object store; empty for AWS")
     s3_region: str = Field("us-east-1", description="region of the bucket")
     s3_bucket: str = Field("content", description="bucket for media, manifests and bundles")
@@ -197,6 +209,7 @@ class Settings(BaseSettings):
     )
 
     api_url: str = Field("", description="address of the API as its callers see it; proofs of devices name it")
+    api_listen_url: str = Field("", description="where a local stack's API listens, if a door stands before it")
     api_max_body_bytes: int = Field(64 * 1024, description="largest body of a request, drafts aside")
     draft_max_bytes: int = Field(8 * MIB, description="largest draft that may be sent to be validated")
     manifest_cache_bytes: int = Field(64 * MIB, description="manifests that an API replica keeps in memory")

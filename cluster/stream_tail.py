@@ -14,6 +14,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from cluster import mesh
 from cluster.errands import away, errand
 from cluster.settings import Settings
 
@@ -40,7 +41,9 @@ class StreamTail:
     @classmethod
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator[StreamTail]:
-        async with errand(settings.nats_url, settings.nats_user, settings.nats_password, ANSWER_S) as stream:
+        user, password = settings.nats_user, settings.nats_password
+        tls = mesh.context(settings, "nats", user)
+        async with errand(settings.nats_url, user, password, ANSWER_S, tls=tls) as stream:
             yield cls(stream)
 
     async def back(self, stream: str, since: datetime) -> AsyncIterator[Said]:

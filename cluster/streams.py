@@ -11,6 +11,7 @@ Where there are other regions, `CONTENT_GLOBAL` takes in what began in theirs, a
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -110,6 +111,7 @@ async def ensure_streams(
     user: str,
     password: str,
     *,
+    tls: ssl.SSLContext | None = None,
     replicas: int = 1,
     region: str = "",
     others: Sequence[str] = (),
@@ -121,7 +123,7 @@ async def ensure_streams(
     Needs a user who may use `$JS.API.STREAM.CREATE.>` and `UPDATE.>`, and with `others` `$JS.API.CONSUMER.>` of
     `CONTENT_GLOBAL`; the service's own user may not.
     """
-    client = await nats.connect(url, user=user, password=password, connect_timeout=5, max_reconnect_attempts=0)
+    client = await nats.connect(url, user=user, password=password, tls=tls, connect_timeout=5, max_reconnect_attempts=0)
     try:
         stream_api = client.jetstream(timeout=10)
         for stream in streams(region, others):

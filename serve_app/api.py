@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from cluster import telemetry
+from cluster import mesh, telemetry
 from cluster.connections import Connections
 from cluster.invalidations import Invalidations
 from cluster.manifests import Manifests
@@ -22,6 +22,7 @@ from serve_app import cold_answers, idempotency, openapi, problems, static
 from serve_app.access import Access
 from serve_app.bounds import Bounds
 from serve_app.cors import Cors, Origins
+from serve_app.door import Door
 from serve_app.envelope import Envelope, LastResort
 from serve_app.job_events import JobEvents
 from serve_app.limits import Limits
@@ -89,7 +90,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     opened = await Connections.open(settings, "api", size=16)
     attach(app, opened)
     password = settings.nats_password.get_secret_value()
-    app.state.invalidations = Invalidations(settings.nats_url, settings.nats_user, password, app.state.manifests.forget)
+    app.state.invalidations = Invalidations(
+        settings.nats_url, settings.nats_user, password, app.state.manifests.forget,
+        mesh.context(settings, "nats", settings.nats_user),
+    )  # fmt: skip
     app.state.invalidations.start()
     teller = asyncio.create_task(_tell(opened))
     noter = asyncio.create_task(cold_answers.flush_uses(opened, app.state.uses))
@@ -143,6 +147,8 @@ def create_app(*, sends_request_id: bool = True) -> FastAPI:
         Bounds, most_body_bytes=settings.api_max_body_bytes, larger={drafts.PATH: settings.draft_max_bytes}
     )
     app.add_middleware(Cors)
+    if settings.mesh_door_sha256:
+        app.add_middleware(Door, digest=settings.mesh_door_sha256)
     app.add_middleware(Access)
     app.add_middleware(Envelope, sends_id=sends_request_id)
     # Every router is tried in turn: what is asked for most stands first.

@@ -45,7 +45,7 @@ def applications(settings: Settings) -> list[RunTarget]:
 def deploy(settings: Settings) -> None:
     """Deploy everything and return when it runs. Raises RuntimeError with Serve's reason when it does not."""
     connect(settings)
-    url = urlsplit(settings.api_url)
+    url = urlsplit(settings.api_listen_url or settings.api_url)
     serve.start(
         proxy_location=ProxyLocation.HeadOnly,
         http_options=HTTPOptions(host=url.hostname or "127.0.0.1", port=url.port or 8000, request_timeout_s=60),

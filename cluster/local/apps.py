@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cluster.local import configuration, nats
+from cluster.local.authority import spiffe
 from cluster.local.home import write_secret
 from cluster.local.identity import DEMO_LEARNER, DEMO_TENANT
 from cluster.local.part import Part, Plan, Site, http_problem
+from cluster.mesh_door import digest_of
 
 
 class _App(Part):
@@ -47,6 +49,13 @@ class _App(Part):
         return site.home.keys / f"{self.name}-app.json"
 
 
+def _mesh(site: Site, user: str) -> dict[str, Any]:
+    """Where a program finds its certificate, and whom it expects at NATS; nothing without mTLS."""
+    if not site.mtls:
+        return {}
+    return {"mesh": {"folder": str(site.authority.of(nats.IDENTITIES[user])), "nats": spiffe("nats")}}
+
+
 class Edge(_App):
     name: ClassVar[str] = "edge"
     ports: ClassVar[tuple[str, ...]] = ("edge",)
@@ -68,10 +77,11 @@ class Edge(_App):
             "access_log": str(site.home.logs / "edge-access.jsonl"),
             "cut_file": str(site.home.path / "edge-cut"),
             "nats_url": nats.url(site),
-            "nats_user": "edge",
+            "nats_user": nats.user_of(site, "edge"),
             "nats_password": site.secrets["nats_edge"],
             "site_url": configuration.site_url(site),
             "learner_origins": [site.url("neighbours")],
+            **_mesh(site, "edge"),
         }
 
 
@@ -85,8 +95,10 @@ class Neighbours(_App):
             "port": site.ports["neighbours"],
             "data": str(site.home.path / "neighbours"),
             "nats_url": nats.url(site),
-            "nats_user": "neighbours",
+            "nats_user": nats.user_of(site, "neighbours"),
             "nats_password": site.secrets["nats_neighbours"],
+            **_mesh(site, "neighbours"),
+            "door_sha256": digest_of(site.secrets["mesh_door"]) if site.mtls else "",
             "learning": {
                 "home": str(site.home.path),
                 "api_url": site.url("api"),

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cluster import cdn
-from cluster.local import identity, nats, postgres
+from cluster.local import identity, mesh, nats, postgres
 from cluster.local.errors import LocalStackError
 from cluster.local.home import Home, read_json, write_json
 from cluster.local.part import Site
+from cluster.mesh_door import digest_of
 from cluster.settings import Settings
 
 EDGE_KEY_ID = "LOCALEDGE"
@@ -23,7 +24,7 @@ IMPORTER = "/importer"
 """Where the importer's app answers: locally all apps share one proxy."""
 PASSWORDS = (
     "postgres", *postgres.LOGINS, "nats_operator", "nats_content", "nats_neighbours", "nats_edge", "nats_dead_letters", "nats_erasure",
-    "s3_access", "s3_secret", "s3_edge_access", "s3_edge_secret", "importer_token",
+    "s3_access", "s3_secret", "s3_edge_access", "s3_edge_secret", "importer_token", "mesh_door",
 )  # fmt: skip
 
 
@@ -38,12 +39,15 @@ def ensure_secrets(home: Home) -> dict[str, str]:
         missing["edge_private_key"] = _new_edge_key()
     if missing:
         write_json(path, {**known, **missing})
-    write_json(
-        home.keys / "neighbours.json",
-        {"nats_user": "neighbours", "nats_password": (known | missing)["nats_neighbours"]},
-    )
     identity.ensure_identity(home)
     return known | missing
+
+
+def tell_neighbours(site: Site) -> None:
+    """What somebody needs who plays a neighbour: `keys/neighbours.json`."""
+    known = {"nats_user": nats.user_of(site, "neighbours"), "nats_password": site.secrets["nats_neighbours"]}
+    mtls = {"mesh_folder": str(site.authority.of(mesh.NEIGHBOURS)), "mesh_peers": mesh.PEERS} if site.mtls else {}
+    write_json(site.home.keys / "neighbours.json", known | mtls)
 
 
 def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,12 +58,12 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
         "log_folder": str(site.home.logs),
         **{f"postgres_{login.removeprefix('content_')}": postgres.conninfo(site, login) for login in postgres.LOGINS},
         "nats_url": nats.url(site),
-        "nats_user": "content",
+        "nats_user": nats.user_of(site, "content"),
         "nats_monitor_url": site.url("nats_http"),
         "nats_password": site.secrets["nats_content"],
-        "nats_dead_letters_user": "dead_letters",
+        "nats_dead_letters_user": nats.user_of(site, "dead_letters"),
         "nats_dead_letters_password": site.secrets["nats_dead_letters"],
-        "nats_erasure_user": "erasure",
+        "nats_erasure_user": nats.user_of(site, "erasure"),
         "nats_erasure_password": site.secrets["nats_erasure"],
         "s3_endpoint": site.url("s3"),
         "s3_region": "us-east-1",
@@ -72,16 +76,17 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
         "openbao_url": site.url("openbao"),
         "openbao_token": site.secrets["openbao_token"],
         **{
-            f"{service.replace('-', '_')}_url": f"{site.url('neighbours')}/{service}"
+            f"{service.replace('-', '_')}_url": f"{_door(site, 'neighbours', 'neighbours_mesh')}/{service}"
             for service in ("authoring", "media", "catalog", "ai-gateway", "sync")
         },
         "edge_url": site.url("edge"),
         **edge_keys(site.secrets),
         "site_url": site_url(site),
-        "importer_url": site.url("api") + IMPORTER,
+        "importer_url": _door(site, "api", "importer_mesh") + IMPORTER,
         "importer_token": site.secrets["importer_token"],
         "learner_origin": site.url("neighbours"),
         "api_url": site.url("api"),
+        **(_mesh(site) if site.mtls else {}),
         "jwt_issuer": identity.ISSUER,
         "jwt_audience": identity.AUDIENCE,
         "jwt_jwks_file": str(site.home.keys / "jwks.json"),
@@ -95,6 +100,20 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
             "unknown-setting", f"No such setting: {', '.join(sorted(unknown))}.", "See `content-service settings`."
         )
     return {**ours, **{name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()}}
+
+
+def _door(site: Site, plain: str, door: str) -> str:
+    return f"https://127.0.0.1:{site.ports[door]}" if site.mtls else site.url(plain)
+
+
+def _mesh(site: Site) -> dict[str, Any]:
+    """All pools are one identity here, since they have one settings file; in production each has its own."""
+    return {
+        "api_listen_url": site.url(site.inside),
+        "mesh_folder": str(site.authority.of(mesh.US)),
+        "mesh_peers": mesh.PEERS,
+        "mesh_door_sha256": digest_of(site.secrets["mesh_door"]),
+    }
 
 
 def load_settings(home: Path) -> Settings:

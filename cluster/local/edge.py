@@ -36,7 +36,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from cluster import cdn, edge_rules
+from cluster import cdn, edge_rules, mesh
 from cluster.local import edge_shell
 from cluster.local.edge_keys import KeyFile
 from cluster.local.edge_manifests import EdgeManifests, answer
@@ -72,6 +72,8 @@ class EdgeConfiguration:
     nats_password: str
     site_url: str = ""
     learner_origins: Sequence[str] = ()
+    mesh: Mapping[str, str] | None = None
+    """Under mTLS: `folder` of its certificate, and the name of `nats`."""
 
 
 class EdgeApp:
@@ -91,7 +93,13 @@ class EdgeApp:
             config=Config(max_pool_connections=64, connect_timeout=5, read_timeout=30, s3={"addressing_style": "path"}),
         )
         self.manifests = EdgeManifests(
-            configuration.nats_url, configuration.nats_user, configuration.nats_password, self._whole
+            configuration.nats_url,
+            configuration.nats_user,
+            configuration.nats_password,
+            self._whole,
+            mesh.of_folder(Path(configuration.mesh["folder"]), configuration.mesh["nats"])
+            if configuration.mesh
+            else None,
         )
         self._sites = Sites(configuration.site_url, self._keys, self._whole, self._clock, configuration.learner_origins)
 

@@ -9,6 +9,7 @@ each time.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -26,11 +27,13 @@ TTL_S, MOST_BYTES, MOST_WITHDRAWN = float(edge_rules.MANIFEST_S), 32 << 20, 100_
 class EdgeManifests:
     """Manifests by their key in the store, `packages/{tenant}/{package}/{version}/{hex of the digest}.json`."""
 
-    def __init__(self, url: str, user: str, password: str, fetch: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, url: str, user: str, password: str, fetch: Callable[[str], bytes], tls: ssl.SSLContext | None = None
+    ) -> None:
         self._fetch = fetch
         self._kept = Manifests(MOST_BYTES, TTL_S)
         self._withdrawn: OrderedDict[Key, None] = OrderedDict()
-        self.words = Invalidations(url, user, password, self._changed)
+        self.words = Invalidations(url, user, password, self._changed, tls)
 
     async def get(self, key: str) -> Kept:
         """Raises ContentError `version-withdrawn`, or what fetching raises."""

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,8 +46,8 @@ class _Entry:
 class Heard:
     """The record, kept in a JSON-lines file and in memory."""
 
-    def __init__(self, path: Path, url: str, user: str, password: str) -> None:
-        self._path, self._url, self._user, self._password = path, url, user, password
+    def __init__(self, path: Path, url: str, user: str, password: str, tls: ssl.SSLContext | None = None) -> None:
+        self._path, self._url, self._user, self._password, self._tls = path, url, user, password, tls
         self._entries: dict[str, _Entry] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
@@ -107,6 +108,7 @@ class Heard:
             name=DURABLE,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.5,
+            tls=self._tls,
         )
         try:
             await asyncio.gather(*(self._follow(client, stream, control) for stream in STREAMS))

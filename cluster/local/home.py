@@ -2,7 +2,8 @@
 
 `settings.json` is what the service reads; `stack.json` is what `down`, `status` and the next `up` read (processes, ports,
 start-up times). Whatever is secret is 0600 and stands in `keys/` (0700) or in `settings.json`. Unix sockets have a limit
-of 107 bytes for their path, so Ray's temporary folder is below `/tmp/ct-<hash of the home>`.
+of 107 bytes for their path, so Ray's temporary folder is below `/tmp/ct-<hash of the home>`, and
+the sockets that another user makes (Postgres does not run as root) are beside it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Home:
         self.path = path.expanduser().resolve()
         self.id = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:10]
         self.short = Path("/tmp") / f"ct-{self.id}"
+        self.sockets = Path("/tmp") / f"ct-{self.id}-sockets"
         self.settings = self.path / "settings.json"
         self.state = self.path / "stack.json"
         self.keys = self.path / "keys"
@@ -49,13 +51,7 @@ class Home:
 
     def short_folder(self) -> Path:
         """The folder of short paths, ours alone: somebody else's folder under that name is refused."""
-        self.short.mkdir(mode=0o700, exist_ok=True)
-        found = self.short.lstat()
-        if self.short.is_symlink() or found.st_uid != os.geteuid():
-            raise LocalStackError(
-                "short-folder", f"{self.short} belongs to somebody else.", "Remove it, or choose another --home."
-            )
-        return self.short
+        return own_folder(self.short)
 
     def reserve(self, ports: Iterable[int]) -> None:
         """Tell other stacks which ports are ours while we are up, those that nobody listens on yet too."""
@@ -72,6 +68,7 @@ class Home:
 
     def drop_short_folder(self) -> None:
         shutil.rmtree(self.short, ignore_errors=True)
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     def log(self, part: str) -> Path:
         return self.logs / f"{part}.log"
@@ -91,6 +88,16 @@ class Home:
                     "stack-busy", f"Another `up` or `down` of {self.path} is running.", "Wait for it to end.", True
                 ) from error
             yield
+
+
+def own_folder(path: Path) -> Path:
+    """Make a folder that only we may enter. Raises LocalStackError if somebody else has one under that name."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.is_symlink() or path.lstat().st_uid != os.geteuid():
+        raise LocalStackError(
+            "short-folder", f"{path} belongs to somebody else.", "Remove it, or choose another --home."
+        )
+    return path
 
 
 def tail(path: Path, lines: int) -> str:

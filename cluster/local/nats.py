@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from typing import Any, ClassVar
 
-from cluster import regions
+from cluster import mesh, regions
+from cluster.local.authority import spiffe
 from cluster.local.home import write_secret
 from cluster.local.links import Links
 from cluster.local.part import Part, Plan, Site, ask_version, binary, http_problem
+from cluster.mesh import AUTHORITIES, CERTIFICATE, KEY
 from cluster.streams import ensure_streams
 
 _ASK = ["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"]
@@ -64,6 +67,17 @@ NEIGHBOURS_MAY_PUBLISH = [
 ]
 
 
+IDENTITIES = {
+    "operator": "nats-operator",
+    "content": "content-service",
+    "edge": "content-edge",
+    "neighbours": "neighbours",
+    "dead_letters": "content-service/content-dead-letters",
+    "erasure": "content-service/content-erasure",
+}
+"""Who in the mesh each user is; two of them act for content-service, so their certificates lie with its own."""
+
+
 class Nats(Part):
     name: ClassVar[str] = "nats"
     ports: ClassVar[tuple[str, ...]] = ("nats", "nats_http", "nats_leaf")
@@ -81,17 +95,26 @@ class Nats(Part):
     def unhealthy(self, site: Site) -> str | None:
         return http_problem(site.url("nats_http"), "/healthz")
 
+    reload: ClassVar[signal.Signals | None] = signal.SIGHUP
+
     def set_up(self, site: Site) -> None:
         links, made = Links.read(site.home), site.home.keys / "nats-was-here"
         others: dict[str, Any] = {"region": links.region, "others": links.peers} if links else {}
         if not made.exists():  # nobody has heard this region before
             others["rest_s"] = 0.0
-        asyncio.run(ensure_streams(url(site), "operator", site.secrets["nats_operator"], **others))
+        if site.mtls:
+            others["tls"] = mesh.of_folder(site.authority.of("nats-operator"), spiffe("nats"))
+        asyncio.run(ensure_streams(url(site), user_of(site, "operator"), site.secrets["nats_operator"], **others))
         made.touch(mode=0o600)
 
 
 def url(site: Site) -> str:
-    return f"nats://127.0.0.1:{site.ports['nats']}"
+    return f"{'tls' if site.mtls else 'nats'}://127.0.0.1:{site.ports['nats']}"
+
+
+def user_of(site: Site, role: str) -> str:
+    """The user's name: under mTLS the SPIFFE name that its certificate must have, beside the password."""
+    return spiffe(IDENTITIES[role]) if site.mtls else role
 
 
 def configuration(site: Site) -> str:
@@ -108,7 +131,15 @@ def server(site: Site) -> dict[str, Any]:
         "http": f"127.0.0.1:{site.ports['nats_http']}",
         "max_payload": 1 << 20,
         "jetstream": jetstream(site),
+        **(tls(site) if site.mtls else {}),
     }
+
+
+def tls(site: Site) -> dict[str, Any]:
+    """Nobody without a certificate of ours, and each only as the user of its name (`verify_and_map`)."""
+    own = site.authority.of("nats")
+    files = {"cert_file": str(own / CERTIFICATE), "key_file": str(own / KEY), "ca_file": str(own / AUTHORITIES)}
+    return {"tls": {**files, "verify_and_map": True, "timeout": 5}}
 
 
 def jetstream(site: Site) -> dict[str, Any]:
@@ -138,7 +169,7 @@ def users(site: Site) -> list[dict[str, Any]]:
     """A user per role, each with the subjects of its role alone."""
 
     def user(name: str, may_publish: list[str] | None, may_hear: list[str] | None = None) -> dict[str, Any]:
-        known = {"user": name, "password": site.secrets[f"nats_{name}"]}
+        known = {"user": user_of(site, name), "password": site.secrets[f"nats_{name}"]}
         if may_publish is None:
             return known
         publish = may_publish or {"deny": [">"]}

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 
+from cluster import mesh, mesh_door
 from cluster.local.heard import Heard
 from cluster.local.learner_page import Learning, serve_learner
 from cluster.local.misbehaviour import Control, Misbehaviour
@@ -202,12 +203,28 @@ def _holdings(app: FastAPI, store: Store) -> None:
         return Holdings(holdings=tuple(found))
 
 
+def _behind_the_door(digest: str) -> Any:
+    """Under mTLS services answer only what came in by the mesh; the learner's page is for browsers."""
+
+    async def admitted(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+        inside = request.url.path.strip("/").partition("/")[0] in (*SERVICES, "control")
+        if inside and not mesh_door.came_in(digest, request.headers.get(mesh_door.HEADER)):
+            return Response("this service is spoken to by mTLS", 403, media_type="text/plain")
+        return await answer(request)
+
+    return admitted
+
+
 def main() -> None:
     given = json.loads(Path(sys.argv[1]).read_text())
     data = Path(given["data"])
-    heard = Heard(data / "heard.jsonl", given["nats_url"], given["nats_user"], given["nats_password"])
+    secured = given.get("mesh")
+    tls = mesh.of_folder(Path(secured["folder"]), secured["nats"]) if secured else None
+    heard = Heard(data / "heard.jsonl", given["nats_url"], given["nats_user"], given["nats_password"], tls)
+    app = application(data, heard, Learning(**given["learning"]))
+    app.middleware("http")(_behind_the_door(given["door_sha256"]))
     uvicorn.run(
-        application(data, heard, Learning(**given["learning"])), host="127.0.0.1", port=given["port"], access_log=False, log_level="warning",
+        app, host="127.0.0.1", port=given["port"], access_log=False, log_level="warning",
         timeout_graceful_shutdown=2,
     )  # fmt: skip
 

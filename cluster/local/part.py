@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from cluster.local.authority import Authority
 from cluster.local.errors import LocalStackError
 from cluster.local.home import Home
 
@@ -33,6 +34,17 @@ class Site:
     ports: Mapping[str, int]
     secrets: Mapping[str, str]
     settings_digest: str = ""
+    mtls: bool = False
+
+    @property
+    def authority(self) -> Authority:
+        """The certificates of a stack under mTLS."""
+        return Authority(self.home.keys / "mesh")
+
+    @property
+    def inside(self) -> str:
+        """The port that the API itself listens on: the door's is another one."""
+        return "api_inside" if self.mtls else "api"
 
     def url(self, port: str) -> str:
         return f"http://127.0.0.1:{self.ports[port]}"
@@ -84,6 +96,12 @@ class Part:
 
     def set_up(self, site: Site) -> None:
         """What must exist inside the running part (users, buckets, streams, keys); may run any number of times."""
+
+    reload: ClassVar[signal.Signals | None] = None
+    """What has it read its certificates anew."""
+
+    def renew(self, site: Site) -> None:
+        """Bring new certificates to where this part reads them; before `reload` is sent."""
 
     def after_stop(self, site: Site) -> None:
         """Remove what the part leaves behind outside of the home."""

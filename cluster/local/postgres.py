@@ -16,10 +16,12 @@ import signal
 import subprocess
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlencode
 
 from cluster.local.errors import LocalStackError, part_failed
-from cluster.local.home import write_secret
+from cluster.local.home import own_folder, write_secret
 from cluster.local.part import Part, Plan, Site, ask_version, environment
+from cluster.mesh import AUTHORITIES, CERTIFICATE, KEY
 
 LOGINS = ("content_owner", "content_api", "content_worker", "content_relay", "content_ops", "content_analyst")
 DATABASE = "content"
@@ -28,7 +30,28 @@ SMALL_SHM_BYTES = 128 << 20
 
 def conninfo(site: Site, login: str, database: str = DATABASE) -> str:
     """The URL of a login; passwords are URL-safe by how they are made."""
-    return f"postgresql://{login}:{site.secrets[login]}@127.0.0.1:{site.ports['postgres']}/{database}"
+    if not site.mtls:
+        return f"postgresql://{login}:{site.secrets[login]}@127.0.0.1:{site.ports['postgres']}/{database}"
+    if login == "postgres":  # the set-up's own, on the socket
+        where = {"host": str(_sockets(site)), "port": str(site.ports["postgres"])}
+        return f"postgresql://{login}:{site.secrets[login]}@/{database}?{urlencode(where)}"
+    address = f"127.0.0.1:{site.ports['postgres_mesh']}"
+    return f"postgresql://{login}:{site.secrets[login]}@{address}/{database}?{urlencode(_tls(site, login))}"
+
+
+def _tls(site: Site, login: str) -> dict[str, str]:
+    """libpq's parameters (34.19): the server must have our authority's certificate for this host; ours is the login's.
+
+    `direct`: TLS from the first byte, so that it can end before Postgres (this wheel's is built without it).
+    """
+    own = site.authority.of(login)
+    return {
+        "sslmode": "verify-full",
+        "sslnegotiation": "direct",
+        "sslrootcert": str(own / AUTHORITIES),
+        "sslcert": str(own / CERTIFICATE),
+        "sslkey": str(own / KEY),
+    }
 
 
 class Postgres(Part):
@@ -56,24 +79,29 @@ class Postgres(Part):
         }
         if shutil.disk_usage("/dev/shm").total < SMALL_SHM_BYTES:  # a container's 64 MB
             options["dynamic_shared_memory_type"] = "mmap"
+        if site.mtls:  # nobody in the clear: the door of the mesh is the only way in from outside this home
+            options |= {"listen_addresses": "", "unix_socket_directories": str(_sockets(site))}
         argv = [str(programs() / "postgres"), "-D", str(_data(site))]
         for name, value in options.items():
             argv += ["-c", f"{name}={value}"]
         return Plan([*as_user(site.home.path), *argv], {"TZ": "UTC"})
 
     def before_start(self, site: Site) -> None:
+        if site.mtls:
+            shutil.rmtree(_sockets(site), ignore_errors=True)  # of an earlier start; it is nobody's by now
+            _give(own_folder(_sockets(site)))
+        if not (_data(site) / "PG_VERSION").exists():
+            self._make(site)
+
+    def _make(self, site: Site) -> None:
         data = _data(site)
-        if (data / "PG_VERSION").exists():
-            return
         if data.exists():  # a first start that was interrupted: nothing was ever stored there
             shutil.rmtree(data)
         data.mkdir(mode=0o700)
         password = data.parent / ".postgres-password"
         write_secret(password, site.secrets["postgres"])
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(data, nobody.pw_uid, nobody.pw_gid)
-            os.chown(password, nobody.pw_uid, nobody.pw_gid)
+        _give(data)
+        _give(password)
         argv = [
             *as_user(site.home.path), str(programs() / "initdb"), "-D", str(data), "-U", "postgres", "--auth=scram-sha-256",
             f"--pwfile={password}", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
@@ -124,6 +152,23 @@ class Postgres(Part):
                         sql.Identifier(DATABASE), sql.Identifier(login)
                     )
                 )
+
+
+def _give(path: Path) -> None:
+    """As root, to the user that Postgres runs as."""
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+
+
+def _sockets(site: Site) -> Path:
+    """Under mTLS, where the server listens."""
+    return site.home.sockets
+
+
+def socket_file(site: Site) -> Path:
+    """Under mTLS, its socket."""
+    return _sockets(site) / f".s.PGSQL.{site.ports['postgres']}"
 
 
 def _data(site: Site) -> Path:

@@ -42,11 +42,11 @@ class Api(_Program):
         return site.url("api")
 
     def module(self, site: Site) -> list[str]:
-        where = ["--host", "127.0.0.1", "--port", str(site.ports["api"])]
+        where = ["--host", "127.0.0.1", "--port", str(site.ports[site.inside])]
         return ["uvicorn", "serve_app.api:create_app", "--factory", *where, "--log-level", "warning"]
 
     def unhealthy(self, site: Site) -> str | None:
-        return http_problem(site.url("api"), "/livez")
+        return http_problem(site.url(site.inside), "/livez")
 
 
 class Relay(_Program):

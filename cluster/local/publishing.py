@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import Any
 import httpx
 import nats
 
-from cluster import telemetry
+from cluster import mesh, telemetry
 from cluster.local.configuration import load_settings
 from cluster.local.home import Home, read_json
 from cluster.neighbours import Holding, Listing, draft_path, holding_path, listing_path, original_path
@@ -29,6 +30,7 @@ PUT_TIMEOUT_S = 120.0
 def put_draft(home: Path, tenant: str, draft: Mapping[str, Any], *, draft_id: str, revision: int) -> None:
     """Lay a draft down at the authoring stub."""
     _put(
+        home,
         load_settings(home).authoring_url + draft_path(tenant, draft_id, revision),
         json.dumps(draft).encode(),
         "application/json",
@@ -40,26 +42,26 @@ def put_media(home: Path, tenant: str, files: Mapping[str, tuple[Path, str]]) ->
     url = load_settings(home).media_url
     for asset, (path, media_type) in files.items():
         with path.open("rb") as file:
-            _put(url + original_path(tenant, asset), file, media_type)
+            _put(home, url + original_path(tenant, asset), file, media_type)
 
 
 def put_listing(home: Path, tenant: str, listing: Listing) -> None:
     """Lay a course's listing down at the catalog stub."""
     url = load_settings(home).catalog_url + listing_path(tenant, listing.course_id)
-    _put(url, listing.model_dump_json(exclude_none=True).encode(), "application/json")
+    _put(home, url, listing.model_dump_json(exclude_none=True).encode(), "application/json")
 
 
 def put_holding(home: Path, tenant: str, package_id: str, holding: Holding) -> None:
     """Have the sync stub know what a device holds, as if the device had told it."""
     url = load_settings(home).sync_url + holding_path(tenant, package_id, holding.device_id)
-    _put(url, holding.model_dump_json().encode(), "application/json")
+    _put(home, url, holding.model_dump_json().encode(), "application/json")
 
 
 def control(home: Path, service: str, mode: str, delay_s: float = 5.0, times: int = 0) -> None:
     """Make a stub misbehave (the modes are those of `misbehaviour.py`), for so many requests, or until it is `ok` again."""
     base = load_settings(home).authoring_url.removesuffix("/authoring")
     wanted = json.dumps({"mode": mode, "delay_s": delay_s, "times": times}).encode()
-    _put(f"{base}/control/{service}", wanted, "application/json")
+    _put(home, f"{base}/control/{service}", wanted, "application/json")
 
 
 def publish_draft(
@@ -144,6 +146,7 @@ async def _send(home: Path, bodies: list[tuple[str, str, bytes]]) -> None:
     known = read_json(Home(home).keys / "neighbours.json")
     client = await nats.connect(
         load_settings(home).nats_url,
+        tls=_tls(home, "nats"),
         user=known["nats_user"],
         password=known["nats_password"],
         connect_timeout=5,
@@ -157,6 +160,14 @@ async def _send(home: Path, bodies: list[tuple[str, str, bytes]]) -> None:
         await client.close()
 
 
-def _put(url: str, content: Any, media_type: str) -> None:
-    headers = {"content-type": media_type}
-    httpx.put(url, content=content, headers=headers, timeout=PUT_TIMEOUT_S, trust_env=False).raise_for_status()
+def _put(home: Path, url: str, content: Any, media_type: str) -> None:
+    headers, verify = {"content-type": media_type}, _tls(home, "authoring") or True
+    httpx.put(
+        url, content=content, headers=headers, timeout=PUT_TIMEOUT_S, trust_env=False, verify=verify
+    ).raise_for_status()
+
+
+def _tls(home: Path, peer: str) -> ssl.SSLContext | None:
+    """Under mTLS, as the neighbours."""
+    known = read_json(Home(home).keys / "neighbours.json")
+    return mesh.of_folder(Path(known["mesh_folder"]), known["mesh_peers"][peer]) if "mesh_folder" in known else None

@@ -110,7 +110,7 @@ class ServeApps(Part):
     """
 
     name: ClassVar[str] = "serve"
-    ports: ClassVar[tuple[str, ...]] = ("api",)
+    ports: ClassVar[tuple[str, ...]] = ("api", "api_inside")
     deadline_s: ClassVar[float] = 240.0
     patience_s: ClassVar[float] = 3.0
 
@@ -127,7 +127,7 @@ class ServeApps(Part):
     def unhealthy(self, site: Site) -> str | None:
         if DEPLOYED not in site.home.log_end(self.name, 200):
             return "the applications are being deployed"
-        return http_problem(site.url("api"), "/livez")
+        return http_problem(site.url(site.inside), "/livez")
 
 
 def hold(site: Site) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import importer, sandbox
-from cluster.local import configuration, learner_page, machine, ports, ray_head
+from cluster.local import configuration, learner_page, machine, mesh, ports, ray_head
 from cluster.local.apps import Edge, Neighbours
 from cluster.local.errors import LocalStackError, part_failed
 from cluster.local.home import Home, read_json, tail, write_json
@@ -51,7 +52,8 @@ KINDS: dict[str, tuple[Part, ...]] = {
     "light": (*BASE, *PROGRAMS),
     "reduced": (SERVERS[0], SERVERS[1], *PROGRAMS),
 }
-EVERY: tuple[Part, ...] = (*PARTS, *PROGRAMS)
+MESH = mesh.Mesh()
+EVERY: tuple[Part, ...] = (*PARTS, *PROGRAMS, MESH)
 SERVICES = (*(pool.name for pool in POOLS), "content-render", "content-deployer")
 OTHER_LOGS = ("edge-access", *SERVICES)
 """Logs that are no part's own: the edge's access log, and those of the service's processes (setting `log_folder`)."""
@@ -118,16 +120,19 @@ class Stack:
         kind: str = "",
         before_ray: Callable[[Settings], None] | None = None,
         overrides: Mapping[str, Any] | None = None,
+        mtls: bool | None = None,
     ) -> StackInfo:
         """Start what is not running. Raises LocalStackError naming the first part that does not come up.
 
         `kind` is one of KINDS; without it, complete or (without `ray`) the servers alone. `before_ray` is called with the settings once everything but Ray is healthy (migrations, first tenant).
+        `mtls` has its parts speak by mTLS (docs/mesh.md), or no longer; without a word it stays as it was.
         `overrides` are settings that outrank the stack's; they are kept for later calls.
         """
         tell, began = progress or (lambda _: None), time.monotonic()
         kind = kind or ("complete" if ray else "servers")
         self.home.prepare()
         with self.home.locked():
+            self._choose(mtls)
             for left in reversed(range(TRIES)):
                 try:
                     return self._up(tell, began, kind, before_ray, overrides or {})
@@ -146,8 +151,8 @@ class Stack:
         overrides: Mapping[str, Any],
     ) -> StackInfo:
         warnings = machine.check(self.home.path)
-        parts = KINDS[kind]
-        base, ray = [part for part in parts if part in BASE], RAY in parts
+        parts = self._parts(kind)
+        base, ray = [part for part in parts if part in BASE or part is MESH], RAY in parts
         if kind != "servers":
             self._end_others(parts, tell)
         site = self._site(overrides)
@@ -178,6 +183,41 @@ class Stack:
             self.home.path, settings, self._addresses(site, parts), start_s, time.monotonic() - began, tuple(kept), tuple(warnings)
         )  # fmt: skip
 
+    def _choose(self, mtls: bool | None) -> None:
+        state = read_json(self.home.state)
+        if mtls is None or mtls == bool(state.get("mtls")):
+            return
+        if any(self._alive(running) for running in self._noted(state).values()):
+            raise LocalStackError(
+                "stack-running",
+                "A stack that runs cannot begin or end to speak by mTLS.",
+                "Run `content-service down` first.",
+            )
+        self._note(mtls=mtls)
+
+    def _parts(self, kind: str) -> tuple[Part, ...]:
+        """What belongs to a stack of this kind; under mTLS the mesh's doors, too."""
+        return (*KINDS[kind], MESH) if read_json(self.home.state).get("mtls") else KINDS[kind]
+
+    def rotate(self, *, authority: bool = False) -> list[str]:
+        """New certificates for everybody, by a new authority if it is said; running parts read them. Returns who was told.
+
+        Raises LocalStackError `stack-unknown`, `no-mtls`.
+        """
+        with self.home.locked():
+            site, told = self._known_site(), list[str]()
+            if not site.mtls:
+                raise LocalStackError("no-mtls", "This stack does not speak by mTLS.", "Start it with `up --mtls`.")
+            site.authority.rotate(mesh.IDENTITIES, authority=authority)
+            for part in EVERY:
+                note = self._noted().get(part.name)
+                if part.reload is not None and self._alive(note):
+                    assert note is not None
+                    part.renew(site)
+                    os.kill(note.pid, part.reload)
+                    told.append(part.name)
+            return told
+
     def ports(self) -> Mapping[str, int]:
         """The ports this stack will be started with, chosen now where it has none yet."""
         self.home.prepare()
@@ -197,10 +237,10 @@ class Stack:
         state = read_json(self.home.state)
         known: dict[str, int] = state.get("ports", {})
         running = self._noted(state)
-        wanted = [port for part in PARTS for port in part.ports]
+        wanted = [port for part in (*PARTS, MESH) for port in part.ports]
         alive = {port for part in EVERY if self._alive(running.get(part.name)) for port in part.ports}
         if RAY.name in running and self._alive(running[RAY.name]):
-            alive.add("api")
+            alive |= {"api", "api_inside"}
         foreign = self.home.reserved_by_others()
         good = {
             name: port for name, port in known.items() if name in alive or (port not in foreign and ports.is_free(port))
@@ -209,7 +249,10 @@ class Stack:
         chosen = good | fresh
         self.home.reserve(chosen.values())
         kept_overrides = {**state.get("overrides", {}), **overrides}
-        site = Site(self.home, chosen, configuration.ensure_secrets(self.home))
+        site = Site(self.home, chosen, configuration.ensure_secrets(self.home), mtls=bool(state.get("mtls")))
+        if site.mtls:
+            site.authority.ensure(mesh.IDENTITIES)
+        configuration.tell_neighbours(site)
         document = configuration.settings_of(site, kept_overrides)
         write_json(self.home.settings, document)
         self._note(ports=chosen, overrides={name: document[name] for name in kept_overrides})
@@ -296,7 +339,7 @@ class Stack:
                 if self._stop(part, site, tell):
                     stopped.append(part.name)
 
-            for together in (RAY, SERVE, *PROGRAMS), APPS, SERVERS:  # who uses others goes before them
+            for together in (RAY, SERVE, *PROGRAMS, MESH), APPS, SERVERS:  # who uses others goes before them
                 with ThreadPoolExecutor(len(together)) as pool:
                     list(pool.map(stop_one, together))
             self.home.drop_short_folder()
@@ -320,7 +363,7 @@ class Stack:
         """Every part, asked now. Raises LocalStackError `stack-unknown` where no stack was ever started."""
         site, running = self._known_site(), self._noted()
         kind = read_json(self.home.state).get("kind", "complete")
-        parts = KINDS[kind] if kind in ("light", "reduced") else PARTS
+        parts = self._parts(kind if kind in ("light", "reduced") else "complete")
         with ThreadPoolExecutor(len(parts)) as pool:
             return list(pool.map(lambda part: self._status_of(part, site, running.get(part.name)), parts))
 
@@ -390,6 +433,7 @@ class Stack:
             state.get("ports", {}),
             configuration.ensure_secrets(self.home),
             _digest(read_json(self.home.settings)),
+            bool(state.get("mtls")),
         )
 
     def _noted(self, state: Mapping[str, Any] | None = None) -> dict[str, Running]:

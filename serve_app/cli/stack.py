@@ -42,7 +42,7 @@ def _prepare(settings: Settings) -> None:
 def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare) -> None:
     """Mount the commands. `before_ray` is called once all but Ray is healthy: migrations, the first tenant."""
 
-    @app.command(rich_help_panel=PANEL, epilog=examples("up --home /tmp/second", "up --regions us,eu", "up --regions us,eu,me --no-ray"))  # fmt: skip
+    @app.command(rich_help_panel=PANEL, epilog=examples("up --home /tmp/second", "up --mtls", "up --regions us,eu", "up --regions us,eu,me --no-ray"))  # fmt: skip
     def up(  # pyright: ignore[reportUnusedFunction]
         home: Home = DEFAULT_HOME,
         ray: Annotated[
@@ -60,6 +60,14 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
         unsafe_no_sandbox: Annotated[
             bool, typer.Option("--unsafe-no-sandbox", help="Decode media without a sandbox; for a machine without one.")
         ] = False,
+        mtls: Annotated[
+            bool | None,
+            typer.Option(
+                "--mtls/--no-mtls",
+                help="Have the parts speak by mTLS from now on, or no longer.",
+                show_default="as it was",
+            ),
+        ] = None,
         as_json: AsJson = False,
     ) -> None:
         """Start the local stack, or what of it is not running. Data of an earlier start is found again."""
@@ -73,11 +81,13 @@ def register(app: typer.Typer, before_ray: Callable[[Settings], None] = _prepare
             # Said at each start: a stack does not stay unprotected because it once was.
             overrides = {"sandbox": "none" if unsafe_no_sandbox else "auto"}
             several = _regions(home)
+            if mtls and (regions or several.names):
+                raise typer.BadParameter("several regions on one machine speak in the clear.", param_hint="--mtls")
             if names := [name.strip() for name in regions.split(",") if name.strip()] or several.names:
                 found = several.up(names, tell, ray=ray, before_ray=before_ray, overrides=lambda _: overrides)
                 _print_regions(several, found, as_json)
                 return
-            info = Stack(home).up(tell, ray=ray, before_ray=before_ray, overrides=overrides)
+            info = Stack(home).up(tell, ray=ray, before_ray=before_ray, overrides=overrides, mtls=mtls)
         _print_info(info, as_json)
 
     @app.command(rich_help_panel=PANEL, epilog=examples("down"))

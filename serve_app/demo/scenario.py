@@ -149,7 +149,7 @@ class _Story:
 
     def _heard(self, rows: dict[str, BundleRow]) -> None:
         wanted = {row["bundle_id"]: row for row in rows.values()}
-        heard = waiting.heard(self._settings.sync_url, self._ids, set(wanted))
+        heard = waiting.heard(self._settings, self._ids, set(wanted))
         for bundle_id, data in heard.items():
             require(data["device_id"] == wanted[bundle_id]["device_id"], "demo-event", "An event names another device.")
 

@@ -10,6 +10,8 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from cluster import mesh
+from cluster.settings import Settings
 from content.errors import ContentError
 from serve_app.client import BundleRow, Client, Job, Version
 
@@ -83,13 +85,14 @@ def bundles_ready(
     raise AssertionError
 
 
-def heard(sync_url: str, devices: list[str], bundle_ids: set[str]) -> dict[str, dict[str, Any]]:
+def heard(settings: Settings, devices: list[str], bundle_ids: set[str]) -> dict[str, dict[str, Any]]:
     """Wait until sync-service heard of each bundle; returns the event's data by bundle id."""
     found: dict[str, dict[str, Any]] = {}
-    with httpx.Client(trust_env=False, timeout=10) as client:
+    verify = mesh.context(settings, "sync") or True
+    with httpx.Client(trust_env=False, timeout=10, verify=verify) as client:
         for _ in until("sync-service has not heard of the bundles", HEARD_S, "`content-service logs serve`"):
             for device in devices:
-                answer = client.get(f"{sync_url}/v1/events", params={"subject": HEARD, "device_id": device})
+                answer = client.get(f"{settings.sync_url}/v1/events", params={"subject": HEARD, "device_id": device})
                 for event in answer.raise_for_status().json()["events"]:
                     data = event["event"]["data"]
                     if data["bundle_id"] in bundle_ids:

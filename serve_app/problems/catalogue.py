@@ -33,6 +33,7 @@ _ROWS = (
     ProblemType("proof-invalid", 401, "The device's proof is not valid", "Make a proof for this very request."),
     ProblemType("proof-replayed", 401, "The proof was used before", "Make a new proof for each request."),
     ProblemType("forbidden", 403, "The token lacks a scope", "Ask for a token with the scope that the detail names."),
+    ProblemType("mesh-required", 403, "Not asked by the mesh", "Ask at the address of the API, not behind it."),
     ProblemType("wrong-region", 421, "The tenant lives in another region", "Ask the service that `Link` names."),
     # The request itself
     ProblemType("json-malformed", 400, "The body is not JSON", "Send one well-formed JSON document, in UTF-8."),

@@ -12,7 +12,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from cluster.settings import Settings
 from cluster.telemetry.logs import text_of
 from content.errors import ContentError
-from tasks.doctor import configuration, database, event_log, events, keys, machine, ray_pools, storage, work
+from tasks.doctor import (
+    certificates,
+    configuration,
+    database,
+    event_log,
+    events,
+    keys,
+    machine,
+    ray_pools,
+    storage,
+    work,
+)
 from tasks.doctor.findings import Finding, Status, fail
 
 __all__ = ["CHECKS", "Finding", "Status", "examine"]
@@ -24,6 +35,7 @@ CHECKS: dict[str, Check] = {
     "settings": configuration.check,
     "machine": machine.check,
     "database": database.check,
+    "mesh": certificates.check,
     "storage": storage.check,
     "keys": keys.check,
     "events": events.check,

@@ -10,7 +10,7 @@ from psycopg.rows import DictRow, dict_row
 
 from cluster import places
 from cluster.database import fetch_one
-from cluster.eventlog import state
+from cluster.eventlog import settled, state
 from cluster.eventlog.state import LogState
 from cluster.eventlog.store import LogStore
 from cluster.events import OURS
@@ -33,10 +33,11 @@ async def check(settings: Settings) -> list[Finding]:
         age = await fetch_one(
             connection, "select extract(epoch from clock_timestamp() - min(at))::float8 as age_s from change_log"
         )
-    late = _late(float(age["age_s"] or 0) if age else 0.0)
-    if known is None:
-        return [late, await _unseen(settings)]
-    return [late, await _archive(settings, known), await _told(settings)]
+        late = _late(float(age["age_s"] or 0) if age else 0.0)
+        if known is None:
+            return [late, await _unseen(settings)]
+        slips = await _acknowledged(settings, connection)
+    return [late, await _archive(settings, known), slips, await _told(settings)]
 
 
 def _late(age_s: float) -> Finding:
@@ -59,6 +60,21 @@ async def _unseen(settings: Settings) -> Finding:
             "docs/runbooks/restore-a-region.md: `content-service restore`.",
         )
     return warn(name, "nothing was ever archived", "Start the pool content-outbox-relay.")
+
+
+async def _acknowledged(settings: Settings, connection: psycopg.AsyncConnection[DictRow]) -> Finding:
+    """What was acknowledged last, and lies in slips until its segment is there, is known here."""
+    name, store = "event log: slips", LogStore(Objects(settings), settings.region)
+    known = await state.read(connection, settings.region)
+    assert known is not None
+    looked = await settled.look(connection, store, known.position)
+    if looked.lost:  # archived meanwhile, it waits no more and is in a segment behind this position: look once more
+        known = await state.read(connection, settings.region) or known
+        looked = await settled.look(connection, store, known.position)
+    if not looked.lost:
+        return ok(name, f"all {len(looked.listed)} are known here")
+    first = looked.lost[0]
+    return fail(name, f"{len(looked.lost)} hold what this database does not have, {first.key} first", BEHIND)
 
 
 async def _archive(settings: Settings, known: LogState) -> Finding:

@@ -11,6 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.api import StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
+from cluster import mesh
 from cluster.events import DEAD, DOMAIN
 from cluster.settings import Settings
 from cluster.streams import DUPLICATE_WINDOW_S, STREAMS
@@ -33,6 +34,7 @@ async def check(settings: Settings) -> list[Finding]:
             user=settings.nats_user or None,
             password=settings.nats_password.get_secret_value() or None,
             connect_timeout=3,
+            tls=mesh.context(settings, "nats", settings.nats_user),
             # With 0 attempts it would try for ever.
             allow_reconnect=False,
             max_reconnect_attempts=1,

@@ -77,6 +77,7 @@ FETCHES = {
     "cluster/local/gateway.py": LOCAL,
     "cluster/local/heard.py": LOCAL,
     "cluster/local/keys.py": LOCAL,
+    "cluster/local/mesh.py": LOCAL,
     "cluster/local/misbehaviour.py": LOCAL,
     "cluster/local/part.py": LOCAL,
     "cluster/local/ports.py": LOCAL,

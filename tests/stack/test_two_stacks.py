@@ -1,18 +1,25 @@
-"""Two stacks side by side: the same draft gives the same manifest, byte for byte, and `down` of one leaves the other be."""
+"""Two stacks side by side, one of them under mTLS: the same draft gives the same manifest, byte for byte, and `down` of one
+leaves the other be.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
+from cluster import importer
 from cluster.local import publishing
 from cluster.local.home import read_json
 from cluster.local.identity import mint_token
 from cluster.local.processes import members
 from cluster.local.stack import Running as Note
 from cluster.local.stack import Stack
+from cluster.settings import Settings
 from serve_app.client import Client
 from tasks.bootstrap import FIRST_TENANT, prepare
 from tests.support.courses import Course
@@ -47,6 +54,16 @@ def processes(home: Path) -> set[int]:
     return {process.pid for note in notes for process in members(Note(**note).started)}
 
 
+def imports_by_the_mesh_alone(stack: Stack, settings: Settings) -> None:
+    """The importer as Serve runs it: by its door it answers whoever builds, past it nobody, with the right token either."""
+    assert asyncio.run(importer.status(settings))["works"]
+    past = settings.api_listen_url + urlsplit(settings.importer_url).path + importer.STATUS
+    shown = {"Authorization": f"Bearer {settings.importer_token.get_secret_value()}"}
+    answer = httpx.get(past, headers=shown, trust_env=False, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (403, "mesh-required")
+    assert all(part.health == "ok" for part in (*stack.status(), stack.importer()))
+
+
 def test_the_same_draft_gives_the_same_manifest_and_down_ends_only_its_own(
     running: Running, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -55,8 +72,9 @@ def test_the_same_draft_gives_the_same_manifest_and_down_ends_only_its_own(
     running.workers_ready()
     other = Stack(tmp_path_factory.mktemp("second") / "home")
     try:
-        info = other.up(before_ray=prepare)
+        info = other.up(before_ray=prepare, mtls=True)
         second = build(info.home, info.settings.api_url, course)
+        imports_by_the_mesh_alone(other, info.settings)
         before = processes(running.home.path)
     finally:
         other.down()
