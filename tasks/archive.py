@@ -22,7 +22,7 @@ from psycopg.rows import DictRow, dict_row
 from cluster import database, failpoints
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.eventlog import state, tables
+from cluster.eventlog import settled, state, tables
 from cluster.eventlog.state import LogState
 from cluster.eventlog.store import LogStore, Stored
 from cluster.objects import Objects
@@ -46,17 +46,19 @@ LINE = """jsonb_build_object('n', n, 'transaction', transaction::text, 'at', at,
                              'key', key, 'value', value)::text"""
 PLACED = LINE.replace("'value', value", "'value', case when value is not null then key end")
 """The line of a personal row: that it is there, and not what it says."""
+SAID = f"case when name = any(%(personal)s) then {PLACED} else {LINE} end"
+"""A waiting change as it stands in a segment."""
 # The next rows, up to a number of bytes; the first one whatever its size.
 WAITING = f"""
     select n, tenant, name, key, apart, line from (
         select *, sum(octet_length(line)) over (order by n) as bytes, row_number() over (order by n) as place from (
             select n, tenant, name, key, case when name = any(%(personal)s) then value end as apart,
-                   case when name = any(%(personal)s) then {PLACED} else {LINE} end as line
+                   {SAID} as line
             from change_log order by n limit %(most)s) as first) as next
     where bytes <= %(bytes)s or place = 1 order by n
 """
 LEFT = "select exists (select 1 from change_log where n > %s) as more"
-KNOWN = f"select n, case when name = any(%s) then {PLACED} else {LINE} end as line from change_log where n = any(%s)"
+KNOWN = f"select n, {SAID} as line from change_log where n = any(%(numbers)s)"
 TRIM = b"delete from change_log where n = any(%s)"
 AGE = "select extract(epoch from clock_timestamp() - min(at))::float8 as age_s, count(*) as n from change_log"
 log = structlog.get_logger()
@@ -83,6 +85,7 @@ class Archiver:
         self._store = LogStore(objects, settings.region)
         self._connection: Transaction | None = None
         self._since_slips = 0
+        self._settled: set[str] | None = None
 
     async def step(self) -> Step:
         """Archive what waits, up to a segment's size. Idle where another archiver is at work.
@@ -124,7 +127,19 @@ class Archiver:
             await state.begin(connection, region)
             found = await state.read(connection, region)
         assert found is not None
+        if self._settled is None:  # once for each connection: what is set back or fails over breaks them all
+            await self._look_beyond(connection, found.position)
+            await self._look_at_slips(connection, found.position)
         return found
+
+    async def _look_beyond(self, connection: Transaction, at: Position) -> None:
+        """What the archive has behind the place that this database knows: nothing, or the segment that an archiver was killed at."""
+        ends = await asyncio.to_thread(self._store.beyond, at)
+        if (newest := max(ends, default=at.epoch)) > at.epoch:
+            why = f"The archive goes on in epoch {newest}, and this database is in epoch {at.epoch}."
+            await self._behind(connection, why)
+        if ends.get(at.epoch, 0) > at.sequence + 1:
+            await self._behind(connection, _ends(at, ends[at.epoch]))
 
     async def _archive(self, connection: Transaction, known: LogState) -> Step:
         async with connection.transaction():
@@ -176,8 +191,7 @@ class Archiver:
         numbers = await self._ours(connection, found)
         if numbers is None or found.segment.previous != (at.digest or found.segment.previous):
             last = (await asyncio.to_thread(self._store.epochs)).get(at.epoch, at.sequence + 1)
-            why = f"The archive goes on to segment {at.epoch}/{last}, and this database ends with {at.sequence}."
-            await self._behind(connection, why)
+            await self._behind(connection, _ends(at, last))
         assert numbers is not None
         log.warning("a segment was archived and not noted", epoch=at.epoch, sequence=at.sequence + 1)
         return Position(at.epoch, at.sequence + 1, found.digest), numbers
@@ -185,7 +199,7 @@ class Archiver:
     async def _ours(self, connection: Transaction, found: Stored) -> list[int] | None:
         """The numbers of its changes, if each of them waits here as it is there."""
         theirs = {change.n: change for change in found.segment.parsed()}
-        rows = await fetch_all(connection, KNOWN, [list(tables.PERSONAL), list(theirs)])
+        rows = await fetch_all(connection, KNOWN, {"personal": list(tables.PERSONAL), "numbers": list(theirs)})
         here = {row["n"]: row["line"].encode() for row in rows}
         return list(theirs) if all(change.line == here.get(change.n) for change in theirs.values()) else None
 
@@ -214,17 +228,27 @@ class Archiver:
 
         await asyncio.gather(*(keep(key, value) for key, value in last.items()))
 
+    async def _look_at_slips(self, connection: Transaction, at: Position) -> None:
+        """Whether all that was acknowledged is known here; slips that have been in segments for long go."""
+        looked = await settled.look(connection, self._store, at, self._settled or ())
+        self._alive()
+        if looked.lost:
+            first = looked.lost[0]
+            names = ", ".join(sorted({change.name for slip in looked.lost for change in slip.changes}))
+            why = f"{len(looked.lost)} slips hold what was acknowledged and is not here ({names}), {first.key} first."
+            await self._behind(connection, why)
+        self._settled, now = looked.settled, (await database.now(connection)).timestamp()
+        over = [
+            key
+            for key, (when, epoch) in looked.listed.items()
+            if when < now - SLIP_KEPT_S and (key in looked.settled or epoch < at.epoch)
+        ]
+        await asyncio.to_thread(self._objects.delete, over)
+
     async def _trim_slips(self, connection: Transaction, at: Position) -> None:
-        """Slips whose changes have been in segments for long."""
         self._since_slips += 1
-        if self._since_slips % SLIPS_EVERY != 1:
-            return
-        now = (await database.now(connection)).timestamp()
-        row = await fetch_one(connection, AGE)
-        if row and (row["age_s"] or 0) < SLIP_KEPT_S / 2:
-            slips = await asyncio.to_thread(lambda: list(self._store.slips()))
-            old = [key for key, when in slips if when < now - SLIP_KEPT_S]
-            await asyncio.to_thread(self._objects.delete, old)
+        if self._since_slips % SLIPS_EVERY == 0:
+            await self._look_at_slips(connection, at)
 
     async def _tell(self, connection: Transaction) -> None:
         row = await fetch_one(connection, AGE)
@@ -249,6 +273,7 @@ class Archiver:
         """The one connection, which holds the lock. Raises ContentError `database-unavailable` when it is lost."""
         try:
             if self._connection is None or self._connection.closed:
+                self._settled = None
                 self._connection = await psycopg.AsyncConnection[DictRow].connect(
                     self._settings.postgres_relay.get_secret_value(),
                     autocommit=True,
@@ -271,7 +296,11 @@ class Archiver:
         """Give up the connection and with it the lock."""
         if self._connection is not None:
             await self._connection.close()
-            self._connection = None
+            self._connection = self._settled = None
+
+
+def _ends(at: Position, last: int) -> str:
+    return f"The archive goes on to segment {at.epoch}/{last}, and this database ends with {at.sequence}."
 
 
 async def require_archived(connections: Connections, within_s: float = 60.0) -> None:

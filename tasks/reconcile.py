@@ -1,7 +1,7 @@
 """A database that was set back is brought up to what its log, NATS and the object store have.
 
 Restored to a point in time, or failed over to a standby that lacked the last seconds: the archive has segments that it does not
-know, and NATS events. Under the archiver's lock: rows of those segments come back, unless they were changed here since; every
+know, or slips of what was acknowledged last, and NATS events. Under the archiver's lock: rows of those come back, unless they were changed here since; every
 tenant begins its next epoch, so that what was numbered twice is outranked; licences that were issued here since are issued again
 in that epoch; what the neighbours have sent since is taken in again (what was seen changes nothing). The log goes on in a new
 epoch from where this database had left the old one.
@@ -13,7 +13,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import psycopg
@@ -23,21 +23,23 @@ from psycopg.rows import DictRow, dict_row
 from cluster import database
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.eventlog import state
+from cluster.eventlog import settled, state, tables
+from cluster.eventlog.settled import Slip
+from cluster.eventlog.state import LogState
 from cluster.eventlog.store import LogStore
 from cluster.events import DOMAIN, GLOBAL, OURS
 from cluster.settings import Settings
 from cluster.stream_tail import StreamTail
 from cluster.telemetry import describe
 from content.errors import ContentError
-from content.eventlog import Base, Position, Segment
+from content.eventlog import Base, Change, LogRefused, Position, Segment, beyond
 from content.eventlog.changes import parse_line
-from tasks import archive, intake, reconcile_rows, resigning, restore_epoch, restore_log
+from tasks import archive, intake, reconcile_rows, resigning, restore_epoch, restore_log, restore_rows
 
 MARGIN = timedelta(minutes=10)
 """So much earlier than the last segment known here the events of neighbours are looked at again."""
 LOCK_S = 60
-PENDING = f"select {archive.LINE} as line from change_log"
+PENDING = f"select {archive.SAID} as line from change_log"
 log = structlog.get_logger()
 
 
@@ -48,6 +50,7 @@ class Reconciled:
 
     behind: str = ""
     segments: int = 0
+    slips: int = 0
     changes: int = 0
     tenants: int = 0
     applied: int = 0
@@ -55,6 +58,28 @@ class Reconciled:
     events: int = 0
     reissued: int = 0
     unknown: list[str] = field(default_factory=list[str])
+
+
+@dataclass
+class _Lost:
+    """What the archive has and this database does not: segments with their epochs, changes of slips; `own`: changes that it has
+    archived itself beside them."""
+
+    segments: list[tuple[Position, Segment]] = field(default_factory=list[tuple[Position, Segment]])
+    slips: list[Slip] = field(default_factory=list[Slip])
+    own: list[Change] = field(default_factory=list[Change])
+    newest: int = 0
+
+    def why(self, at: Position) -> str:
+        """Empty if nothing is lost."""
+        found: list[str] = []
+        if self.segments:
+            last = self.segments[-1][0]
+            ends = f"this database ends with {at.epoch}/{at.sequence}"
+            found.append(f"The archive goes on to segment {last.epoch}/{last.sequence}, and {ends}.")
+        if self.slips:
+            found.append(f"{len(self.slips)} slips hold what was acknowledged and is not here.")
+        return " ".join(found)
 
 
 async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: bool = False) -> Reconciled:
@@ -66,30 +91,27 @@ async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: 
     store = LogStore(connections.objects, settings.region)
     async with _alone(settings) as relay:
         known = await state.read(relay, settings.region)
-        at = known.position if known else Position(0)
-        ends = await asyncio.to_thread(store.epochs)
-        last = ends.get(at.epoch, 0)
-        pending = {row["line"].encode() for row in await fetch_all(relay, PENDING)}
-        lost = await asyncio.to_thread(_lost, store, at, last, pending) if known else []
-        if known and known.behind_since is not None:
-            found.behind = known.behind
-        if lost:
-            found.behind = (
-                f"The archive goes on to segment {at.epoch}/{last}, and this database ends with {at.sequence}."
-            )
-        if not known or not (found.behind or anyway):
+        if known is None:
             return found
-        found.segments, found.changes = len(lost), sum(segment.changes for _, segment in lost)
-        since = (lost[0][1].closed_at if lost else known.archived_at or await database.now(relay)) - MARGIN
+        at = known.position
+        rows = await fetch_all(relay, PENDING, {"personal": list(tables.PERSONAL)})
+        pending = {row["line"].encode() for row in rows}
+        lost = await _lost(relay, store, known, pending)
+        found.behind = lost.why(at) or (known.behind if known.behind_since is not None else "")
+        if not (found.behind or anyway):
+            return found
+        found.segments, found.slips = len(lost.segments), len(lost.slips)
+        found.changes = sum(segment.changes for _, segment in lost.segments)
+        found.changes += sum(len(slip.changes) for slip in lost.slips)
+        first = lost.segments[0][1].closed_at if lost.segments else known.archived_at
+        since = (first or await database.now(relay)) - MARGIN
         found.unknown = await _unknown(connections, since)
         if dry_run:
             return found
         await state.fall_behind(relay, settings.region, found.behind or "An operator says so.")
-        theirs = {line for _, segment in lost for line in segment.lines()}
-        changed = [parse_line(line) for line in pending - theirs]
+        theirs = {line for _, segment in lost.segments for line in segment.lines()}
+        changed = [*lost.own, *(parse_line(line) for line in pending - theirs)]
         tenants = await _stage(connections, lost)
-        async with connections.ops.connection() as ops:
-            tenants |= {row["tenant"] for row in await fetch_all(ops, "select tenant from tenants")}
         found.tenants = len(tenants)
         for tenant in sorted(tenants):
             own = [change for change in changed if change.tenant == tenant]
@@ -103,29 +125,70 @@ async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: 
             found.reissued += await resigning.in_next_epoch(connections, tenant, issued)
         async with relay.transaction():
             base = Base(at.epoch, at.sequence, at.digest) if at.sequence else known.base
-            await state.begin_next(relay, settings.region, max(ends, default=at.epoch) + 1, base)
+            await state.begin_next(relay, settings.region, max(lost.newest, at.epoch) + 1, base)
     found.events = await _taken_in(connections, since)
     found.unknown = await _unknown(connections, since)
     return found
 
 
-def _lost(store: LogStore, at: Position, last: int, pending: set[bytes]) -> list[tuple[Position, Segment]]:
-    """Segments behind `at` that this database does not know. One that an archiver was killed at is not among them."""
-    if last <= at.sequence:
-        return []
-    segments = list(store.read(at.epoch, last, after=at))
-    if len(segments) == 1 and set(segments[0][1].lines()) <= pending:
-        return []
+async def _lost(relay: Transaction, store: LogStore, known: LogState, pending: set[bytes]) -> _Lost:
+    found = await asyncio.to_thread(_segments, store, known, pending)
+    looked = await settled.look(relay, store, known.position)
+    there = {settled.told(change) for _, segment in found.segments for change in segment.parsed()}
+    for slip in looked.lost:
+        left = tuple(change for change in slip.changes if settled.told(change) not in there)
+        if left:
+            found.slips.append(replace(slip, changes=left))
+        found.newest = max(found.newest, slip.epoch)
+    return found
+
+
+def _segments(store: LogStore, known: LogState, pending: set[bytes]) -> _Lost:
+    """Segments that this database does not know, also those of later epochs. One that an archiver was killed at is not among
+    them."""
+    at = known.position
+    if not at.sequence and known.base is not None:  # nothing was archived since this epoch began
+        at = Position(known.base.epoch, known.base.sequence, known.base.digest)
+    ends = store.beyond(known.position)
+    if not ends:
+        return _Lost(newest=known.position.epoch)
+    bases = store.bases(epoch for epoch in ends if epoch > at.epoch)
+    counts, later = beyond(at, bases, ends)
+    found, place = _Lost(newest=max(ends)), at
+    if counts < at.sequence:  # it has gone on beside them: what it archived since was changed here since
+        stood = store.get(at.epoch, counts) if counts else None
+        place = Position(at.epoch, counts, stood.digest if stood else "")
+        found.own = [each for _, segment in store.read(at.epoch, at.sequence, after=place) for each in segment.parsed()]
+    for epoch, last in [(at.epoch, counts), *later]:
+        base = bases.get(epoch)
+        if base is not None and base.sequence and base.digest != place.digest:
+            raise LogRefused(
+                "event-log-fork", f"Epoch {epoch} of the log goes on from another segment {base.sequence}."
+            )
+        for each in store.read(epoch, last, after=place if place.epoch == epoch else None):
+            place = each[0]
+            found.segments.append(each)
+    if len(ends) == 1 and len(found.segments) == 1 and set(found.segments[0][1].lines()) <= pending:
+        return replace(found, segments=[])
     # What fits together: behind the last final segment, rows may lack those that they refer to.
-    final = [number for number, (_, segment) in enumerate(segments, 1) if segment.final]
-    return segments[: final[-1]] if final else segments
+    final = [number for number, (_, segment) in enumerate(found.segments, 1) if segment.final]
+    return replace(found, segments=found.segments[: final[-1]] if final else found.segments)
 
 
-async def _stage(connections: Connections, lost: list[tuple[Position, Segment]]) -> set[str]:
-    """The last change of each row, in `restore_rows`."""
-    tenants: set[str] = set()
-    for at, segment in lost:
-        await restore_log.load(connections, Position(at.epoch), segment, tenants, set())
+async def _stage(connections: Connections, lost: _Lost) -> set[str]:
+    """The last change of each row, in `restore_rows`, and nothing else: what somebody left there who was killed is from another
+    day. Returns whose rows are to be looked at: all tenants, and those that are not here."""
+    tenants = {change.tenant for _, segment in lost.segments for change in segment.parsed()}
+    tenants |= {slip.tenant for slip in lost.slips}
+    async with connections.ops.connection() as ops:
+        tenants |= {row["tenant"] for row in await fetch_all(ops, "select tenant from tenants")}
+    for tenant in tenants:
+        async with connections.db.tenant(tenant) as tx:
+            await restore_rows.clear(tx)
+    for at, segment in lost.segments:
+        await restore_log.load(connections, Position(at.epoch), segment, set(), set())
+    for slip in lost.slips:
+        await restore_log.load_slip(connections, slip)
     return tenants
 
 

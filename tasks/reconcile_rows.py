@@ -23,9 +23,14 @@ from tasks.restore_rows import named_in
 from tasks.restore_tables import Logged, logged
 
 KEEP = b"delete from restore_rows where name = %s and key = any(%s) returning 1"
+OUTRANKED = b"""
+    update tenants set sequence_epoch = greatest(sequence_epoch, coalesce((
+        select max((value ->> 'sequence_epoch')::integer) from restore_rows where name = 'tenants' and value is not null), 1))
+"""
 MAY_CHANGE = "select has_table_privilege(current_user, %s::regclass, 'update') as may"
 LOST_ENTRIES = """
-    select r.value from restore_rows r where r.name = 'audit_log' and r.value is not null
+    select r.value from restore_rows r where r.name = 'audit_log' and r.value is not null and not exists (
+        select 1 from audit_log a where r.value ->> 'hash' in (a.hash, a.details -> 'entry' ->> 'hash'))
     order by (r.value ->> 'n')::bigint
 """
 
@@ -47,6 +52,7 @@ async def take_over(tx: Transaction, objects: Objects, tenant: str, changed: Seq
         by_name.setdefault(change.name, []).append(Jsonb(dict(change.key)))
     audited = "audit_log" in by_name
     lost = await fetch_all(tx, LOST_ENTRIES) if audited else []
+    await tx.execute(OUTRANKED)  # whatever else was changed of the tenant here: its lost epochs have given out numbers
     for name, keys in by_name.items():
         kept += (await tx.execute(KEEP, [name, keys])).rowcount
     if audited:  # the numbers behind those that were given here again mean other entries there

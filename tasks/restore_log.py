@@ -17,8 +17,10 @@ import structlog
 
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
+from cluster.eventlog import settled
+from cluster.eventlog.settled import Slip
 from cluster.eventlog.store import LogStore
-from content.eventlog import Position, Segment, parse_segment
+from content.eventlog import Position, Segment
 
 READERS = 4
 NO_TABLE = ("received",)
@@ -91,12 +93,18 @@ async def read(connections: Connections, store: LogStore, path: Sequence[tuple[i
 
 
 async def read_slips(connections: Connections, store: LogStore, found: ReadLog) -> None:
-    """What had to be kept before its segment was there: it may be newer than all of them."""
-    for epoch in sorted({1, *await asyncio.to_thread(store.epochs)}):
-        for key, _ in await asyncio.to_thread(lambda epoch=epoch: list(store.slips(epoch))):
-            segment = parse_segment(await asyncio.to_thread(store.objects.get, key))
-            found.slips += 1
-            await load(connections, Position(epoch), segment, found.tenants, set())
+    """What had to be kept before its segment was there: it may be newer than all of them. What is no slip is left out."""
+    slips = await asyncio.to_thread(lambda: list(settled.read_slips(store, list(store.slips()))))
+    for slip in slips:
+        found.slips += 1
+        found.tenants.add(slip.tenant)
+        await load_slip(connections, slip)
+
+
+async def load_slip(connections: Connections, slip: Slip) -> None:
+    if slip.changes:
+        async with connections.db.tenant(slip.tenant) as tx:
+            await _merge(tx, slip.tenant, slip.epoch, [change.line for change in slip.changes])
 
 
 async def load(

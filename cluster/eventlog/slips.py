@@ -19,11 +19,12 @@ from content.errors import ContentError
 from content.eventlog import make_segment
 
 URGENT = ("revocations", "revocation_lists", "signing_keys", "trust_lists", "devices", "packages", "tenants", "holds")
-"""Tables whose changes are kept so; of devices and packages, since they say what was taken back."""
+"""Tables whose changes are kept so; of devices and packages, since they say what was taken back. Removals take nothing back, and a
+slip that could remove would be worth forging."""
 WAITING = """
     select n, jsonb_build_object('n', n, 'transaction', transaction::text, 'at', at, 'tenant', tenant, 'name', name,
                                  'key', key, 'value', value)::text as line
-    from change_log where name = any(%s) order by n
+    from change_log where name = any(%s) and value is not null order by n
 """
 
 

@@ -5,7 +5,7 @@ Calls block: async callers use a thread. Errors: ContentError `storage-unavailab
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cluster import places
@@ -46,9 +46,14 @@ class LogStore:
         return Stored(parse_segment(body), digest(body))
 
     def epochs(self) -> dict[int, int]:
-        """The highest sequence of every epoch."""
+        """The highest sequence of every epoch. Reads the name of every segment that there is."""
+        return self.beyond(Position(0))
+
+    def beyond(self, at: Position) -> dict[int, int]:
+        """The same, of what lies behind a place: one question where nothing does."""
         found: dict[int, int] = {}
-        for key, _ in self.objects.keys(places.events(self.region)):
+        after = places.events(self.region, at.epoch, at.sequence)
+        for key, _ in self.objects.keys(places.events(self.region), after=after):
             epoch, _, sequence = key.removeprefix(places.events(self.region)).partition("/")
             if epoch.isdigit() and sequence.isdigit():
                 found[int(epoch)] = max(found.get(int(epoch), 0), int(sequence))
@@ -57,13 +62,17 @@ class LogStore:
     def path(self) -> list[tuple[int, int]]:
         """Which segments make up the state: (epoch, last sequence), oldest epoch first."""
         ends = self.epochs()
+        return list(whole(self.bases(ends), ends))
+
+    def bases(self, epochs: Iterable[int]) -> dict[int, Base | None]:
+        """Where each of these epochs goes on from. Raises LogRefused where the first segment of one is missing."""
         bases: dict[int, Base | None] = {}
-        for epoch in ends:
+        for epoch in epochs:
             first = self.get(epoch, 1)
             if first is None:
                 raise LogRefused("event-log-gap", f"The first segment of epoch {epoch} is missing.")
             bases[epoch] = first.segment.base
-        return list(whole(bases, ends))
+        return bases
 
     def read(self, epoch: int, last: int, after: Position | None = None) -> Iterator[tuple[Position, Segment]]:
         """The segments of an epoch up to `last` in their order, each checked against the one before it.
@@ -83,8 +92,10 @@ class LogStore:
             yield at, found.segment
 
     def put_slip(self, epoch: int, tenant: str, n: int, body: bytes) -> None:
-        """Keep changes of one tenant up to `n` until their segment is there."""
-        self.objects.put(f"{places.slips(self.region, epoch)}{tenant}/{n:020d}", body, MEDIA_TYPE)
+        """Keep changes of one tenant up to `n` until their segment is there. Its digest is in its name: a database that was set
+        back counts up to the same `n` again, and must not write over what the life before had acknowledged."""
+        name = f"{n:020d}-{digest(body).removeprefix('sha256:')[:16]}"
+        self.objects.create(f"{places.slips(self.region, epoch)}{tenant}/{name}", body, MEDIA_TYPE)
 
     def slips(self, epoch: int | None = None) -> Iterator[tuple[str, float]]:
         """(key, when) of every slip."""

@@ -1,6 +1,6 @@
 """The event log as bytes: changes, segments, the chain of segments. docs/event-log.md is the specification."""
 
-from content.eventlog.chain import Position, follow, whole
+from content.eventlog.chain import Position, beyond, follow, whole
 from content.eventlog.changes import Change, latest
 from content.eventlog.segment import Base, LogRefused, Segment, make_segment, parse_segment
 
@@ -10,6 +10,7 @@ __all__ = [
     "LogRefused",
     "Position",
     "Segment",
+    "beyond",
     "follow",
     "latest",
     "make_segment",

@@ -62,3 +62,30 @@ def whole(bases: Mapping[int, Base | None], ends: Mapping[int, int]) -> Sequence
         epoch = base.epoch
         found.append((epoch, base.sequence))
     return tuple(reversed(found))
+
+
+def beyond(
+    at: Position, bases: Mapping[int, Base | None], ends: Mapping[int, int]
+) -> tuple[int, Sequence[tuple[int, int]]]:
+    """What the newest epoch makes of somebody who is at `at`: how far the epoch of `at` counts (if that is less, they have gone on
+    beside it), and what comes after that, as `whole` says it. `ends` is of `at`'s epoch and later ones, `bases` of the later.
+
+    Raises LogRefused `event-log-fork` where the newest epoch does not go on from the epoch of `at`, or `event-log-gap`.
+    """
+    epoch, last = max([at.epoch, *ends]), 0
+    counts = last = max(ends.get(epoch, 0), at.sequence if epoch == at.epoch else 0)
+    found: list[tuple[int, int]] = []
+    while epoch > at.epoch:
+        found.append((epoch, last))
+        base = bases[epoch]
+        if base is None or not at.epoch <= base.epoch < epoch:
+            raise LogRefused(
+                "event-log-fork",
+                f"Epoch {max(ends)} of the log does not go on from epoch {at.epoch}, in which this database is.",
+                "Restore it from the log (docs/runbooks/restore-a-region.md).",
+            )
+        if base.epoch > at.epoch and ends.get(base.epoch, 0) < base.sequence:
+            raise LogRefused("event-log-gap", f"Epoch {base.epoch} of the log is not there up to {base.sequence}.")
+        epoch, counts = base.epoch, base.sequence
+        last = counts
+    return counts, tuple(reversed(found))

@@ -15,7 +15,18 @@ from hypothesis import strategies as st
 
 from content.canonical import canonical, digest
 from content.documents import DocumentRefused
-from content.eventlog import Base, LogRefused, Position, Segment, follow, latest, make_segment, parse_segment, whole
+from content.eventlog import (
+    Base,
+    LogRefused,
+    Position,
+    Segment,
+    beyond,
+    follow,
+    latest,
+    make_segment,
+    parse_segment,
+    whole,
+)
 from content.eventlog.changes import parse_line
 
 AT = datetime(2026, 11, 27, 3, tzinfo=UTC)
@@ -154,6 +165,19 @@ def test_which_segments_make_up_the_state() -> None:
     for ends in ({1: 4, 2: 3}, {2: 3}):
         with pytest.raises(LogRefused):
             whole({1: None, 2: middle}, ends)
+
+
+def test_what_the_newest_epoch_makes_of_a_place() -> None:
+    left, later = Base(1, 5, digest(b"")), Base(2, 3, digest(b""))
+    bases = {2: left, 3: later}
+    assert beyond(Position(1, 5), {}, {}) == (5, ())
+    assert beyond(Position(1, 5), {}, {1: 7}) == (7, ())
+    assert beyond(Position(1, 5), bases, {2: 4}) == (5, ((2, 4),))
+    assert beyond(Position(1, 4), bases, {1: 9, 2: 4, 3: 1}) == (5, ((2, 3), (3, 1)))
+    assert beyond(Position(1, 9), bases, {2: 4}) == (5, ((2, 4),)), "it has gone on beside"
+    for at, ends in ((Position(1, 9), {4: 1}), (Position(2, 1), {4: 1}), (Position(1, 5), {2: 2, 3: 1})):
+        with pytest.raises(LogRefused):
+            beyond(at, {**bases, 4: None}, ends)
 
 
 # -- which change counts ----------------------------------------------------------------------------------------------------

@@ -113,7 +113,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainPostgres]:
     folder.chmod(0o755)
     for parent in folder.parents[:2]:
         parent.chmod(0o755)
-    server = PlainPostgres(Path(folder) / "server", Path(folder) / "wal").made().start(archive_mode="off").migrated()
+    server = (
+        PlainPostgres(Path(folder) / "server", Path(folder) / "wal")
+        .made()
+        .start(archive_mode="off", fsync="off")
+        .migrated()
+    )
     yield server
     server.stop()
 

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from pydantic import SecretStr
 
-from cluster import places
 from cluster.connections import Connections
 from cluster.local.home import read_json
 from cluster.local.postgres import LOGINS
@@ -29,7 +28,8 @@ ROLES = ("owner", "api", "worker", "relay", "ops", "analyst")
 @contextmanager
 def second_database(running: Running, name: str, **overrides: Any) -> Iterator[Settings]:
     """The stack's settings, but for the database, which is made, migrated, and dropped at the end, with its logs in the bucket."""
-    epochs = {key for key, _ in running.objects.keys(places.events(running.settings.region))}
+    prefix = f"events/{running.settings.region}/"  # segments and slips
+    before = {key for key, _ in running.objects.keys(prefix)}
     with _superuser(running) as connection:
         connection.execute(f"create database {name} owner content_owner".encode())
         for login in LOGINS:
@@ -42,7 +42,7 @@ def second_database(running: Running, name: str, **overrides: Any) -> Iterator[S
     finally:
         with _superuser(running) as connection:
             connection.execute(f"drop database if exists {name} with (force)".encode())
-        made = [key for key, _ in running.objects.keys(places.events(running.settings.region)) if key not in epochs]
+        made = [key for key, _ in running.objects.keys(prefix) if key not in before]
         running.objects.delete(made)
 
 
