@@ -119,7 +119,7 @@ async def _receive(connections: Connections, event: Envelope) -> bool:
         if new is None:
             return False
         await _plan(tx, tenant, event)
-        await tx.execute(b"select log_event(%s, %s, %s)", [tenant, event.id, Jsonb(event.document())])
+        await tx.execute(b"select log_event(%s, %s, %s)", [tenant, event.id, Jsonb(event.agreed())])
         return True
 
 

@@ -86,6 +86,14 @@ class Envelope(_Model):
         """JSON, with the fields that were not known when it was read."""
         return self.model_dump(mode="json", exclude_none=True)
 
+    def agreed(self) -> dict[str, Any]:
+        """The fields of the type alone, as JSON, for what can never be erased: whatever else a neighbour says may be about a
+        person, and so may the subject, for which a member of data stands. Of what a type of ours nests, everything."""
+        data: type[BaseModel] = type(self.data)
+        fields: dict[str, Any] = dict.fromkeys(type(self).model_fields.keys() - {"subject"}, True)
+        fields["data"] = dict.fromkeys(data.model_fields, True)
+        return self.model_dump(mode="json", exclude_none=True, include=fields)
+
 
 class CourseDraftPublishedData(Data):
     course_id: Name
