@@ -34,6 +34,7 @@ class Objectives:
     failed_jobs_share: float = 0.05
     """Failed attempts among those that the canary asked for: above it no step is passed, unless the stable's fail as often."""
     failed_jobs_tolerance: float = 0.05
+    """So much more than the stable version's share is let pass."""
     least_requests: int = 500
     """Requests of the window without which no step is passed, whatever their answers."""
     least_jobs: int = 30

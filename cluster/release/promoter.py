@@ -36,6 +36,7 @@ NAMES = {
     "RollBack": "roll-back", "Nothing": "nothing", "Halt": "halt",
 }  # fmt: skip
 CONFLICTS = 5
+EDGE_PATIENCE = timedelta(minutes=30)
 log = structlog.get_logger()
 
 
@@ -83,7 +84,10 @@ class Promoter:
         again: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Looked:
-        """Look until there is nothing to wait for. A gateway that is away is waited for; what it refuses is raised."""
+        """Look until there is nothing to wait for. A gateway that is away is waited for; what it refuses is raised. At its end
+        the edge is told again until it was; `edge-unavailable` is raised if it could not be for half an hour, and whoever runs
+        the promoter anew goes on with it.
+        """
         while True:
             try:
                 looked = self.look(again=again)
@@ -94,9 +98,30 @@ class Promoter:
                 looked = Looked(Hold(str(error)), None)
             tell(looked)
             if looked.ended:
+                self.settle_edge(every_s, sleep)
                 return looked
             if looked.state is not None:
                 again = False
+            sleep(every_s)
+
+    def settle_edge(self, every_s: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Tell the edge what it is owed until it was told. Raises `edge-unavailable` after half an hour."""
+        if self._edge is None or self._dry_run:
+            return
+        give_up = self._clock() + EDGE_PATIENCE
+        while True:
+            try:
+                weights = self._gateway.read()
+                state, history = states.read(weights.annotations)
+                if self._forget_edge(weights, state, history):
+                    return
+            except ContentError as error:
+                log.warning("edge not told", code=error.code)
+            if self._clock() >= give_up:
+                raise ContentError(
+                    "edge-unavailable", "The release has ended, and the edge could not be told to forget its manifests.",
+                    "Start the promoter again: it tells the edge first.", True,
+                )  # fmt: skip
             sleep(every_s)
 
     def look(self, *, again: bool = False) -> Looked:
@@ -213,19 +238,21 @@ class Promoter:
         except ContentError as error:
             log.warning("halt not noted", code=error.code)
 
-    def _forget_edge(self, weights: Weights, state: State | None, history: tuple[dict[str, Any], ...]) -> None:
-        """Have the edge forget manifests of the other shape, once for each end of a release."""
+    def _forget_edge(self, weights: Weights, state: State | None, history: tuple[dict[str, Any], ...]) -> bool:
+        """Have the edge forget manifests of the other shape, once for each end of a release. False if it is still owed."""
         if state is None or not state.edge_owed or self._dry_run:
-            return
+            return True
         if self._edge is None:
             log.warning("edge not told", prefix=MANIFESTS, shapes=state.shapes)
-            return
+            return False
         try:
             self._edge.invalidate_prefix(MANIFESTS, reference=f"{state.release}-{state.phase}-{rfc3339(state.since)}")
             self._gateway.write(weights, weights.share, states.write(replace(state, edge_told=True), history))
         except ContentError as error:
-            # The weights are right already, and the next look tells it again.
+            # The weights are right already, and it is told again.
             log.warning("edge not told", code=error.code)
+            return False
+        return True
 
     def _log(self, decision: Decision, state: State | None) -> None:
         name = NAMES[type(decision).__name__]

@@ -71,6 +71,11 @@ class Histogram:
     def total(self) -> int:
         return self.counts[-1][1] if self.counts else 0
 
+    @property
+    def last_bound(self) -> float:
+        """The largest finite bound; 0 without one."""
+        return max((bound for bound, _ in self.counts if not math.isinf(bound)), default=0.0)
+
     def over(self, bound: float) -> int:
         """Values over a bound of the histogram."""
         return self.total - next((count for each, count in self.counts if each >= bound), self.total)

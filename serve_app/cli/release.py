@@ -1,7 +1,7 @@
 """`content-service release promote | status | rollback`: the canary of the API (docs/release.md).
 
 Exit codes of `promote`: 0, the release has all the traffic, or there is none to promote; 1, it was taken back, or something is
-as a person has to see to it; 5, with `--once`, it is under way.
+as a person has to see to it; 5, with `--once`, it is under way, or else the edge is still to be told of its end.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cluster.release.weights import Gateway
 
 release_app = Commands(help="The canary of the API: a growing share of requests for a new release, or none again.")
+EVERY_S = 15.0
 LINGER_S = 45.0
 """Three scrapes of 15 s."""
 SIGNS = {"passed": "[green]✓[/]", "breach": "[bold red]✗[/]", "unclear": "[yellow]…[/]", "silent": "[dim]–[/]"}
@@ -77,7 +78,7 @@ def promote(
         Path | None, typer.Option(metavar="FILE", help="Steps and objectives, JSON; docs/release.md has them.")
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="One look; exit code 5 if the release is under way.")] = False,
-    every_s: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 15.0,
+    every_s: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = EVERY_S,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be decided, and change nothing.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Try a release that was taken back before.")] = False,
     gateway: LocalGateway = "",
@@ -164,11 +165,13 @@ def rollback(
 
     _listen()
     place = _gateway(gateway, namespace, route, kubernetes, account, stable_service, canary_service)
-    state = _promoter(place, "", "", "", None, Plan(), False).roll_back(f"by hand: {reason}")
+    promoter = _promoter(place, "", "", "", None, Plan(), False)
+    state = promoter.roll_back(f"by hand: {reason}")
     if as_json:
         print_json({"release": state.release, "phase": state.phase, "share": state.share, "reason": state.reason})
     else:
         say(f"The stable version has all the traffic; release {state.release or 'without a name'} is rolled back.")
+    promoter.settle_edge(EVERY_S)
 
 
 def _listen() -> None:

@@ -116,6 +116,42 @@ def test_failed_jobs_are_laid_at_the_door_of_who_accepted_them() -> None:
     assert verdicts(seen(1000, jobs=Share(0, 100)), seen(9000, jobs=fine))["jobs"] is Verdict.PASSED
 
 
+def test_one_tenants_failing_jobs_stop_no_release() -> None:
+    """They fail for both versions alike: neither after patience ends nor before is that a fault of the canary."""
+    failing = Share(40, 100)
+    seen_of_both = look(seen(1000, jobs=failing), seen(9000, jobs=failing))
+    assert isinstance(decide(state(since_s=601.0), seen_of_both, PLAN), Advance)
+    assert verdicts(seen(1000, jobs=Share(9, 40)), seen(9000, jobs=Share(40, 360)))["jobs"] is Verdict.UNCLEAR
+
+
+TIMES = (0.05, 0.1, 0.5, 1.0, 5.0, 10.0, inf)
+
+
+def timed(**counts: int) -> Seen:
+    """Answers by the bucket they fall into: `s0_05=980` took up to 0.05 s, `sinf` more than any bound."""
+    found, so_far = list[tuple[float, int]](), 0
+    for bound in TIMES:
+        so_far += counts.pop(f"s{bound:g}".replace(".", "_"), 0)
+        found.append((bound, so_far))
+    assert not counts
+    return Seen(Share(0, so_far), None, Histogram(tuple(found)))
+
+
+def test_answers_beyond_the_last_bound_hide_no_slow_version() -> None:
+    """One tenant holds two of a hundred answers open longer than is counted: how slow the others are is seen all the same."""
+    stable = timed(s0_05=9800, sinf=200)
+    assert verdicts(timed(s5=980, sinf=20), stable)["latency"] is Verdict.BREACH
+    assert verdicts(timed(s0_05=900, sinf=100), stable)["latency"] is Verdict.BREACH, "five times as many beyond it"
+    assert verdicts(timed(s0_05=980, sinf=20), stable)["latency"] is Verdict.PASSED, "and they stop no release"
+    assert verdicts(timed(s0_05=1000), timed(s0_05=4000, sinf=5000))["latency"] is Verdict.UNCLEAR
+
+
+def test_a_slow_majority_is_seen_below_a_slow_tail() -> None:
+    stable = timed(s0_05=9500, s1=500)
+    assert verdicts(timed(s0_5=950, s1=50), stable)["latency"] is Verdict.BREACH
+    assert verdicts(timed(s0_1=950, s1=50), stable)["latency"] is Verdict.PASSED, "nobody notices a tenth of a second"
+
+
 def test_errors_that_only_the_door_saw() -> None:
     """A replica that died told nothing; Serve's proxy answered for it."""
     canary = replace(seen(1000), door=Share(30, 1030))

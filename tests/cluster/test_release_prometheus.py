@@ -13,13 +13,14 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram, start_http_server
 
 from cluster.release.evidence import Share
-from cluster.release.measurements import ANSWERS, QUERIES, Sample, measure
+from cluster.release.measurements import ANSWERS, JOBS, NO_FAILURES, QUERIES, Sample, measure
 from cluster.release.prometheus import HttpPrometheus
 from cluster.telemetry.metrics import METRICS
 from content.errors import ContentError
 from tests.support.prometheus import BOTH, prometheus
 from tests.support.waiting import until
 
+ROOT = Path(__file__).parents[2]
 AT = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 
 
@@ -97,6 +98,40 @@ def test_every_query_is_promql_and_names_numbers_that_exist() -> None:
         if metric.name in ("content_http_seconds", "content_job_seconds"):
             used = {"status", "route"} if metric.name == "content_http_seconds" else {"outcome", "asked_by"}
             assert used <= set(metric.labels)
+
+
+def test_what_a_caller_does_is_no_failure_of_a_release(tmp_path: Path) -> None:
+    """Cancelled jobs, unreadable media and held streams: of neither version, in none of the counts."""
+    registry = CollectorRegistry()
+    jobs = Histogram("ray_content_job_seconds", "x", ["kind", "outcome", "asked_by", "WorkerId"], registry=registry)
+    http = Histogram("ray_content_http_seconds", "x", ["method", "route", "status", "WorkerId"], registry=registry)
+    for outcome in ("ok", "KeyError", "storage-unavailable", *NO_FAILURES):
+        jobs.labels("build", outcome, "canary", "b").observe(1.0)
+    http.labels("GET", "/v1/jobs/{job_id}", "200", "b").observe(0.1)
+    http.labels("GET", "/v1/jobs/{job_id}/events", "200", "b").observe(25.0)
+    server, thread = start_http_server(0, "127.0.0.1", registry)
+    with prometheus(BOTH[0], {"canary": int(server.server_address[1])}, tmp_path) as url:
+        asked = HttpPrometheus(url)
+
+        def told(query: str) -> list[Sample]:
+            return list(asked.query(query, datetime.now(UTC)))
+
+        until("the first scrape", lambda: bool(told(JOBS)), 20.0)
+        assert {sample.labels["outcome"] for sample in told(JOBS)} == {"ok", "KeyError", "storage-unavailable"}
+        assert sum(sample.value for sample in told(ANSWERS)) == 1
+        asked.close()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_outcomes_that_are_no_failures_are_raised_somewhere() -> None:
+    """A code that was renamed would count against every release again."""
+    text = "".join(
+        path.read_text() for folder in ("content", "tasks", "actors") for path in (ROOT / folder).rglob("*.py")
+    )
+    for outcome in NO_FAILURES:
+        assert f'"{outcome}"' in text or f"{outcome}(" in text or f"{outcome}:" in text, outcome
 
 
 class Fixed:

@@ -209,15 +209,36 @@ def test_it_may_die_at_any_point(bad: float) -> None:
 
 
 def test_the_edge_forgets_manifests_of_another_shape_once() -> None:
+    """It was away at the end of the release: the promoter stays until the edge was told, and tells it no second time."""
     world = World(canary=Version("2", 2))
     world.edge_away = True
-    world.released()
-    assert world.state.edge_owed
-    world.edge_away = False
-    world.promoter().look()
+    ended: list[datetime] = []
+
+    def edge_is_back_later() -> None:
+        if world.weights.annotations and world.state.edge_owed:
+            ended.append(world.now)
+            world.edge_away = len(ended) < 5
+
+    assert isinstance(world.released(edge_is_back_later)[-1], Promote)
+    assert len(ended) == 5
     world.promoter().look()
     (told,) = world.invalidated
     assert told.startswith("/packages/ 2-promoted-")
+    assert world.state.edge_told
+
+
+def test_an_edge_that_stays_away_is_told_by_who_comes_next() -> None:
+    world = World(canary=Version("2", 2))
+    world.edge_away, world.bad = True, 0.2
+    with pytest.raises(ContentError) as caught:
+        world.released()
+    assert caught.value.retryable, "a job that ends with it is tried again"
+    assert world.now - BEGIN > timedelta(minutes=30)
+    assert (world.weights.share, world.state.phase) == (0, Phase.ROLLED_BACK), (
+        "the traffic is where it belongs all the same"
+    )
+    world.edge_away = False
+    world.promoter().settle_edge(EVERY_S, world.sleep)
     assert world.state.edge_told
 
 
