@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import structlog
@@ -14,6 +16,7 @@ from cluster.invalidations import Changed
 from cluster.telemetry import describe
 from content.errors import ContentError
 from serve_app.auth import Caller
+from serve_app.idempotency import Replay
 from serve_app.record import record
 from tasks import revocations, withdrawal
 
@@ -46,9 +49,21 @@ async def withdraw_version(
     await withdrawal.finish(platform, tenant, package_id, version)
 
 
+@asynccontextmanager
+async def archived_again(platform: Connections, tenant: str) -> AsyncIterator[None]:
+    """Within it, an answer that was stored is given again only once it is in the archive: the first time `not-archived` may have
+    been said in its place. Raises ContentError `not-archived`."""
+    try:
+        yield
+    except Replay:
+        await slips.keep(platform, tenant)
+        raise
+
+
 async def list_now(platform: Connections, tenant: str) -> None:
     """Sign the list that names what was just revoked, and have both in the archive before anybody is told that it is done. What
-    cannot be signed now the bundler pool signs, in a moment. Raises ContentError `not-archived`."""
+    cannot be signed now the bundler pool signs, in a moment. Whoever asks again calls it again, also where nothing is new.
+    Raises ContentError `not-archived`."""
     try:
         async with platform.db.tenant(tenant) as tx:
             await revocations.publish(tx, platform, tenant, await database.now(tx))

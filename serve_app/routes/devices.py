@@ -191,7 +191,12 @@ async def show(device_id: Id, caller: Authenticated, platform: Platform) -> Devi
     return Device.model_validate(row)
 
 
-@router.delete("/{device_id}", status_code=204, summary="Deactivate a device (a device may deactivate itself)")
+@router.delete(
+    "/{device_id}",
+    status_code=204,
+    summary="Deactivate a device (a device may deactivate itself)",
+    responses=raises("not-found", "not-archived"),
+)
 async def deactivate(device_id: Id, request: Request, caller: Authenticated, platform: Platform) -> None:
     """Nothing more is made for it or handed out to it, its proofs are refused, and its place among the learner's devices is
     free. The revocation list names it for as long as it holds a licence, so what it has installed opens no more. Asking
@@ -205,8 +210,7 @@ async def deactivate(device_id: Id, request: Request, caller: Authenticated, pla
             raise not_found("device")
         if changed:
             await record(tx, request, caller, "device.revoked", device_id=device_id)
-    if changed:
-        await list_now(platform, tenant)
+    await list_now(platform, tenant)
 
 
 async def _require_room(tx: Transaction, learner_id: str, device_id: str) -> None:

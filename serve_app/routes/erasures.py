@@ -15,7 +15,7 @@ from serve_app.models.base import Id, Page
 from serve_app.models.storage import Erasure, NewErasure
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from serve_app.taking_back import list_now
+from serve_app.taking_back import archived_again, list_now
 from tasks import erasure
 
 router = APIRouter(prefix="/v1/erasures", tags=["erasures"])
@@ -42,7 +42,7 @@ async def erase(
     content keys that were theirs alone are gone; the job removes what was made for them. It cannot be undone. Asking again gives
     the same erasure, and for somebody who is not known here one that finds nothing."""
     caller.require("tenant:admin")
-    async with platform.db.tenant(caller.tenant) as tx:
+    async with archived_again(platform, caller.tenant), platform.db.tenant(caller.tenant) as tx:
         await once.begin(tx)
         if await fetch_one(tx, "select 1 as x from tenants") is None:
             raise not_found("tenant")
@@ -52,8 +52,7 @@ async def erase(
             await record(tx, request, caller, "learner.erasure", None, **about)
         row = await _row(tx, found.erasure_id)
         answer = await once.answer(tx, 202, row, {"Location": f"/v1/jobs/{row.job_id}"})
-    if found.new:
-        await list_now(platform, caller.tenant)
+    await list_now(platform, caller.tenant)
     return answer
 
 

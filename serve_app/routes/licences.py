@@ -14,7 +14,7 @@ from serve_app.models.base import Id
 from serve_app.models.trust import LicenceStatus, Renewal
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from serve_app.taking_back import list_now
+from serve_app.taking_back import archived_again, list_now
 from tasks import licence_life
 from tasks.licence_life import LicenceLife
 
@@ -76,14 +76,14 @@ async def renew(
     status_code=201,
     response_model=LicenceStatus,
     summary="Give the course back",
-    responses=raises("not-found", "licence-revoked", "licence-cancelled"),
+    responses=raises("not-found", "licence-revoked", "licence-cancelled", "not-archived"),
 )
 async def give_back(
     bundle_id: Id, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
 ) -> Response:
     """For good: this enrolment brings nothing more to this device. Again changes nothing."""
     _require(caller, "content:write")
-    async with platform.db.tenant(caller.tenant) as tx:
+    async with archived_again(platform, caller.tenant), platform.db.tenant(caller.tenant) as tx:
         await once.begin(tx)
         found = await _held(tx, platform, caller, bundle_id)
         await licence_life.give_back(tx, caller.tenant, found, caller.device_id)

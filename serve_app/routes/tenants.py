@@ -24,6 +24,7 @@ from serve_app.models.tenants import TENANT, Jwks, NewTenant, Tenant, TenantPatc
 from serve_app.models.trust import RevocationKind, Revoked
 from serve_app.problems import not_found, raises
 from serve_app.record import record
+from serve_app.taking_back import archived_again
 from tasks import signed_lists, tenant_deletion, tenants
 from tasks.elsewhere import home_of, require_not_elsewhere, revoked
 from tasks.signed_lists import LIST_VERSION
@@ -43,11 +44,11 @@ TENANTS = Listing(
     status_code=201,
     response_model=Tenant,
     summary="Make a tenant: keys, trust list, settings, limits (scope operator)",
-    responses=raises("tenant-exists", "tenant-closed", "wrong-region", "keys-unavailable"),
+    responses=raises("tenant-exists", "tenant-closed", "wrong-region", "keys-unavailable", "not-archived"),
 )
 async def create(body: NewTenant, caller: Authenticated, platform: Platform, once: Idempotent) -> Response:
     caller.require("operator")
-    async with platform.db.tenant(body.tenant) as tx:
+    async with archived_again(platform, body.tenant), platform.db.tenant(body.tenant) as tx:
         await once.begin(tx)
         now, actor = datetime.now(UTC), caller.subject
         await tenants.create(platform, tx, body.tenant, region=body.region, policy=body.policy, actor=actor, now=now)

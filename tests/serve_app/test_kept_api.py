@@ -13,6 +13,8 @@ import pytest
 from fastapi import Request
 
 from cluster.connections import Connections
+from cluster.eventlog.store import LogStore
+from content.errors import ContentError
 from serve_app import auth
 from serve_app.api import attach, create_app
 from serve_app.requests import Caller, authenticated
@@ -138,6 +140,42 @@ def test_an_erasure_says_nothing_of_whose_it_was(world: World, monkeypatch: pyte
     assert [row["action"] for row in entries] == ["learner.erasure"] and ADA not in str(entries)
     assert send(world, "POST", "/v1/erasures", {"learner_id": found["pseudonym"]}).status_code == 422
     assert send(world, "POST", "/v1/erasures", {"learner_id": ADA}, "content:write").status_code == 403
+
+
+@pytest.mark.parametrize("key", ["one-and-the-same", None])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/erasures", {"learner_id": ADA}),
+        ("DELETE", "/v1/devices/device-a", None),
+        ("POST", "/v1/bundles/bnd_a/licence/returns", None),
+    ],
+)
+def test_who_asks_again_since_the_archive_was_away_is_answered_when_it_is_there(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: Any, key: str | None
+) -> None:
+    """The change was committed the first time, and the answer with it."""
+
+    async def nothing(*_: Any) -> None:
+        """The list is signed by keys, which are not here."""
+
+    monkeypatch.setattr("tasks.revocations.publish", nothing)
+    store = LogStore(world.objects, world.settings.region)
+
+    async def one(client: Client) -> httpx.Response:
+        return await client.request(method, path, json=body, headers={"Idempotency-Key": key} if key else {})
+
+    with monkeypatch.context() as away:
+        away.setattr(LogStore, "put_slip", _away)
+        assert asked(world, one).json()["code"] == "not-archived"
+        assert asked(world, one).json()["code"] == "not-archived"
+    assert not list(store.slips())
+    assert asked(world, one).status_code < 300
+    assert list(store.slips())
+
+
+def _away(*_: Any) -> None:
+    raise ContentError("storage-unavailable", "The object store is away.", "Try again.", True)
 
 
 def test_a_closed_tenant_answers_410_to_all_but_operators(world: World) -> None:
