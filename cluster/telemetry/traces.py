@@ -52,9 +52,21 @@ def _processor(service: str, settings: Settings) -> Any:
     if settings.trace_exporter == "file":
         folder = settings.trace_folder or settings.workspace / "traces"
         return SimpleSpanProcessor(_file_exporter(folder / f"{service}-{os.getpid()}.jsonl"))
+    return BatchSpanProcessor(_otlp_exporter(settings.trace_endpoint), schedule_delay_millis=FLUSH_MS)
+
+
+def _otlp_exporter(endpoint: str) -> Any:
+    """Spans to a collector, and to nobody else: past every proxy of the environment, and by no redirect."""
+    import requests  # the exporter's own
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    return BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.trace_endpoint), schedule_delay_millis=FLUSH_MS)
+    class Direct(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> str | None:
+            return None
+
+    session = Direct()
+    session.trust_env = False
+    return OTLPSpanExporter(endpoint=endpoint, session=session)
 
 
 def _file_exporter(path: Path) -> Any:

@@ -44,6 +44,7 @@ from cluster.release.local_gateway import LocalGateway
 from cluster.release.prometheus import HttpPrometheus
 from cluster.release.shadow import Shadow
 from cluster.settings import Settings
+from cluster.telemetry.traces import _otlp_exporter  # pyright: ignore[reportPrivateUsage]
 from content.errors import ContentError
 from serve_app.client.connection import Connection
 from serve_app.client.uploading import store_client
@@ -456,6 +457,12 @@ def _objects(url: str) -> Objects:
     return Objects(Settings(s3_endpoint=url, s3_access_key=cast("Any", "k"), s3_secret_key=cast("Any", "s")))
 
 
+def _traces(url: str) -> None:
+    exporter = _otlp_exporter(f"{url}/v1/traces")
+    exporter._client._timeout = 0.5  # pyright: ignore[reportPrivateUsage]  # it tries again for so long
+    exporter.export([])
+
+
 CALLERS: dict[str, Callable[[str, Path], Any]] = {
     "neighbour": _neighbour,
     "importer-replica": _importers,
@@ -474,10 +481,11 @@ CALLERS: dict[str, Callable[[str, Path], Any]] = {
     "shadow": lambda url, _: Shadow(url, url, lambda: "t").versions(),
     "pools": lambda url, _: _replicas(Settings(ray_dashboard_url=url)),
     "api-client": lambda url, _: Connection(url, token="t", patience_s=0).get("/v1/me"),
+    "traces": lambda url, _: _traces(url),
     "upload": lambda url, _: store_client().put(f"{url}/piece", content=b"x"),
     "device": lambda url, path: fetch(edge_client(), _urls(url), "packages/x", 3, path / "blob", Silent(), lambda _: None),
 }  # fmt: skip
-QUIET = ("shadow", "upload")
+QUIET = ("shadow", "traces", "upload")
 """They tell what came, or that nothing did; everybody else says that it failed."""
 
 
