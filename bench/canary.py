@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,9 @@ from cluster.local.stack import Stack
 from cluster.release.decision import Begin, RollBack
 from cluster.settings import Settings
 from tests.support.failpoints import Failpoints
+from tests.support.light import Light
 from tests.support.populated import Populated
 from tests.support.prometheus import REAL
-from tests.support.running import Running
 from tests.support.versions import QUICK, two_versions
 
 KINDS = {
@@ -29,18 +30,22 @@ KINDS = {
     "every 20th a 500": "errors:20",
     "0.6 s slower": "slow:0.6",
     "every manifest wrong": "manifests:1",
-    "every 19th manifest wrong": "manifests:19",
+    "the manifest of every 19th version wrong": "manifests:19",
     "a member lost": "lost",
 }
+VERSIONS = 38
+"""So many that some are of every 19th."""
 WARM_S = 5.0
 
 
 def measure(home: Path, settings: Settings) -> list[Result]:
     found: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="content-canary-") as folder:
-        running = Running(Stack(home), settings, Failpoints(Path(folder)), Path(folder))
-        tenant = Populated(running, versions=8)
-        with two_versions(tenant, Path(folder)) as versions:
+        running = Light(Stack(home), settings, Failpoints(Path(folder)), Path(folder))
+        with ExitStack() as ended:
+            ended.callback(running.end)
+            running.serve()
+            versions = ended.enter_context(two_versions(Populated(running, versions=VERSIONS), Path(folder)))
             sys.stderr.write(f"  Prometheus: {REAL or 'the stand-in'}\n")
             for name, badness in KINDS.items():
                 versions.reset()
