@@ -46,12 +46,15 @@ class Progress:
         self._changed = False
         self._cancelled = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
+        self._over = False
 
     async def __aenter__(self) -> Progress:
         self._writer = asyncio.create_task(self._mirror())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # A cancel that meets a statement may come out as that one's failure, and would be lost.
+        self._over = True
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
@@ -124,7 +127,7 @@ class Progress:
         return max((start + (end - start) * self._stages[name] for name, (start, end) in self._bounds.items() if self._stages[name]), default=0.0)  # fmt: skip
 
     async def _mirror(self) -> None:
-        while True:
+        while not self._over:
             try:
                 async with self._connections.db.tenant(self._tenant) as tx:
                     if self._changed:
@@ -133,5 +136,7 @@ class Progress:
                     if await jobs.cancel_requested(tx, self._job):
                         self._cancelled.set()
             except Exception as error:  # noqa: BLE001 - whatever it is: without this nobody hears of a cancel
+                if self._over:
+                    return
                 log.warning("progress not written", **describe(error))
             await asyncio.sleep(EVERY_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -157,3 +158,27 @@ async def test_a_worker_that_leaves_is_not_taken_for_a_cancelled_job(row: Row) -
     with pytest.raises(asyncio.CancelledError):
         await task
     assert stopped.is_set()
+
+
+def test_a_cancel_that_comes_out_as_a_failed_statement_ends_the_mirror_all_the_same(
+    row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As psycopg does it where a connection is being fetched."""
+    asked = asyncio.Event()
+
+    @asynccontextmanager
+    async def failing(_name: str) -> AsyncIterator[None]:
+        asked.set()
+        try:
+            await asyncio.sleep(60)
+            yield None
+        except asyncio.CancelledError:
+            raise OSError("the connection was given up") from None
+
+    monkeypatch.setattr(Connections.db, "tenant", staticmethod(failing))
+
+    async def work() -> None:
+        async with asyncio.timeout(5), fresh():
+            await asked.wait()
+
+    asyncio.run(work())
