@@ -46,7 +46,10 @@ LINE = """jsonb_build_object('n', n, 'transaction', transaction::text, 'at', at,
                              'key', key, 'value', value)::text"""
 PLACED = LINE.replace("'value', value", "'value', case when value is not null then key end")
 """The line of a personal row: that it is there, and not what it says."""
-SAID = f"case when name = any(%(personal)s) then {PLACED} else {LINE} end"
+SEALED = LINE.replace("'value', value", f"'value', value - '{tables.UNSEALED}'")
+"""The line of a row that is told in another form, one that ends with a person."""
+SAID = f"""case when name = any(%(personal)s) then {PLACED}
+               when name = '{tables.KEYS}' and value ->> '{tables.SEALED}' is not null then {SEALED} else {LINE} end"""
 """A waiting change as it stands in a segment."""
 # The next rows, up to a number of bytes; the first one whatever its size.
 WAITING = f"""

@@ -13,10 +13,15 @@ from typing import Any
 
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
+from cluster.keys import shredding
 from content.bundles.keys import ContentKey, content_key_id
 from content.errors import ContentError
 
-DEVICES = "select device_id, erased_at from devices where device_id = any(%s) order by device_id for share"
+DEVICES = """
+    select d.device_id, d.erased_at, l.pseudonym, l.secret from devices d
+    left join learners l on l.tenant = d.tenant and l.learner_id = d.learner_id
+    where d.device_id = any(%s) order by d.device_id for share of d
+"""
 
 
 async def content_keys(
@@ -31,23 +36,16 @@ async def content_keys(
         wrapped = await asyncio.to_thread(connections.keys.wrap, tenant, fresh)
         async with connections.db.tenant(tenant) as tx, tx.cursor() as cursor:
             # A device that is being erased has emptied itself when this returns, or waits for us and finds what we made.
-            erased = await fetch_all(tx, DEVICES, [missing])
-            gone = {row["device_id"] for row in erased if row["erased_at"] is not None}
-            if gone:
+            devices = {row["device_id"]: row for row in await fetch_all(tx, DEVICES, [missing])}
+            if any(row["erased_at"] is not None for row in devices.values()):
                 raise ContentError("device-erased", "A device was erased meanwhile.", "Serve the others.", True)
             await cursor.executemany(
-                b"""insert into content_keys (tenant, package_id, scope, epoch, kid, wrapped)
-                    values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",
+                b"""insert into content_keys (tenant, package_id, scope, epoch, kid, wrapped, sealed)
+                    values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing""",
                 [
-                    (
-                        tenant,
-                        package_id,
-                        scope,
-                        epochs[scope],
-                        content_key_id(tenant, package_id, scope, epochs[scope]),
-                        text,
-                    )
+                    (tenant, package_id, scope, epochs[scope], kid, text, _sealed(devices.get(scope), kid, text))
                     for scope, text in zip(missing, wrapped, strict=True)
+                    for kid in [content_key_id(tenant, package_id, scope, epochs[scope])]
                 ],
             )
         async with connections.db.tenant(tenant) as tx:
@@ -58,6 +56,13 @@ async def content_keys(
     for row, key in zip(rows, opened, strict=True):
         found[row["scope"]].append(ContentKey(row["kid"], key))
     return {scope: tuple(keys) for scope, keys in found.items()}
+
+
+def _sealed(device: dict[str, Any] | None, kid: str, wrapped: str) -> str | None:
+    """A device's own key as the event log tells it: in a form that ends with the learner."""
+    if device is None or device["secret"] is None:
+        return None
+    return shredding.seal(device["pseudonym"], device["secret"], kid, wrapped)
 
 
 async def _known_keys(tx: Transaction, package_id: str, epochs: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:

@@ -22,6 +22,7 @@ from cluster.eventlog import tables
 from cluster.objects import Objects
 from cluster.queue import Work
 from content.errors import ContentError
+from tasks import restore_keys
 from tasks.restore_tables import Logged
 
 READERS = 16
@@ -80,6 +81,7 @@ async def named_in(tx: Transaction, objects: Objects, tenant: str) -> int:
         keys = [row["key"] for row in await fetch_all(tx, PERSONAL, [name])]
         for start in range(0, len(keys), 1000):
             found += await _name(tx, objects, tenant, name, keys[start : start + 1000])
+    await restore_keys.unseal(tx)
     return found
 
 

@@ -12,6 +12,9 @@ PERSONAL = {"learners": "pseudonym", "erasure_salts": ""}
 """Tables whose rows never go into a segment, and the column that names the object which keeps a row in their place: what is
 in a segment cannot be erased, and these are what erasure is about. The segment tells that there is such a row."""
 SALT = "salt"
+KEYS, SEALED, UNSEALED = "content_keys", "sealed", "wrapped"
+"""A table with a column that is told in place of another, where it is filled: what is sealed so under a person's secret (which is in the
+row of `learners`) is noise in the segment once that row and its object are gone. An object for each key would cost a put a bundle."""
 
 UNTOLD = {
     "change_log": "the log itself, on its way to the archive",

@@ -89,9 +89,9 @@ class Envelope(_Model):
     def agreed(self) -> dict[str, Any]:
         """The fields of the type alone, as JSON, for what can never be erased: whatever else a neighbour says may be about a
         person, and so may the subject, for which a member of data stands. Of what a type of ours nests, everything."""
-        data: type[BaseModel] = type(self.data)
+        data: Data = self.data
         fields: dict[str, Any] = dict.fromkeys(type(self).model_fields.keys() - {"subject"}, True)
-        fields["data"] = dict.fromkeys(data.model_fields, True)
+        fields["data"] = dict.fromkeys(type(data).model_fields, True)
         return self.model_dump(mode="json", exclude_none=True, include=fields)
 
 

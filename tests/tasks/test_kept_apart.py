@@ -10,21 +10,40 @@ from typing import Any
 
 import pytest
 
+from cluster import places
+from cluster.connections import Connections
+from cluster.database import fetch_all
 from cluster.eventlog.store import LogStore
+from cluster.keys import shredding
+from content.errors import ContentError
 from content.eventlog import Change
+from tasks import erasure, erasure_job, holds
 from tasks.archive import Archiver
+from tasks.content_keys import content_keys
 from tasks.intake import receive
 from tasks.restore_log import ReadLog, load
 from tasks.restore_rows import named_in
-from tests.support.kept import ADA, PACKAGE, World, made, served
+from tests.support.kept import ADA, PACKAGE, Keys, World, made, served
+from tests.support.plain_postgres import PlainPostgres
 
-EVE = "eve@school.example"
+EVE, WRAPPED = "eve@school.example", "the-key-service-wrapped-this"
+BACK = """
+    select concat_ws(' ', value ->> 'scope', value ->> 'epoch') as name, value ->> 'wrapped' as wrapped from restore_rows
+    where name = 'content_keys' and value is not null
+"""
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainPostgres]:
+    with served(tmp_path_factory) as found:
+        yield found
 
 
 @pytest.fixture
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """With a server of its own, whose log begins here."""
-    with served(tmp_path_factory) as postgres, made(postgres) as found:
+def world(postgres: PlainPostgres) -> Iterator[World]:
+    """Its log begins here, as its bucket does."""
+    postgres.execute("truncate event_log, change_log, restore_rows, restore_segments")
+    with made(postgres) as found:
         yield found
 
 
@@ -75,3 +94,107 @@ def test_what_a_neighbour_says_beside_the_agreed_fields_is_not_in_the_log(world:
     assert {name for event in received for name in event} == {
         "specversion", "id", "source", "type", "time", "datacontenttype", "data"
     }  # fmt: skip
+
+
+class Wrapping(Keys):
+    """Wraps so that it is to be recognized."""
+
+    def wrap(self, tenant: str, keys: list[bytes]) -> list[str]:
+        return [WRAPPED] * len(keys)
+
+    def unwrap(self, tenant: str, texts: list[str]) -> list[bytes]:
+        return [text.encode().ljust(32) for text in texts]
+
+
+def with_keys(world: World) -> None:
+    """A content key of each learner's device, and one that all devices of a profile share."""
+    world.keys = Wrapping()
+    scopes = {"device-a": 2, "device-b": 2, "phone": 1}
+    found = world.run(lambda connections: content_keys(connections, world.tenant, PACKAGE, scopes))
+    assert found["device-a"][0].key == WRAPPED.encode().ljust(32), "whoever encrypts has them as ever"
+    carried(world)
+
+
+def brought_back(world: World) -> dict[str, str]:
+    """The wrapped key of each scope and epoch that a restore would make of the log, in a database that knows no secret."""
+
+    async def staged(connections: Connections) -> list[dict[str, Any]]:
+        store, found = LogStore(world.objects, world.settings.region), ReadLog()
+        for epoch, last in store.path():
+            for at, segment in store.read(epoch, last):
+                await load(connections, at, segment, found.tenants, set())
+        async with connections.db.tenant(world.tenant) as tx:
+            await tx.execute(b"update learners set secret = null")
+            await named_in(tx, world.objects, world.tenant)
+            return await fetch_all(tx, BACK)
+
+    return {row["name"]: row["wrapped"] for row in world.run(staged)}
+
+
+def test_a_devices_content_key_is_sealed_in_the_log_and_comes_back_with_its_learner(world: World) -> None:
+    with_keys(world)
+    lines = [change.line.decode() for change in archived(world) if change.name == "content_keys"]
+    told = [line for line in lines if WRAPPED in line]
+    assert len(told) == 1 and '"phone"' in told[0], "a shared key is nobody's own"
+    # Those of epoch 1 are as they were made before anything was sealed.
+    assert brought_back(world) == {
+        "device-a 1": "w", "device-a 2": WRAPPED, "device-b 1": "w", "device-b 2": WRAPPED, "phone 1": WRAPPED
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("hold", [False, True], ids=["free", "under hold"])
+def test_what_the_log_has_of_a_learners_content_keys_opens_for_nobody_after_an_erasure(
+    world: World, monkeypatch: pytest.MonkeyPatch, hold: bool
+) -> None:
+    async def nothing(*_: Any) -> int:
+        return 0
+
+    monkeypatch.setattr(erasure_job, "_messages", nothing)  # there is no NATS here
+    with_keys(world)
+    (row,) = world.rows("select pseudonym, secret from learners where learner_id = %s", ADA)
+    assert secret_is_in(world, row["secret"])
+    if hold:
+        world.tx(lambda tx: holds.place(tx, world.tenant, PACKAGE, "Case", by_operator=False))
+    found = world.tx(lambda tx: erasure.erase(tx, world.tenant, ADA))
+    assert world.job(erasure_job, found.job_id)["state"] == "succeeded"
+    carried(world)
+    assert not secret_is_in(world, row["secret"])
+    assert not world.rows("select 1 as x from learners where secret = %s", row["secret"])
+    sealed = [change.value for change in archived(world) if change.name == "content_keys" and change.value]
+    assert row["pseudonym"] in {shredding.whose(value["sealed"]) for value in sealed if value.get("sealed")}
+    assert brought_back(world) == {"device-b 1": "w", "device-b 2": WRAPPED, "phone 1": WRAPPED}
+
+
+def test_who_may_read_the_log_alone_learns_nothing_from_a_key_whose_removal_it_lacks(world: World) -> None:
+    """As when a region is lost before the erasure's own changes were archived: the secret decides."""
+    with_keys(world)
+    (row,) = world.rows("select pseudonym from learners where learner_id = %s", ADA)
+    world.objects.erase(places.identity(world.tenant, row["pseudonym"]))
+    assert "device-a 2" not in brought_back(world)
+
+
+def secret_is_in(world: World, secret: str) -> bool:
+    """Whether any version of any object holds it."""
+    client = world.objects.client
+    found = client.get_paginator("list_object_versions").paginate(Bucket="content")
+    versions = [each for page in found for each in page.get("Versions", [])]
+    bodies = [
+        client.get_object(Bucket="content", Key=v["Key"], VersionId=v["VersionId"])["Body"].read() for v in versions
+    ]
+    return any(secret.encode() in body for body in bodies) or any(
+        secret.encode() in change.line for change in archived(world)
+    )
+
+
+def test_what_was_sealed_opens_with_its_own_secret_and_as_its_own_key_alone() -> None:
+    sealed = shredding.seal("lrn_1", "secret", "key_1", WRAPPED)
+    assert (shredding.whose(sealed), shredding.unseal("secret", "key_1", sealed)) == ("lrn_1", WRAPPED)
+    assert WRAPPED not in sealed and sealed != shredding.seal("lrn_1", "secret", "key_1", WRAPPED)
+    for secret, kid, text in (
+        ("other", "key_1", sealed),
+        ("secret", "key_2", sealed),
+        ("secret", "key_1", sealed[:-8]),
+    ):
+        with pytest.raises(ContentError) as refused:
+            shredding.unseal(secret, kid, text)
+        assert refused.value.code == "key-refused"
