@@ -6,8 +6,10 @@ base's policies (`REACHES`); the way to the CDN comes with the component.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from cluster.aws.edge_access import SIGNER
 from cluster.topology import GI, MI
 from kuberay import jobs, names, pods
 from kuberay.duties import CLOUDFLARE_SECRET
@@ -15,28 +17,38 @@ from kuberay.guards import account
 from kuberay.jobs import JOBS, Task
 from kuberay.settings import SERVICE_MAP
 
-TELLS, ROTATES = "content-edge", "content-edge-keys"
+TELLS, ROTATES, ROTATES_NOW = "content-edge", "content-edge-keys", "content-edge-keys-emergency"
 REACHES: dict[str, tuple[str, ...]] = {TELLS: ("nats", "store")}
-WHO = (TELLS, ROTATES, "content-release")
+WHO = (TELLS, ROTATES, ROTATES_NOW, "content-release")
 """Who reaches the CDN: for a change of the manifests' shape, the promoter does, too."""
 EDGE_MAP = "content-edge-settings"
 """Settings of the CDN: in these pods and in no other, since whoever has them talks to it."""
 ROTATION = Task(
     ROTATES,
-    ("content-service", "edge", "rotate", "--secret", "content/content-api"),
+    ("content-service", "edge", "rotate", "--secret", SIGNER),
     "one step of a rotation of the key that signs addresses (docs/edge.md); started by hand, once per step",
     memory=(256 * MI, 512 * MI), deadline_s=900, retries=3,
 )  # fmt: skip
 
+EMERGENCY = replace(
+    ROTATION, name=ROTATES_NOW, command=(*ROTATION.command, "--emergency"), runs_as=ROTATES,
+    why="the same when the key got out: waits for nothing, and what the old key signed is refused",
+)  # fmt: skip
+
 
 def objects(token: bool) -> list[dict[str, Any]]:
-    """Accounts, the deployment, the job; `token`: with Cloudflare's."""
-    extra = [pods.from_secret(CLOUDFLARE_SECRET, "cloudflare_token")] if token else []
-    rotation = jobs.cron_job(ROTATION)
-    container = rotation["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    """Accounts, the deployment, the jobs; `token`: with Cloudflare's. The jobs keep the key in AWS Secrets Manager, so there are
+    none for Cloudflare: an operator rotates its key from where it is kept (docs/edge.md)."""
+    if token:
+        return [account(TELLS), _deployment([pods.from_secret(CLOUDFLARE_SECRET, "cloudflare_token")])]
+    return [account(TELLS), account(ROTATES), _deployment([]), _rotation(ROTATION), _rotation(EMERGENCY)]
+
+
+def _rotation(task: Task) -> dict[str, Any]:
+    made = jobs.cron_job(task)
+    container = made["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
     container["envFrom"].append({"configMapRef": {"name": EDGE_MAP}})
-    container["env"] += extra
-    return [account(TELLS), account(ROTATES), _deployment(extra), rotation]
+    return made
 
 
 def _deployment(extra: list[dict[str, Any]]) -> dict[str, Any]:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from cluster import topology
+from cluster.aws.edge_access import SIGNER
 from kuberay import edge, names
 from kuberay.duties import CLOUDFLARE_SECRET, DUTIES, variable
 from kuberay.jobs import TASKS
 
 OF_COMPONENTS = (edge.TELLS, CLOUDFLARE_SECRET)
 """Secrets that a component of a CDN wants: an installation that has one makes these itself."""
+BESIDE = {topology.API.name: (SIGNER,)}
+"""What is kept apart and comes into the same Secret: who rotates the edge's key shall not read, or write, the API's logins."""
 STORE = "content"
 """The ClusterSecretStore of the installation."""
 TOKEN_KEY = "auth_token"  # noqa: S105 - a name: where KubeRay looks for Ray's token
@@ -35,16 +39,16 @@ def keys_by_secret() -> dict[str, tuple[str, ...]]:
 
 def all_secrets() -> list[dict[str, Any]]:
     """All that the store keeps below `content/SECRET`: pods take out of it by key, so a key too many gets nowhere."""
-    return [_external(name) for name in keys_by_secret() if name not in OF_COMPONENTS]
+    return [_external(name, *BESIDE.get(name, ())) for name in keys_by_secret() if name not in OF_COMPONENTS]
 
 
-def _external(name: str) -> dict[str, Any]:
+def _external(name: str, *beside: str) -> dict[str, Any]:
     return names.manifest(
         "external-secrets.io/v1", "ExternalSecret", name,
         spec={
             "refreshInterval": "1h",
             "secretStoreRef": {"kind": "ClusterSecretStore", "name": STORE},
             "target": {"name": name, "creationPolicy": "Owner", "deletionPolicy": "Retain"},
-            "dataFrom": [{"extract": {"key": f"content/{name}"}}],
+            "dataFrom": [{"extract": {"key": key}} for key in (f"content/{name}", *beside)],
         },
     )  # fmt: skip

@@ -20,6 +20,8 @@ FIELDS: Final = (
     "ssl-protocol", "sc-range-start", "sc-range-end",
 )  # fmt: skip
 """Of access logs. Not the query and the cookies, whose signature opens what it names, and not the address of a learner."""
+SIGNER: Final = "content/content-edge-signer"
+"""The secret of AWS Secrets Manager with the edge's keys and nothing else: whoever rotates them reads and writes all that is in it."""
 SERVED: Final = tuple(sorted({rule.prefix for rule in edge_rules.RULES if rule.prefix != edge_rules.OPEN}))
 """The prefixes of the bucket that the distributions may read."""
 
@@ -53,7 +55,7 @@ def bucket_policy(region: str) -> Document:
 
 
 def rights(region: str) -> list[Document]:
-    """Roles: of the process that tells the CDN, of whoever rotates the key, and of the promoter. None can read a bundle."""
+    """Roles: of the process that tells the CDN, of whoever rotates the key, and of the promoter. None can read a bundle, or a login."""
     own = f"arn:aws:s3:::{bucket(region)}"
     distributions = ["${distribution:files}", "${distribution:sites}"]
     tells = [
@@ -88,7 +90,7 @@ def rights(region: str) -> list[Document]:
         },
         {
             "Sid": "KeepThePrivateKey", "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
-            "Resource": [f"arn:aws:secretsmanager:{REPLICAS[region].primary}:{ACCOUNT}:secret:content/content-api-*"],
+            "Resource": [f"arn:aws:secretsmanager:{REPLICAS[region].primary}:{ACCOUNT}:secret:{SIGNER}-??????"],
         },
     ]  # fmt: skip
     # A change of the manifests' shape has `packages/` forgotten (cluster/release/edge.py): one distribution serves it.
@@ -104,7 +106,12 @@ def rights(region: str) -> list[Document]:
     for role, statements in (("edge", tells), ("edge-keys", rotates), ("release", promotes)):
         name = named(region, role)
         found.append(
-            call("iam.CreateRole", f"role:{role}", RoleName=name, AssumeRolePolicyDocument=json.dumps(_pods(role)))
+            call(
+                "iam.CreateRole",
+                f"role:{role}",
+                RoleName=name,
+                AssumeRolePolicyDocument=json.dumps(_pods(role, region)),
+            )
         )
         policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
         found.append(
@@ -113,9 +120,9 @@ def rights(region: str) -> list[Document]:
     return found
 
 
-def _pods(role: str) -> dict[str, Any]:
+def _pods(role: str, region: str) -> dict[str, Any]:
     """Taken by the pods of the service account `content-…` of that name, as every role of ours."""
-    return trust(f"content-{role}")
+    return trust(f"content-{role}", region)
 
 
 def logs(region: str) -> list[Document]:

@@ -1,6 +1,9 @@
 """IAM: a role per pool, and what each may do with the bucket and with keys that do not exist yet.
 
-A role is taken by the pods of one service account (EKS Pod Identity), so a pool that is broken into has that pool's rights.
+A role is taken by the pods of one service account in the region's own EKS cluster (EKS Pod Identity). These are borders between
+clusters of Ray, not between pools of one: whoever runs code in a builder can have Ray run it in a bundler, an exporter or a relay,
+since workers of a Ray cluster trust each other. What keeps authors' bytes from that is the decoders' sandbox; the importer and the
+API are Ray clusters of their own (docs/security.md).
 Who may use a key is said by the key's own policy (key_policies.py) and nowhere here: these documents only let keys be made
 and named. The importer has no role: nobody without rights can lose any. No action is a wildcard; a resource ends in one
 where the names below it are tenants', and is one only where AWS knows no other (CreateKey).
@@ -12,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.aws import ACCOUNT, bucket
+from cluster.aws import ACCOUNT, bucket, cluster_arn
 from cluster.topology import API, BUILDER, BUNDLER, EXPORTER, RELAY, REPLICAS
 
 HOUSEKEEPING = "content-housekeeping"
@@ -85,15 +88,17 @@ def documents(region: str) -> dict[str, Any]:
     """Per role: who may take it, and what it may do."""
     found: dict[str, Any] = {}
     for name, rights in RIGHTS.items():
-        found[f"iam/{role(name, region)}.trust.json"] = trust(name)
+        found[f"iam/{role(name, region)}.trust.json"] = trust(name, region)
         found[f"iam/{role(name, region)}.policy.json"] = policy(name, rights, region)
     found[f"iam/{role(BREAK_GLASS, region)}.trust.json"] = break_glass_trust()
     return found
 
 
-def trust(name: str) -> dict[str, Any]:
-    """The pods of the service account of that name, and nobody else."""
+def trust(name: str, region: str) -> dict[str, Any]:
+    """The pods of the service account of that name in the region's cluster, and nobody else: other clusters of the account (another
+    region's, one for development) have accounts of the same names. The tags are set by EKS, which knows who asks."""
     tags = {
+        "aws:RequestTag/eks-cluster-arn": cluster_arn(region),
         "aws:RequestTag/kubernetes-namespace": NAMESPACE,
         "aws:RequestTag/kubernetes-service-account": name,
     }
@@ -167,7 +172,8 @@ def _housekeeping(region: str) -> list[dict[str, Any]]:
     return [
         _on_objects("HoldAndRestore", kept, (*KINDS, *ASIDE), region),
         # Erasure takes all versions of what was made for a learner, the end of a tenant those of all that is its own; never of
-        # the archive or the event log. What is locked no right removes.
+        # the archive or the event log. A version that is under a legal hold nobody removes while the hold is on it; but who may
+        # place holds may take them off, so against these two roles themselves a hold is what Postgres says (docs/security.md).
         _on_objects("EraseVersions", ("s3:DeleteObjectVersion",), (*KINDS, *ASIDE, "identities", "sites"), region),
         {
             "Sid": "FindUploadsAndVersions",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cluster import places
-from cluster.aws import ACCOUNT, bucket, iam, key_policies
+from cluster.aws import ACCOUNT, bucket, edge, iam, key_policies
 from cluster.aws.__main__ import rendered, write
 from cluster.aws.iam import BREAK_GLASS, HOUSEKEEPING, RECONCILE, RESTORE, RIGHTS, role_arn
 from cluster.topology import API, BUILDER, BUNDLER, EXPORTER, IMPORTER, POOLS, REGIONS, RELAY, REPLICAS
@@ -106,6 +106,12 @@ def test_roles_of_another_region_may_nothing(use: str) -> None:
         assert not allowed(request, [], key_policies.policy(use, ACCOUNT, "eu"))
 
 
+BUCKET = f"arn:aws:s3:::{bucket('eu')}"
+ARCHIVE = f"{BUCKET}-archive/archive/*"
+KEY_GROUP = f"arn:aws:cloudfront::{ACCOUNT}:key-group/${{key-group:edge}}"
+SIGNER = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:content/content-edge-signer-??????"
+
+
 def objects(prefix: str) -> str:
     return f"arn:aws:s3:::{bucket('eu')}/{prefix}/acme/x"
 
@@ -147,6 +153,88 @@ def test_nobody_may_change_or_remove_what_is_in_the_archive() -> None:
         assert not any(may(role, "s3:DeleteObjectVersion", objects(prefix)) for role in ROLES)
 
 
+ANYWHERE = {*(f"{BUCKET}/{prefix}/*" for prefix in (*iam.KINDS, *iam.ASIDE))}
+# Everything that an identity policy allows beside reading, writing, deleting and listing by prefix (above), and keys:
+# action → resources, by role.
+MORE: dict[str, dict[str, set[str]]] = {
+    "janitors": {
+        "s3:RestoreObject": ANYWHERE, "s3:PutObjectLegalHold": ANYWHERE, "s3:GetObjectLegalHold": ANYWHERE,
+        "s3:GetObjectRetention": ANYWHERE,
+        "s3:DeleteObjectVersion": ANYWHERE | {f"{BUCKET}/identities/*", f"{BUCKET}/sites/*"},
+        "s3:ListBucketMultipartUploads": {BUCKET}, "s3:ListBucketVersions": {BUCKET},
+        "s3:GetBucketObjectLockConfiguration": {BUCKET},
+        "s3:GetObject": {ARCHIVE}, "s3:PutObject": {ARCHIVE}, "s3:PutObjectRetention": {ARCHIVE},
+    },
+    API.name: {"s3:GetObject": {ARCHIVE}},
+    RELAY.name: {"s3:DeleteObjectVersion": {f"{BUCKET}/identities/*"}, "s3:ListBucketVersions": {BUCKET}},
+    "content-edge": {
+        "cloudfront:CreateInvalidation": {"${distribution:files}", "${distribution:sites}"},
+        "cloudfront-keyvaluestore:DescribeKeyValueStore": {"${store:sites}"},
+        "cloudfront-keyvaluestore:ListKeys": {"${store:sites}"},
+        "cloudfront-keyvaluestore:UpdateKeys": {"${store:sites}"},
+        "s3:GetObject": {f"{BUCKET}/sites/*", f"{BUCKET}/_player/*"}, "s3:PutObject": {f"{BUCKET}/_player/*"},
+        "s3:ListBucket": {BUCKET},
+    },
+    "content-edge-keys": {
+        "cloudfront:GetKeyGroup": {KEY_GROUP}, "cloudfront:UpdateKeyGroup": {KEY_GROUP},
+        "cloudfront:CreatePublicKey": {"*"}, "cloudfront:GetPublicKey": {"*"},
+        "cloudfront:ListPublicKeys": {"*"}, "cloudfront:DeletePublicKey": {"*"},
+        "secretsmanager:GetSecretValue": {SIGNER}, "secretsmanager:PutSecretValue": {SIGNER},
+    },
+    "content-release": {"cloudfront:CreateInvalidation": {"${distribution:files}"}},
+}  # fmt: skip
+
+
+def granted(statements: list[dict[str, Any]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for statement in statements:
+        assert statement["Effect"] == "Allow"
+        for action in statement["Action"]:
+            found.setdefault(action, set()).update(statement["Resource"])
+    return found
+
+
+def test_what_roles_may_besides() -> None:
+    """As a list of its own, so that an allowance that nobody thought of is seen, wherever it comes in."""
+    ordinary = ("Read", "Write", "Delete", "List")
+    found: dict[str, dict[str, set[str]]] = {}
+    for name, rights in RIGHTS.items():
+        statements = [each for each in iam.policy(name, rights, "eu")["Statement"] if each["Sid"] not in ordinary]
+        found[name] = granted([each for each in statements if not each["Action"][0].startswith("kms:")])
+    for document in edge.documents("eu").values():
+        if document["call"] == "iam.PutRolePolicy":
+            parameters = document["parameters"]
+            name = parameters["RoleName"].replace("content-eu-", "content-")
+            found[name] = granted(json.loads(parameters["PolicyDocument"])["Statement"])
+    wanted = {**MORE, **dict.fromkeys(JANITORS, MORE["janitors"])}
+    del wanted["janitors"]
+    assert {name: what for name, what in found.items() if what} == wanted
+
+
+def test_whose_versions_the_archiver_may_list() -> None:
+    for prefix, listed in (("identities/acme/", True), ("packages/acme/", False)):
+        assert may(RELAY.name, "s3:ListBucketVersions", BUCKET, **{"s3:prefix": prefix}) is listed
+    assert not may(RELAY.name, "s3:ListBucketVersions", BUCKET)
+
+
+def test_who_rotates_the_edges_key_reaches_no_login() -> None:
+    """Names of secrets end in six characters of AWS'; what the API's pods take in beside it is another secret."""
+    (document,) = [
+        each
+        for each in edge.documents("eu").values()
+        if "content-eu-edge-keys" in each["parameters"].values() and each["call"] == "iam.PutRolePolicy"
+    ]
+    policy = json.loads(document["parameters"]["PolicyDocument"])
+    secrets = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:content"
+    for name, reached in (("content-edge-signer", True), ("content-api", False), ("content-edge", False)):
+        request = Request(
+            f"arn:aws:iam::{ACCOUNT}:role/content-eu-edge-keys",
+            "secretsmanager:GetSecretValue",
+            f"{secrets}/{name}-a1B2c3",
+        )
+        assert allowed(request, [policy]) is reached, name
+
+
 def test_nobody_reaches_another_regions_bucket_or_lists_other_prefixes() -> None:
     for role in ROLES:
         assert not may(role, "s3:GetObject", f"arn:aws:s3:::{bucket('us')}/packages/acme/x")
@@ -171,13 +259,32 @@ def test_keys_are_made_as_they_must_be_or_not_at_all() -> None:
     assert not may(BUNDLER.name, "kms:TagResource", KEY, **{**tagged, "aws:RequestTag/content:use": "other"})
 
 
+def taken(role: str, account: str, **changes: str) -> bool:
+    """Whether pods of an account may take a role of eu, as EKS tags them in eu's cluster."""
+    tags = {
+        "kubernetes-namespace": "content",
+        "kubernetes-service-account": account,
+        "eks-cluster-arn": f"arn:aws:eks:eu-central-1:{ACCOUNT}:cluster/content",
+    }
+    context = {f"aws:RequestTag/{key}": value for key, value in {**tags, **changes}.items() if value}
+    return allowed(Request("pods.eks.amazonaws.com", "sts:AssumeRole", "*", context), [], iam.trust(role, "eu"))
+
+
 def test_a_role_is_taken_by_its_pods_alone() -> None:
     for name in RIGHTS:
         for account in (*RIGHTS, "default"):
-            tags = {"kubernetes-namespace": "content", "kubernetes-service-account": account}
-            context = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
-            request = Request("pods.eks.amazonaws.com", "sts:AssumeRole", "*", context)
-            assert allowed(request, [], iam.trust(name)) == (account == name)
+            assert taken(name, account) == (account == name)
+    for wrong in (
+        {"kubernetes-namespace": "default"},
+        {
+            "eks-cluster-arn": f"arn:aws:eks:us-east-1:{ACCOUNT}:cluster/content"
+        },  # another region's, with the same names
+        {"eks-cluster-arn": f"arn:aws:eks:eu-central-1:{ACCOUNT}:cluster/development"},
+        {"eks-cluster-arn": "arn:aws:eks:eu-central-1:999988887777:cluster/content"},
+    ):
+        assert not taken(BUNDLER.name, BUNDLER.name, **wrong)
+    for missing in ("kubernetes-namespace", "kubernetes-service-account", "eks-cluster-arn"):
+        assert not taken(BUNDLER.name, BUNDLER.name, **{missing: ""}), "an association without session tags"
     without = Request(f"arn:aws:iam::{ACCOUNT}:root", "sts:AssumeRole", "*", {"aws:MultiFactorAuthPresent": "false"})
     fresh = Request(without.principal, without.action, "*", {**MFA, "aws:MultiFactorAuthAge": 60})
     stale = Request(without.principal, without.action, "*", {**MFA, "aws:MultiFactorAuthAge": 7200})
@@ -231,9 +338,11 @@ def test_what_is_committed_is_what_the_code_renders() -> None:
 def test_the_names_of_an_installation_stand_in_its_documents(tmp_path: Path) -> None:
     (tmp_path / "eu").mkdir()
     (tmp_path / "eu" / "stale.json").write_text("{}")
-    write(tmp_path, "999988887777", "acme-")
+    write(tmp_path, "999988887777", "acme-", "blue")
     text = (tmp_path / "eu" / "iam" / "content-eu-bundler.policy.json").read_text()
     assert ACCOUNT not in text
     assert "arn:aws:kms:eu-central-1:999988887777:alias/content/*" in text
     assert "arn:aws:s3:::acme-content-eu/bundles/*" in text
+    trust = (tmp_path / "eu" / "iam" / "content-eu-bundler.trust.json").read_text()
+    assert "arn:aws:eks:eu-central-1:999988887777:cluster/blue" in trust
     assert not (tmp_path / "eu" / "stale.json").exists()

@@ -35,7 +35,7 @@ OUT = {
     "content-scorm-importer": {STORE},
 }  # fmt: skip
 """Besides names and the pods of their own Ray cluster."""
-CDN = ("content-edge", "content-edge-keys", "content-release")
+CDN = ("content-edge", "content-edge-keys", "content-edge-keys-emergency", "content-release")
 PUBLIC = "0.0.0.0/0 but 14 networks 443/TCP"
 
 

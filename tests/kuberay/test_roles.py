@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cluster.aws import edge, iam, key_policies
+from cluster.aws.edge_access import SIGNER
 from cluster.keys.kms import places
 from cluster.settings import Settings
 from cluster.topology import BUNDLER, REGIONS, REPLICAS
@@ -68,6 +69,26 @@ def test_a_role_is_called_as_its_account_in_its_region(region: str) -> None:
 def test_the_page_binds_every_account() -> None:
     (loop,) = re.findall(r"for pool in ([a-z -]+); do\n  aws eks create-pod-identity-association", PAGE)
     assert {f"content-{name}" for name in loop.split()} == set(roles()) - BY_HAND
+
+
+def test_the_edges_key_is_kept_apart_from_the_logins_and_comes_into_the_same_secret() -> None:
+    """Who rotates it may read and write the secret that it is in."""
+    variant = Variant("eu", ("aws", "cloudfront", "external-secrets"))
+    external = {each["metadata"]["name"]: each["spec"] for each in of_kind(built(variant), "ExternalSecret")}
+    extracted = [each["extract"]["key"] for each in external["content-api"]["dataFrom"]]
+    assert extracted == ["content/content-api", SIGNER]
+    shared = [name for name, spec in external.items() if name != "content-api" and SIGNER in json.dumps(spec)]
+    assert shared == []
+    jobs = {pod.group: pod for pod in pods_of(built(variant)) if pod.group.startswith("content-edge-keys")}
+    commands = {name: pod.containers[0]["command"] for name, pod in jobs.items()}
+    rotate = ["content-service", "edge", "rotate", "--secret", SIGNER]
+    assert commands == {"content-edge-keys": rotate, "content-edge-keys-emergency": [*rotate, "--emergency"]}
+    assert {pod.spec["serviceAccountName"] for pod in jobs.values()} == {"content-edge-keys"}
+
+
+def test_where_there_is_no_secrets_manager_no_job_pretends_to_rotate() -> None:
+    found = built(Variant("eu", ("r2", "cloudflare")))
+    assert not [pod.group for pod in pods_of(found) if "edge-keys" in pod.group]
 
 
 # -- what a key service wants to be told -------------------------------------------------------------------------------
