@@ -8,7 +8,7 @@ from typing import Any
 from actors.job_pool import JobReplica
 from cluster.database import Transaction
 from cluster.queue import BUILD, IMPORT, PREVIEW
-from tasks import build, import_scorm, preview, workspace
+from tasks import build, import_scorm, preview, restore_packages, workspace
 from tasks.seats import Seats
 
 STALE_S = 3600.0
@@ -35,11 +35,14 @@ class Builder(JobReplica):
                 await import_scorm.run(self.connections, begun, self._seats)
             case "preview":
                 await preview.run(self.connections, begun)
+            case _ if begun["subject"].get(restore_packages.AGAIN):
+                await restore_packages.run(self.connections, begun)
             case _:
                 await build.run(self.connections, begun)
 
     async def give_up(self, tx: Transaction, begun: dict[str, Any], problem: dict[str, Any]) -> None:
-        await WORK[begun["kind"]].give_up(tx, begun, problem)
+        again = begun["subject"].get(restore_packages.AGAIN)
+        await (restore_packages if again else WORK[begun["kind"]]).give_up(tx, begun, problem)
 
     async def ended_elsewhere(self, job: str) -> None:
         await asyncio.to_thread(workspace.forget, self.settings.workspace, job)

@@ -23,14 +23,19 @@ from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.eventlog import state
 from cluster.eventlog.store import LogStore
 from cluster.objects import Objects
+from cluster.telemetry import describe
+from cluster.telemetry.logs import text_of
 from content.errors import ContentError
 from tasks import restore_blobs, restore_epoch, restore_log, restore_packages, restore_rows, restore_seals
 from tasks.restore_blobs import KINDS, Outcome
 from tasks.restore_rows import Compared
 from tasks.restore_tables import logged
 
-SIDE_BY_SIDE = 4
+TENANTS_AT_ONCE, BATCHES_AT_ONCE = 8, 4
+"""Steps of the database, of so many tenants side by side; and what is made again, which takes this process's own CPUs."""
 BATCH = {"version": 4, "seal": 64, "export": 64, "import": 64}
+NEEDED = {"storage-unavailable", "keys-unavailable", "database-unavailable"}
+"""Parts without which nothing is restored: a restore that lacks one ends, and goes on when it is called again."""
 Tell = Callable[[str], None]
 log = structlog.get_logger()
 
@@ -61,10 +66,19 @@ class Restored:
 
 
 class Restore:
-    """One restore from `source`; `name` is how it is called in its progress."""
+    """One restore from `source`; `name` is how it is called in its progress. `builds`: this process has what a build needs; if not,
+    versions whose files are lost are left to the builders, who begin when the restore has ended."""
 
-    def __init__(self, connections: Connections, source: Objects, name: str, tell: Tell = lambda _: None) -> None:
-        self._connections, self._name, self._tell = connections, name, tell
+    def __init__(
+        self,
+        connections: Connections,
+        source: Objects,
+        name: str,
+        tell: Tell = lambda _: None,
+        *,
+        builds: bool = True,
+    ) -> None:
+        self._connections, self._name, self._tell, self._builds = connections, name, tell, builds
         self._store = LogStore(source, connections.settings.region)
         own = connections.objects
         self._elsewhere = None if (source.bucket, _endpoint(source)) == (own.bucket, _endpoint(own)) else source
@@ -72,8 +86,9 @@ class Restore:
 
     async def run(self) -> Restored:
         """Restore, or go on. Raises ContentError `not-empty`, `key-service-differs`, `rows-differ`, LogRefused, or what can be
-        retried."""
-        await self._begin()
+        retried. One that has ended says again what it came to."""
+        if (ended := await self._begin()) is not None:
+            return ended
         tenants = await self._timed("log", self._read())
         await self._timed("rows", self._each(tenants, "rows", self._rows))
         await asyncio.to_thread(failpoints.hit, "restore.after_rows", self._connections.settings)
@@ -82,7 +97,7 @@ class Restore:
         await self._timed("missing", self._each(tenants, "missing", self._missing))
         await self._timed("blobs", self.help())
         await asyncio.to_thread(failpoints.hit, "restore.before_finish", self._connections.settings)
-        self.found.missing = {tenant: missing for tenant in tenants if (missing := await self._still_missing(tenant))}
+        await self._timed("left", self._left())
         await self._timed("finish", self._finish(tenants))
         return self.found
 
@@ -96,7 +111,7 @@ class Restore:
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
-    async def _begin(self) -> None:
+    async def _begin(self) -> Restored | None:
         connections = self._connections
         async with connections.ops.connection() as ops:
             tenants = await fetch_all(ops, "select tenant from tenants limit 1")
@@ -105,13 +120,16 @@ class Restore:
                 connection, "select source from restore_progress where step = 'restore' and ended_at is null"
             )
             known = await fetch_one(connection, BEGUN, [self._name, "restore", ""])
-            if (other and other["source"] != self._name) or (known and known["ended_at"]) or (tenants and not known):
+            if known and known["ended_at"] and not other:
+                return Restored(**known["result"])
+            if (other and other["source"] != self._name) or (tenants and not known):
                 raise ContentError(
                     "not-empty",
                     "This database has rows, or was restored from somewhere already.",
                     "Restore into an empty one; a database that lacks the last minutes is reconciled instead.",
                 )
             await connection.execute(BEGIN, [self._name, "restore", ""])
+        return None
 
     async def _read(self) -> list[str]:
         path = await asyncio.to_thread(self._store.path)
@@ -145,12 +163,18 @@ class Restore:
         """What the log says against what the tables say now: counts, rows and digests."""
         async with self._connections.db.tenant("-") as tx:
             tables = await logged(tx)
-        for tenant in tenants:
-            if await self._is_done("epoch", tenant):  # the rows went on since they were compared
-                continue
-            for table in tables:
-                async with self._connections.db.tenant(tenant, snapshot=True) as tx:
-                    self._count(await restore_rows.compare(tx, tenant, table))
+        room = asyncio.Semaphore(TENANTS_AT_ONCE)
+
+        async def one(tenant: str) -> None:
+            async with room:
+                if await self._is_done("epoch", tenant):  # the rows went on since they were compared
+                    return
+                for table in tables:
+                    async with self._connections.db.tenant(tenant, snapshot=True) as tx:
+                        self._count(await restore_rows.compare(tx, tenant, table))
+
+        await asyncio.gather(*(one(tenant) for tenant in tenants))
+        self.found.differing.sort(key=lambda each: (each["tenant"], each["name"]))
         if self.found.differing:
             first = self.found.differing[0]
             raise ContentError(
@@ -187,26 +211,38 @@ class Restore:
             await self._end(tx, "missing", tenant, found["missing"], found)
         return found["missing"]
 
-    async def _still_missing(self, tenant: str) -> int:
-        there = await restore_blobs.present(self._connections.objects, tenant)
-        async with self._connections.db.tenant(tenant) as tx:
-            return (await restore_blobs.note_missing(tx, tenant, there, note=False))["missing"]
-
-    async def help(self) -> int:
-        """Make blobs again until nothing waits; what others have claimed is waited for. Returns how many items were done here."""
+    async def _lacking(self) -> list[str]:
+        """The tenants of whom a blob was missing."""
         async with self._connections.db.connection() as connection:
             rows = await fetch_all(
                 connection,
                 "select subject from restore_progress where source = %s and step = 'missing' and done > 0 order by subject",
                 [self._name],
             )
-        done = 0
+        return [row["subject"] for row in rows]
+
+    async def _left(self) -> None:
+        """Look once more at those of whom a blob was missing."""
+        room = asyncio.Semaphore(TENANTS_AT_ONCE)
+
+        async def one(tenant: str) -> tuple[str, int]:
+            async with room:
+                there = await restore_blobs.present(self._connections.objects, tenant)
+                async with self._connections.db.tenant(tenant) as tx:
+                    return tenant, (await restore_blobs.note_missing(tx, tenant, there, note=False))["missing"]
+
+        found = await asyncio.gather(*(one(tenant) for tenant in await self._lacking()))
+        self.found.missing = {tenant: missing for tenant, missing in found if missing}
+
+    async def help(self) -> int:
+        """Make blobs again until nothing waits; what others have claimed is waited for. Returns how many items were done here."""
+        done, lacking = 0, await self._lacking()
         for kind in KINDS:
-            for row in rows:
+            for tenant in lacking:
                 while True:
-                    count = await self._turn(row["subject"], kind)
+                    count = await self._turn(tenant, kind)
                     done += count
-                    if not count and not await self._held(row["subject"], kind):
+                    if not count and not await self._held(tenant, kind):
                         break
                     if not count:
                         await asyncio.sleep(1.0)
@@ -225,25 +261,47 @@ class Restore:
         connections = self._connections
         batches = [
             await restore_blobs.claim(connections, tenant, kind, BATCH[kind], connections.settings.lease_s * 10)
-            for _ in range(SIDE_BY_SIDE)
+            for _ in range(BATCHES_AT_ONCE)
         ]
         await asyncio.gather(*(self._serve(tenant, kind, batch) for batch in batches if batch))
         return sum(map(len, batches))
 
     async def _serve(self, tenant: str, kind: str, subjects: list[str]) -> None:
-        connections, source = self._connections, self._elsewhere
-        outcomes: dict[str, Outcome] = {}
-        if kind == "seal":
-            outcomes = await restore_seals.again(connections, source, tenant, subjects)
-        elif kind == "version":
-            for subject in subjects:
-                outcomes[subject] = await restore_packages.again(connections, source, tenant, subject)
-        else:
-            for subject in subjects:
-                outcomes[subject] = await restore_blobs.file(connections, source, tenant, kind, subject)
+        """What fails for one item must not hold the region: it is tried alone, a few times, and then given up."""
+        try:
+            outcomes = await self._made(tenant, kind, subjects)
+        except Exception as error:
+            if not self._for_one(error, tenant, kind):
+                raise
+            outcomes = {subjects[0]: Outcome("again", 0, text_of(error))} if len(subjects) == 1 else {}
+            for subject in subjects if not outcomes else ():
+                try:
+                    outcomes |= await self._made(tenant, kind, [subject])
+                except Exception as alone:
+                    if not self._for_one(alone, tenant, kind):
+                        raise
+                    outcomes[subject] = Outcome("again", 0, text_of(alone))
         for subject, found in outcomes.items():
-            await restore_blobs.end(connections, tenant, kind, subject, found)
+            await restore_blobs.end(self._connections, tenant, kind, subject, found)
         self._tell(f"{tenant}: {len(subjects)} of kind {kind}")
+
+    def _for_one(self, error: Exception, tenant: str, kind: str) -> bool:
+        """Whether it says something of an item; without these parts nothing goes on at all."""
+        log.warning("not made again", tenant=tenant, kind=kind, **describe(error))
+        return not isinstance(error, ContentError) or error.code not in NEEDED
+
+    async def _made(self, tenant: str, kind: str, subjects: list[str]) -> dict[str, Outcome]:
+        connections, source = self._connections, self._elsewhere
+        if kind == "seal":
+            return await restore_seals.again(connections, source, tenant, subjects)
+        outcomes: dict[str, Outcome] = {}
+        for subject in subjects:
+            if kind == "version":
+                made = await restore_packages.again(connections, source, tenant, subject, builds=self._builds)
+            else:
+                made = await restore_blobs.file(connections, source, tenant, kind, subject)
+            outcomes[subject] = made
+        return outcomes
 
     async def _finish(self, tenants: list[str]) -> None:
         """Call workers to what is to be done, begin the next log, and let everybody work."""
@@ -251,7 +309,9 @@ class Restore:
         for tenant in tenants:
             async with connections.db.tenant(tenant) as tx:
                 await restore_seals.anew(tx, tenant)
+                await restore_packages.call(tx, tenant)
                 await restore_rows.call(tx, tenant)
+                await restore_rows.clear(tx)  # before the end is noted: nobody comes back after it
                 for name, sums in (await restore_blobs.counts(tx)).items():
                     total = totals.setdefault(name, {"items": 0, "bytes": 0})
                     total["items"], total["bytes"] = total["items"] + sums["items"], total["bytes"] + sums["bytes"]
@@ -260,16 +320,14 @@ class Restore:
         source = await asyncio.to_thread(self._store.epochs)
         async with connections.db.connection() as connection, connection.transaction():
             await state.begin_next(connection, connections.settings.region, max([*epochs, *source, 0]) + 1, None)
+            await connection.execute(b"delete from restore_segments")
             await self._end(connection, "restore", "", self.found.rows, vars(self.found))
-        for tenant in tenants:
-            async with connections.db.tenant(tenant) as tx:
-                await restore_rows.clear(tx)
 
     # -- progress -------------------------------------------------------------------------------------------------
 
     async def _each(self, tenants: list[str], step: str, work: Callable[[str], Any]) -> None:
         """A step of every tenant that is not done yet, some side by side."""
-        room = asyncio.Semaphore(SIDE_BY_SIDE)
+        room = asyncio.Semaphore(TENANTS_AT_ONCE)
 
         async def one(tenant: str) -> None:
             async with room:

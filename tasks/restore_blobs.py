@@ -2,7 +2,8 @@
 
 What the source's bucket still has is copied; the rest is made again (`tasks.restore_packages`, `tasks.restore_seals`). What is
 there is never written again. An item says what became of it: `copied`, `same` (made again byte for byte), `anew` (another
-version or bundle takes its place, since it could not be made equal) or `lost`.
+version or bundle takes its place, since it could not be made equal), `lost`, or `left` to the builders, who are at work when the
+restore has ended.
 """
 
 from __future__ import annotations
@@ -36,6 +37,13 @@ END = b"""update restore_items set state = %s, reason = %s, bytes = %s, claimed_
 LATER_S = 2.0
 LATER = b"""update restore_items set claimed_until = now() + make_interval(secs => %s)
             where kind = %s and subject = %s and state = 'waiting'"""
+MOST_TRIES = 5
+AGAIN = """
+    update restore_items set tries = tries + 1, reason = %s, claimed_until = now() + make_interval(secs => %s * 2 ^ tries)
+    where kind = %s and subject = %s and state = 'waiting' returning tries
+"""
+GIVEN_UP = {"version": "left", "seal": "anew"}
+"""What becomes of an item that failed again and again; of all others there is nothing that could take their place."""
 VERSIONS = """
     select v.package_id, v.version, v.state, v.manifest_digest,
            array(select a.digest from version_assets a where a.package_id = v.package_id and a.version = v.version) as assets
@@ -114,12 +122,18 @@ async def claim(connections: Connections, tenant: str, kind: str, limit: int, le
 
 
 async def end(connections: Connections, tenant: str, kind: str, subject: str, found: Outcome) -> None:
-    if found.state in ("anew", "lost"):
-        log.warning("not as it was", tenant=tenant, kind=kind, subject=subject, state=found.state, why=found.reason)
+    """Note what became of an item; `again`: it is tried a few times more, and then given up."""
     async with connections.db.tenant(tenant) as tx:
         if found.state == "waiting":
             await tx.execute(LATER, [LATER_S, kind, subject])
             return
+        if found.state == "again":
+            row = await fetch_one(tx, AGAIN, [found.reason[:1000], LATER_S, kind, subject])
+            if row is not None and row["tries"] < MOST_TRIES:
+                return
+            found = Outcome(GIVEN_UP.get(kind, "lost"), found.bytes, found.reason)
+        if found.state in ("anew", "lost", "left"):
+            log.warning("not as it was", tenant=tenant, kind=kind, subject=subject, state=found.state, why=found.reason)
         await tx.execute(END, [found.state, found.reason[:1000], found.bytes, kind, subject])
 
 

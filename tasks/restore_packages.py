@@ -1,6 +1,7 @@
 """A version whose manifest or files are missing, made again as it was built: the same draft, originals and recipes.
 
-What comes out has to have the digest that the row names, and every bundle and signature vouches for. If it has not (the catalog
+That asks the neighbours, renders in a sandbox and needs Ray: so a restore leaves it to the builders (`call`, `run`), unless it is told
+that it has all that. What comes out has to have the digest that the row names, and every bundle and signature vouches for. If it has not (the catalog
 says something else by now, say), nothing is put under the old name: a new version is planned from the same revision.
 """
 
@@ -12,14 +13,14 @@ from typing import Any
 
 from cluster import places, queue
 from cluster.connections import Connections
-from cluster.database import fetch_one
+from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.objects import Objects
 from cluster.queue import Work
 from content.canonical import digest
 from content.drafts import Draft
 from content.errors import ContentError
 from content.packages import Embedded, Manifest
-from tasks import jobs, workspace
+from tasks import jobs, restore_seals, workspace
 from tasks.build import Build
 from tasks.progress import Progress
 from tasks.restore_blobs import Outcome, copied, not_again
@@ -50,6 +51,13 @@ NEXT = b"""
 """
 
 
+LEFT_ENDS = b"""update restore_items set state = %s, reason = %s, bytes = bytes + %s
+                where kind = 'version' and subject = %s and state = 'left'"""
+LEFT_SEALS = b"update restore_items set state = %s where kind = 'seal' and starts_with(subject, %s) and state = 'left'"
+AGAIN = "again"
+"""What the subject of a build's job says that makes a version whole which was published before."""
+
+
 class _Differs(ContentError):
     """What was made is not what the row names."""
 
@@ -75,8 +83,10 @@ class _Again(Build):
         await asyncio.to_thread(_put_manifest, self._connections.objects, self._tenant, row, manifest.to_bytes())
 
 
-async def again(connections: Connections, source: Objects | None, tenant: str, subject: str) -> Outcome:
-    """Make `package/version` whole. Raises what can be retried."""
+async def again(
+    connections: Connections, source: Objects | None, tenant: str, subject: str, *, builds: bool
+) -> Outcome:
+    """Make `package/version` whole, by a build only if that may be. Raises what can be retried."""
     package_id, version = subject.rsplit("/", 1)
     async with connections.db.tenant(tenant) as tx:
         row = await fetch_one(tx, ROW, [package_id, int(version)])
@@ -90,6 +100,10 @@ async def again(connections: Connections, source: Objects | None, tenant: str, s
         return Outcome("copied", written)
     if row["kind"] != "course":
         return Outcome("lost", written, "An imported package is uploaded anew: its files come from nowhere else.")
+    if not builds and row["state"] == "withdrawn":
+        return Outcome("lost", written, "It is withdrawn: nobody is given it any more.")
+    if not builds:
+        return Outcome("left", written, "The builders make it again.")
     lost = [assets[key] for key in left if key in assets]
     async with connections.db.tenant(tenant) as tx:
         await tx.execute(FORGET, [lost])
@@ -103,6 +117,46 @@ async def again(connections: Connections, source: Objects | None, tenant: str, s
     if None in sizes:
         return await _newer(connections, tenant, row, lost)
     return Outcome("same", written + sum(size or 0 for size in sizes))
+
+
+async def call(tx: Transaction, tenant: str) -> int:
+    """Call the builders to the versions that were left to them; returns how many."""
+    rows = await fetch_all(tx, "select subject from restore_items where kind = 'version' and state = 'left' order by 1")
+    for row in rows:
+        package, version = row["subject"].rsplit("/", 1)
+        job = jobs.job_id(tenant, queue.BUILD, package, int(version), AGAIN)
+        if await jobs.create(
+            tx, tenant, job, queue.BUILD, {"package_id": package, "version": int(version), AGAIN: True}
+        ):
+            await queue.enqueue(tx, queue.BUILD, [Work(tenant, job)], lane="bulk")
+    return len(rows)
+
+
+async def run(connections: Connections, job: Mapping[str, Any]) -> None:
+    """A builder's part: make the version of a job whole, and have bundles made anew of seals that had waited for it. Raises
+    ContentError; what can be retried is `retryable`."""
+    tenant, about = job["tenant"], job["subject"]
+    subject = f"{about['package_id']}/{about['version']}"
+    async with Progress(connections, tenant, job["job_id"]) as progress:
+        found = await progress.unless_cancelled(again(connections, None, tenant, subject, builds=True))
+    async with connections.db.tenant(tenant) as tx:
+        await _end(tx, tenant, subject, found)
+        await jobs.succeed(tx, job["job_id"], {**about, "became": found.state, "reason": found.reason})
+
+
+async def give_up(tx: Transaction, job: Mapping[str, Any], problem: dict[str, Any]) -> None:
+    if await jobs.fail(tx, job["job_id"], job["attempt"], problem):
+        about = job["subject"]
+        await _end(tx, job["tenant"], f"{about['package_id']}/{about['version']}", Outcome("lost", 0, problem["title"]))
+
+
+async def _end(tx: Transaction, tenant: str, subject: str, found: Outcome) -> None:
+    """Note what became of a version that was left, and with it of its seals."""
+    whole = found.state in ("same", "copied")
+    await tx.execute(LEFT_ENDS, [found.state, found.reason[:1000], found.bytes, subject])
+    seals = await tx.execute(LEFT_SEALS, ["anew" if whole else "lost", f"{subject}/"])
+    if whole and seals.rowcount:
+        await restore_seals.anew(tx, tenant, f"{subject}/")
 
 
 async def _build(connections: Connections, tenant: str, row: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ DIFFERS = Outcome("anew", 0, "Encrypted again, its index is another: its bundles
 GIVEN_UP = """
     select b.package_id, b.version, b.profile, b.policy, array_agg(distinct b.device_id) as devices
     from restore_items i join bundles b on b.seal_id = split_part(i.subject, '/', 4) and b.state = 'ready'
-    where i.kind = 'seal' and i.state = 'anew' group by 1, 2, 3, 4 order by 1, 2, 3, 4
+    where i.kind = 'seal' and i.state = 'anew' and starts_with(i.subject, %s) group by 1, 2, 3, 4 order by 1, 2, 3, 4
 """
 
 
@@ -95,6 +95,9 @@ async def again(
         if not left:
             found[subject] = Outcome("copied", written)
             continue
+        if await _left(connections, tenant, row):
+            found[subject] = Outcome("left", written, "Its version is left to the builders.")
+            continue
         group = Group(row["package_id"], row["version"], row["profile"], "bulk")
         try:
             contents = await read_contents(connections, tenant, group)
@@ -114,6 +117,14 @@ async def again(
         except ContentError as error:
             found[seal.subject] = not_again(error)
     return found
+
+
+async def _left(connections: Connections, tenant: str, row: dict[str, Any]) -> bool:
+    """Whether the version that a seal is made of is not there yet."""
+    version = f"{row['package_id']}/{row['version']}"
+    left = "select 1 as x from restore_items where kind = 'version' and state = 'left' and subject = %s"
+    async with connections.db.tenant(tenant) as tx:
+        return await fetch_one(tx, left, [version]) is not None
 
 
 async def _many(connections: Connections, tenant: str, seals: Sequence[_Seal]) -> dict[str, Outcome]:
@@ -141,14 +152,22 @@ async def _one(connections: Connections, tenant: str, seal: _Seal, left: Sequenc
     if prefix + seal.row["index_path"] in left:
         made = await _whole(connections, tenant, seal)
         if made is None:
-            async with connections.db.tenant(tenant) as tx:
-                waits = await fetch_one(tx, EARLIER_WAITS, seal.row)
-            return DIFFERS if waits is None else Outcome("waiting", 0, "An earlier seal of the scope comes first.")
+            return await _after_earlier(connections, tenant, seal)
         written += made
     for key in left:
         if await asyncio.to_thread(connections.objects.size, key) is None:
-            written += await _part(connections, tenant, seal, key.removeprefix(prefix))
+            part = await _part(connections, tenant, seal, key.removeprefix(prefix))
+            if part is None:
+                return await _after_earlier(connections, tenant, seal)
+            written += part
     return Outcome("same", written)
+
+
+async def _after_earlier(connections: Connections, tenant: str, seal: _Seal) -> Outcome:
+    """It goes on using what earlier seals of its scope have brought: once these have ended without it, it never will be equal."""
+    async with connections.db.tenant(tenant) as tx:
+        waits = await fetch_one(tx, EARLIER_WAITS, seal.row)
+    return DIFFERS if waits is None else Outcome("waiting", 0, "An earlier seal of the scope comes first.")
 
 
 async def _whole(connections: Connections, tenant: str, seal: _Seal) -> int | None:
@@ -183,8 +202,8 @@ def _aside(objects: Objects, tenant: str, seal: _Seal, kept: Kept) -> int | None
         objects.delete([prefix + ASIDE + path for path in made])
 
 
-async def _part(connections: Connections, tenant: str, seal: _Seal, path: str) -> int:
-    """A part under an index that is there. One that an earlier seal had brought is that seal's to make."""
+async def _part(connections: Connections, tenant: str, seal: _Seal, path: str) -> int | None:
+    """A part under an index that is there. One that an earlier seal had brought is that seal's to make: then None."""
     prefix = places.bundles(tenant)
     data = await asyncio.to_thread(connections.objects.get, prefix + seal.row["index_path"])
     if digest(data) != seal.row["index_digest"]:
@@ -194,7 +213,7 @@ async def _part(connections: Connections, tenant: str, seal: _Seal, path: str) -
     files = [file for file in index.files if file.part == number]
     size = index.parts[number].size
     if sum(file.sealed_size for file in files) != size and path.rpartition("/")[0] != seal.folder:
-        return 0  # the seal that had brought it makes it
+        return None
     keys = {key.kid: key for key in seal.keys}
     sources = seal.contents.sources
     await asyncio.to_thread(heal, connections.objects, prefix, path, size, files, sources, keys)
@@ -214,10 +233,11 @@ def _indexes(objects: Objects, prefix: str, rows: Sequence[dict[str, Any]]) -> l
     return found
 
 
-async def anew(tx: Transaction, tenant: str) -> int:
-    """Call for bundles of which the seal could not be made equal; returns how many jobs. For all items at once, when none waits."""
+async def anew(tx: Transaction, tenant: str, subjects: str = "") -> int:
+    """Call for bundles of which the seal could not be made equal; returns how many jobs. For all items at once (whose subject begins
+    so), when none of them waits."""
     jobs = 0
-    for row in await fetch_all(tx, GIVEN_UP):
+    for row in await fetch_all(tx, GIVEN_UP, [subjects]):
         selection = Selection(row["package_id"], row["version"], row["profile"], row["policy"], tuple(row["devices"]))
         await rebundle.start(tx, tenant, selection, "restored: the seal could not be made again")
         jobs += 1

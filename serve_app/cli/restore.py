@@ -26,6 +26,13 @@ def restore(
     join: Annotated[
         bool, typer.Option("--join", help="Help a restore that is under way with making blobs again.")
     ] = False,
+    build: Annotated[
+        bool,
+        typer.Option(
+            "--build",
+            help="Also build versions again; needs the neighbours, Ray and the sandbox. Without, the builders do so after the end.",
+        ),
+    ] = False,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +47,7 @@ def restore(
     settings = settings_for(home)
 
     async def work(connections: Any) -> Any:
-        run = Restore(connections, source(settings, address), address, errors.print)
+        run = Restore(connections, source(settings, address), address, errors.print, builds=build)
         if join:
             return {"items": await run.help()}
         return vars(await run.run())
@@ -82,10 +89,12 @@ def reconcile(
     if as_json:
         print_json(vars(found))
         return
-    if not found.segments and not found.behind:
+    if not found.segments and not found.slips and not found.behind:
         say("the database is not behind its log")
         return
-    say(f"{found.segments} segments of the log were not known here, with {found.changes} changes")
+    say(
+        f"{found.segments} segments and {found.slips} slips of the log were not known here, with {found.changes} changes"
+    )
     if not dry_run:
         say(f"  {found.applied} rows taken over, {found.kept} kept as they had been changed here since")
         say(f"  {found.events} events of neighbours taken in again, {found.reissued} licences issued again")
