@@ -21,7 +21,7 @@ from cluster.cold_store import ColdStore
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
-from tasks import audit_archive, erasure, gc, holds_job
+from tasks import audit_archive, erasure, gc, holds, holds_job, tenant_deletion
 
 NIGHTLY = "nightly"
 """Subject of an entry of the queue `retention`: a tenant's round."""
@@ -109,7 +109,10 @@ async def run(connections: Connections, tenant: str) -> Round:
     locked = await holds_job.lock_new(connections, tenant)
     archived = await audit_archive.archive(connections, tenant)
     async with connections.db.tenant(tenant) as tx:
+        # Where the job of a release failed, nobody has gone on with what the hold had stopped.
         resumed = await erasure.resume(tx, tenant)
+        if not await holds.held(tx, tenant):
+            await tenant_deletion.resume(tx, tenant)
         await erasure.forget(tx, connections.settings.erasure_memory_days)
     done = Round(cooled, gone, locked, archived, resumed)
     log.info("retention done", tenant=tenant, **asdict(done))

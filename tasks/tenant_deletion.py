@@ -2,8 +2,11 @@
 
 From the request's commit on the tenant serves nobody: its tokens are answered 410, events for it are left out, its jobs end. The
 job (`tasks/tenant_deletion_job.py`) deletes rows and blobs. Under a hold it is refused; with `partial` what no hold covers goes now, and
-the rest when the last hold is released. What stays: the name (nobody gets it again), the audit log with its archive, and what was
-signed for everybody (trust and revocation lists with their public keys), since devices still have to learn what was taken back.
+the rest when the last hold is released. A hold that is placed later stops it until its release: of what lies there without a row by
+then, nobody can say any more what it belonged to.
+
+What stays: the name (nobody gets it again), the audit log with its archive, what was signed for everybody (trust and revocation lists
+with their public keys), since devices still have to learn what was taken back; and segments of the event log (docs/event-log.md).
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from content.errors import ContentError
 from tasks import holds, jobs, steering
 
 KIND = queue.DELETION
+HELD = "select hold_id from holds where released_at is null order by hold_id"
+FIRST = "select subject from jobs where kind = 'deletion' order by created_at, job_id limit 1"
 ROW = """
     select t.closed_at, t.deleted_at, j.job_id, j.state, j.progress, j.message, j.result, j.problem from tenants t
     left join lateral (select * from jobs where kind = 'deletion' order by created_at desc limit 1) j on true
@@ -51,6 +56,13 @@ async def ask(tx: Transaction, tenant: str, *, partial: bool) -> str:
     return await _queue(tx, tenant)
 
 
+async def stopped(tx: Transaction, tenant: str) -> bool:
+    """Whether a hold is on that was placed after the deletion was asked for. None is placed before this transaction ends."""
+    await holds.lock(tx, tenant)
+    known = await _known(tx)
+    return any(row["hold_id"] not in known for row in await fetch_all(tx, HELD))
+
+
 async def state(tx: Transaction) -> dict[str, Any] | None:
     """How far the newest deletion of the tenant is; None where nobody asked for one."""
     row = await fetch_one(tx, ROW)
@@ -64,8 +76,16 @@ async def resume(tx: Transaction, tenant: str) -> None:
         await _queue(tx, tenant)
 
 
+async def _known(tx: Transaction) -> list[str]:
+    """The holds that were on when the deletion was asked for: whatever was deleted since left what they cover."""
+    first = await fetch_one(tx, FIRST)
+    if first is None:
+        return [row["hold_id"] for row in await fetch_all(tx, HELD)]
+    return first["subject"].get("holds", [])
+
+
 async def _queue(tx: Transaction, tenant: str) -> str:
     job = jobs.job_id(tenant, KIND, str(uuid.uuid4()))
-    await jobs.create(tx, tenant, job, KIND, {"tenant": tenant})
+    await jobs.create(tx, tenant, job, KIND, {"tenant": tenant, "holds": await _known(tx)})
     await queue.enqueue(tx, KIND, [Work(tenant, job)])
     return job

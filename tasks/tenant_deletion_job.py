@@ -3,6 +3,9 @@
 Which tables there are is read from the catalogue, so that a table of a later migration is not forgotten; what the service may not
 delete from (the audit log, the inbox, signed lists, the archive's segments) stays by that. Done twice: what a worker that had not heard of
 the end yet wrote after the first time is found by the second, a lease later.
+
+Each batch, of rows and of blobs, goes inside a transaction that keeps holds out and asks for them: one that was placed meanwhile
+ends the job there, and its release queues another (`tasks/tenant_deletion.py`).
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ from cluster.outbox import Outgoing, emit
 from content.canonical import rfc3339
 from content.errors import ContentError, NotYet
 from content.events import PlayPackageRemoved
-from tasks import audit, audit_archive, gc, holds, jobs
+from tasks import audit, audit_archive, gc, holds, holds_job, jobs, tenant_deletion
 
-BATCH = 5000
+BATCH, VERSIONS = 5000, 250
+"""Rows, and versions of blobs. A batch is over before a hold that waits for it loses its patience (`cluster.database`)."""
 KEPT = frozenset(("tenants", "signing_keys"))
 """Beside what the service may not delete from: the name and public keys; of `jobs` the deletion's own stay."""
 PERSONAL = frozenset(
@@ -66,8 +70,19 @@ DONE = b"""
 log = structlog.get_logger()
 
 
+class _Stopped(Exception):
+    """A hold came."""
+
+
 async def run(connections: Connections, begun: dict[str, Any]) -> None:
     """Delete what may go now. Raises NotYet as long as somebody may still write."""
+    try:
+        await _run(connections, begun)
+    except _Stopped:
+        await _stop(connections, begun["tenant"], begun["job_id"])
+
+
+async def _run(connections: Connections, begun: dict[str, Any]) -> None:
     tenant, job = begun["tenant"], begun["job_id"]
     async with connections.db.tenant(tenant) as tx:
         position = ((await fetch_one(tx, "select position from jobs where job_id = %s", [job])) or {})["position"] or {}
@@ -132,6 +147,7 @@ async def _rows(connections: Connections, tenant: str) -> tuple[int, int, bool]:
     for name, columns in order:
         while True:
             async with connections.db.tenant(tenant) as tx:
+                await _go_on(tx, tenant)
                 partial = await holds.held(tx, tenant)
                 if partial:
                     for table in NAMED:
@@ -163,34 +179,59 @@ def condition(name: str, columns: frozenset[str], *, partial: bool) -> str | Non
     return next((condition for column, condition in BY_COLUMN if column in columns), None)
 
 
+async def _go_on(tx: Transaction, tenant: str) -> None:
+    if await tenant_deletion.stopped(tx, tenant):
+        raise _Stopped
+
+
 async def _blobs(connections: Connections, tenant: str, *, partial: bool) -> int:
-    """Erase every blob of the tenant that no row names; how many versions there were."""
+    """Erase every blob of the tenant that no row names and no hold covers; how many versions there were."""
+    objects, named, kept = connections.objects, frozenset[str](), frozenset[str]()
+    if partial:
+        named, kept = await gc.named(connections), await holds_job.still_held(connections, tenant)
+        if kept is None:  # all of it; no deletion begins under such a hold
+            raise _Stopped
     fronts = ("",) if partial else ("", COLD, places.HELD)
     prefixes = [f"{front}{kind}/{tenant}/" for front in fronts for kind in FOLDERS] + [places.identity(tenant, "")]
-    if not partial:
-        return await asyncio.to_thread(lambda: sum(connections.objects.erase(prefix) for prefix in prefixes))
-    named = await gc.named(connections)
-
-    def orphans(prefix: str) -> int:
-        keys = {key for key, _ in connections.objects.keys(prefix) if key not in named}
-        return connections.objects.erase(prefix, only=keys) if keys else 0
-
-    return await asyncio.to_thread(lambda: sum(orphans(prefix) for prefix in prefixes))
+    erased = 0
+    for prefix in prefixes:
+        pages = objects.versions(prefix, VERSIONS)
+        while page := await asyncio.to_thread(next, pages, None):
+            free = [each for each in page if each.key not in named and each.key not in kept]
+            async with connections.db.tenant(tenant) as tx:
+                await _go_on(tx, tenant)
+                erased += await asyncio.to_thread(objects.remove, free, unlock=True)
+            await asyncio.to_thread(failpoints.hit, "deletion.mid_blobs", connections.settings)
+    return erased
 
 
 async def _end(connections: Connections, tenant: str, job: str, total: dict[str, int], *, partial: bool) -> None:
     if not partial:
         await _disable_keys(connections, tenant)
     async with connections.db.tenant(tenant) as tx:
-        now = await database.now(tx)
         if await holds.held(tx, tenant):
-            await audit.append(tx, tenant, "content-service", "tenant.deletion-held", dict(total), now)
-            await jobs.succeed(tx, job, {**total, "held": True})
+            await _held(tx, tenant, job, total)
             return
+        if partial:  # what a hold kept is free by now, and its release found this job at work
+            raise NotYet("deletion-waits", "A hold was released meanwhile.", "", True, 0.0)
         await tx.execute(DONE)
-        await audit.append(tx, tenant, "content-service", "tenant.deleted", dict(total), now)
+        await audit.append(tx, tenant, "content-service", "tenant.deleted", dict(total), await database.now(tx))
         await jobs.succeed(tx, job, {**total, "held": False})
     await audit_archive.archive(connections, tenant)
+
+
+async def _stop(connections: Connections, tenant: str, job: str) -> None:
+    """End the job where it is. The hold may be released by now: then it goes on."""
+    async with connections.db.tenant(tenant) as tx:
+        if not await tenant_deletion.stopped(tx, tenant):
+            raise NotYet("deletion-waits", "A hold was released meanwhile.", "", True, 0.0)
+        row = await fetch_one(tx, "select position from jobs where job_id = %s", [job])
+        await _held(tx, tenant, job, (row and row["position"]) or {"rows": 0, "versions": 0})
+
+
+async def _held(tx: Transaction, tenant: str, job: str, total: dict[str, int]) -> None:
+    await audit.append(tx, tenant, "content-service", "tenant.deletion-held", dict(total), await database.now(tx))
+    await jobs.succeed(tx, job, {**total, "held": True})
 
 
 async def _disable_keys(connections: Connections, tenant: str) -> None:

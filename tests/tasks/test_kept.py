@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cluster import places
+from cluster import failpoints, places
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.objects import Objects
@@ -393,6 +393,34 @@ def test_who_comes_back_is_somebody_new(world: World) -> None:
     assert second.erasure_id != first.erasure_id
 
 
+def test_an_erasure_that_outlived_its_region_alone_is_done_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a slip brings back: the row of the erasure, and of the device what says that it was taken back. All else is lost: who
+    the pseudonym was is known again, and there is no job."""
+    without_streams(monkeypatch)
+    (known,) = world.rows("select pseudonym from learners where learner_id = %s", ADA)
+    world.do(
+        ("insert into erasures (tenant, erasure_id, pseudonym, digest, job_id) values (%s, 'ers_1', %s, 'd', 'job_lost')", [world.tenant, known["pseudonym"]]),
+        ("update devices set state = 'revoked', revoked_at = now(), signing_jwk = '{}', encryption_jwk = '{}', erased_at = now() where device_id = 'device-a'", []),
+    )  # fmt: skip
+    assert world.tx(lambda tx: erasure.repeat(tx, world.tenant)) == 1
+    assert named(world, ADA) == [] and named(world, BOB), "nobody else's name"
+    assert [row["scope"] for row in world.rows("select scope from content_keys")] == ["device-b"]
+    assert world.rows("select state from enrolments where enrollment_id = 'enr-a'") == [{"state": "cancelled"}]
+    (event,) = world.rows("select data from outbox where type = 'content.learner.erased.v1'")
+    assert (event["data"]["erasure_id"], event["data"]["device_ids"]) == ("ers_1", ["device-a"])
+    assert world.job(erasure_job, "job_lost")["state"] == "succeeded"
+    assert world.rows("select erasure_id, state from erasures") == [{"erasure_id": "ers_1", "state": "done"}]
+    assert world.tx(lambda tx: erasure.repeat(tx, world.tenant)) == 0
+
+
+def test_an_erasure_whose_job_was_lost_is_queued_again(world: World) -> None:
+    world.do(("insert into erasures (tenant, erasure_id, pseudonym, job_id) values (%s, 'ers_1', %s, 'job_lost')", [world.tenant, f"lrn_{0:032x}"]))  # fmt: skip
+    assert world.tx(lambda tx: erasure.resume(tx, world.tenant)) == 1
+    (row,) = world.rows("select j.state from erasures e join jobs j on j.job_id = e.job_id")
+    assert row == {"state": "queued"}
+    assert world.tx(lambda tx: erasure.resume(tx, world.tenant)) == 0, "it is at work"
+
+
 def test_no_content_key_is_made_for_a_device_that_was_erased(world: World) -> None:
     from tasks.content_keys import content_keys
 
@@ -485,6 +513,100 @@ def test_under_a_hold_a_tenant_ends_in_two_parts(world: World) -> None:
     assert again is not None
     ended = emptied(world, again["job_id"])
     assert not ended["result"]["held"] and world.keys_there() == set()
+
+
+def held_at(world: World, monkeypatch: pytest.MonkeyPatch, point: str, *packages: str | None) -> list[str]:
+    """Place holds, one each time the work comes by a point; their ids."""
+    placed, waiting = list[str](), list(packages)
+
+    def hit(name: str, _: Any) -> None:
+        if name == point and waiting:
+            package = waiting.pop(0)
+            found = world.tx(lambda tx: holds.place(tx, world.tenant, package, "Case", by_operator=True))
+            placed.append(found.hold_id)
+
+    monkeypatch.setattr(failpoints, "hit", hit)
+    return placed
+
+
+def test_a_hold_on_a_tenant_that_is_being_emptied_stops_it_until_its_release(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.objects.put(places.held(f"exports/{world.tenant}/{PACKAGE}/0/exp_0/a/course.zip"), BIG)
+    monkeypatch.setattr(tenant_deletion_job, "VERSIONS", 2)
+    placed = held_at(world, monkeypatch, "deletion.mid_blobs", None)
+    job = world.tx(lambda tx: tenant_deletion.ask(tx, world.tenant, partial=False))
+    before = world.keys_there()
+    ended = world.job(tenant_deletion_job, job)
+    assert (ended["state"], ended["result"]["held"]) == ("succeeded", True)
+    there = world.keys_there()
+    assert there and len(before - there) <= 2, "no more than the batch that the hold came behind"
+    assert world.objects.size(places.held(f"exports/{world.tenant}/{PACKAGE}/0/exp_0/a/course.zip"))
+    assert world.tx(lambda tx: tenant_deletion.ask(tx, world.tenant, partial=False)) == job, "it waits"
+    locked = world.rows("select job_id from holds")
+    assert world.job(holds_job, locked[0]["job_id"])["result"]["locked"] >= len(there)
+    world.run(lambda c: retention.run(c, world.tenant))
+    assert not world.rows("select 1 as x from jobs where kind = 'deletion' and state = 'queued'"), "still held"
+    release(world, placed[0])
+    (again,) = world.rows("select job_id from jobs where kind = 'deletion' and state = 'queued'")
+    assert not emptied(world, again["job_id"])["result"]["held"]
+    left = world.objects.client.list_object_versions(Bucket="content")["Versions"]
+    assert {each["Key"].partition("/")[0] for each in left} == {"archive"}
+
+
+def test_a_package_that_is_held_while_others_are_deleted_loses_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows may be gone in part: what they named looks as if it were nobody's."""
+    world.do(("insert into packages (tenant, package_id, course_id) values (%s, 'pkg_2', 'other')", [world.tenant]))
+    first = world.tx(lambda tx: holds.place(tx, world.tenant, "pkg_2", "Case", by_operator=False))
+    placed = held_at(world, monkeypatch, "deletion.after_rows", "pkg_2")
+    before = world.keys_there()
+    job = world.tx(lambda tx: tenant_deletion.ask(tx, world.tenant, partial=True))
+    assert world.job(tenant_deletion_job, job)["result"]["held"]
+    assert not world.rows("select 1 as x from bundles") and world.keys_there() == before
+    release(world, placed[0])
+    (again,) = world.rows("select job_id from jobs where kind = 'deletion' and state = 'queued'")
+    assert emptied(world, again["job_id"])["result"]["held"] and world.keys_there() == set(), (
+        "what the first one leaves"
+    )
+    release(world, first.hold_id)
+    (last,) = world.rows("select job_id from jobs where kind = 'deletion' and state = 'queued'")
+    assert not emptied(world, last["job_id"])["result"]["held"]
+
+
+def test_a_partial_deletion_leaves_what_lies_below_a_held_package_without_a_row(world: World) -> None:
+    """The store has locked it; to try it again and again would help nobody."""
+    orphans = [
+        places.manifest(world.tenant, PACKAGE, 1, digest(b"late")),
+        places.manifest(world.tenant, "pkg_none", 1, digest(b"late")),
+    ]
+    for key in orphans:
+        world.objects.put(key, b"of an attempt that was late")
+    before = world.keys_there()
+    placed = world.tx(lambda tx: holds.place(tx, world.tenant, PACKAGE, "Case", by_operator=False))
+    world.job(holds_job, placed.job_id)
+    job = world.tx(lambda tx: tenant_deletion.ask(tx, world.tenant, partial=True))
+    assert emptied(world, job)["result"]["held"]
+    assert world.keys_there() == before - {orphans[1]}
+
+
+def test_a_hold_that_is_released_while_a_deletion_ends_leaves_nothing_behind(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = world.tx(lambda tx: holds.place(tx, world.tenant, PACKAGE, "Case", by_operator=True))
+    job = world.tx(lambda tx: tenant_deletion.ask(tx, world.tenant, partial=True))
+    rounds: list[str] = []
+
+    def hit(name: str, _: Any) -> None:
+        rounds.append(name)
+        if rounds.count("deletion.after_blobs") == 2 and name == "deletion.after_blobs":
+            release(world, placed.hold_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(failpoints, "hit", hit)
+        assert not emptied(world, job)["result"]["held"]
+    assert world.keys_there() == set() and not world.rows("select 1 as x from packages")
 
 
 def test_a_whole_tenant_that_is_held_is_not_even_partly_deleted(world: World) -> None:
