@@ -16,7 +16,7 @@ from typing import Any
 
 from cluster import places, queue
 from cluster.connections import Connections
-from cluster.database import Transaction, fetch_one
+from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
 from content.errors import ContentError
 from tasks import jobs
@@ -28,6 +28,11 @@ INSERT = b"""
 """
 RELEASE = b"""
     update holds set released_at = now(), release_reason = %s, job_id = %s where hold_id = %s and released_at is null
+"""
+
+JOBLESS = """
+    select hold_id, package_id, job_id, released_at is null as placed from holds h
+    where not exists (select 1 from jobs j where j.job_id = h.job_id) order by hold_id
 """
 
 
@@ -107,6 +112,14 @@ async def release(tx: Transaction, tenant: str, hold_id: str, reason: str, *, by
     await tx.execute(RELEASE, [reason, job, hold_id])
     await _queue(tx, tenant, job, hold_id, row["package_id"], on=False)
     return True
+
+
+async def resume(tx: Transaction, tenant: str) -> int:
+    """Queue the jobs of holds that a restore has found in a slip, which has no jobs; returns how many."""
+    rows = await fetch_all(tx, JOBLESS)
+    for row in rows:
+        await _queue(tx, tenant, row["job_id"], row["hold_id"], row["package_id"], on=row["placed"])
+    return len(rows)
 
 
 async def remove(connections: Connections, tenant: str, package_id: str | None, keys: Sequence[str]) -> None:

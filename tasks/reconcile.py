@@ -34,7 +34,7 @@ from cluster.telemetry import describe
 from content.errors import ContentError
 from content.eventlog import Base, Change, LogRefused, Position, Segment, beyond
 from content.eventlog.changes import parse_line
-from tasks import archive, intake, reconcile_rows, resigning, restore_epoch, restore_log, restore_rows
+from tasks import archive, holds, intake, reconcile_rows, resigning, restore_epoch, restore_log, restore_rows
 
 MARGIN = timedelta(minutes=10)
 """So much earlier than the last segment known here the events of neighbours are looked at again."""
@@ -120,6 +120,7 @@ async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: 
                 found.applied, found.kept = found.applied + done.applied, found.kept + done.kept
                 if await fetch_one(tx, "select 1 as x from tenants") is not None:
                     details = {"segments": found.segments, "applied": done.applied, "kept": done.kept}
+                    await holds.resume(tx, tenant)
                     await restore_epoch.begin(tx, connections, tenant, "database.reconciled", details)
             issued = sorted({str(change.key["bundle_id"]) for change in own if change.name == "licences"})
             found.reissued += await resigning.in_next_epoch(connections, tenant, issued)

@@ -7,6 +7,7 @@ from datetime import datetime
 from fastapi import APIRouter, Request, Response
 
 from cluster.database import Transaction, fetch_one
+from cluster.eventlog import slips
 from serve_app.auth import Authenticated, Platform
 from serve_app.idempotency import Idempotent
 from serve_app.listing import Listing, Order, Paging
@@ -14,6 +15,7 @@ from serve_app.models.base import Given, Id, Page
 from serve_app.models.storage import Hold, HoldRelease, NewHold
 from serve_app.problems import not_found, raises
 from serve_app.record import record
+from serve_app.taking_back import archived_again
 from tasks import holds
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
@@ -26,15 +28,21 @@ HOLDS = Listing(
 )
 
 
-@router.post("", status_code=201, response_model=Hold, summary="Place a legal hold", responses=raises("not-found"))
+@router.post(
+    "",
+    status_code=201,
+    response_model=Hold,
+    summary="Place a legal hold",
+    responses=raises("not-found", "not-archived"),
+)
 async def place(
     body: NewHold, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
 ) -> Response:
-    """It is on from the answer on, whoever asks to delete; the object store's own locks follow by the job. A hold that an operator
-    placed is released by operators alone."""
+    """It is on from the answer on, whoever asks to delete, and outlives the loss of the region; the object store's own locks follow by
+    the job. A hold that an operator placed is released by operators alone."""
     caller.require("tenant:admin")
     operator = "operator" in caller.scopes
-    async with platform.db.tenant(caller.tenant) as tx:
+    async with archived_again(platform, caller.tenant), platform.db.tenant(caller.tenant) as tx:
         await once.begin(tx)
         if await fetch_one(tx, "select 1 as x from tenants") is None:
             raise not_found("tenant")
@@ -42,7 +50,9 @@ async def place(
         about = {"package_id": body.package_id} if body.package_id else {}
         await record(tx, request, caller, "hold.placed", hold_id=placed.hold_id, reason=body.reason, **about)
         row = await _row(tx, placed.hold_id)
-        return await once.answer(tx, 201, row, {"Location": f"/v1/holds/{placed.hold_id}"})
+        answer = await once.answer(tx, 201, row, {"Location": f"/v1/holds/{placed.hold_id}"})
+    await slips.keep(platform, caller.tenant)
+    return answer
 
 
 @router.get("", summary="Holds, newest first, released ones too")
@@ -59,18 +69,25 @@ async def show(hold_id: Id, caller: Authenticated, platform: Platform) -> Hold:
         return await _row(tx, hold_id)
 
 
-@router.post("/{hold_id}/release", response_model=Hold, summary="Release a hold", responses=raises("hold-of-operator"))
+@router.post(
+    "/{hold_id}/release",
+    response_model=Hold,
+    summary="Release a hold",
+    responses=raises("hold-of-operator", "not-archived"),
+)
 async def release(
     hold_id: Id, body: HoldRelease, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
 ) -> Response:
     """Erasures and deletions that it had stopped go on. Asking again changes nothing."""
     caller.require("tenant:admin")
     operator = "operator" in caller.scopes
-    async with platform.db.tenant(caller.tenant) as tx:
+    async with archived_again(platform, caller.tenant), platform.db.tenant(caller.tenant) as tx:
         await once.begin(tx)
         if await holds.release(tx, caller.tenant, hold_id, body.reason, by_operator=operator):
             await record(tx, request, caller, "hold.released", hold_id=hold_id, reason=body.reason)
-        return await once.answer(tx, 200, await _row(tx, hold_id))
+        answer = await once.answer(tx, 200, await _row(tx, hold_id))
+    await slips.keep(platform, caller.tenant)
+    return answer
 
 
 async def _row(tx: Transaction, hold_id: str) -> Hold:

@@ -147,6 +147,7 @@ def test_an_erasure_says_nothing_of_whose_it_was(world: World, monkeypatch: pyte
     ("method", "path", "body"),
     [
         ("POST", "/v1/erasures", {"learner_id": ADA}),
+        ("POST", "/v1/holds", {"package_id": PACKAGE, "reason": "Case 1"}),
         ("DELETE", "/v1/devices/device-a", None),
         ("POST", "/v1/bundles/bnd_a/licence/returns", None),
     ],

@@ -18,10 +18,11 @@ from cluster.database import Transaction, fetch_all
 from cluster.eventlog import slips
 from cluster.eventlog.store import LogStore
 from cluster.local.postgres import DATABASE
+from cluster.telemetry.metrics import DATABASE_BEHIND, Metric
 from content.canonical import canonical
 from content.errors import ContentError
 from content.eventlog import make_segment
-from tasks import archive, audit, reconcile, restore_log, revocations
+from tasks import archive, audit, holds, reconcile, restore_log, revocations
 from tasks.archive import Archiver
 from tasks.reconcile import Reconciled
 from tasks.restore_log import ReadLog
@@ -312,3 +313,44 @@ def test_a_reconcile_that_is_called_twice_tells_lost_entries_once(world: World, 
     told = [row["action"] for row in world.rows("select action from audit_log order by n")]
     assert told.count("audit.recovered") == 1
     assert world.tx(lambda tx: audit.verify(tx, world.tenant)).broken_at is None
+
+
+def test_a_hold_that_was_acknowledged_comes_back_and_one_that_was_released_stays_so(
+    world: World, postgres: PlainPostgres
+) -> None:
+    old = world.tx(lambda tx: holds.place(tx, world.tenant, None, "Case 1", by_operator=False)).hold_id
+    carried(world)
+    with set_back(postgres):
+        world.tx(lambda tx: holds.release(tx, world.tenant, old, "Closed", by_operator=False))
+        new = world.tx(lambda tx: holds.place(tx, world.tenant, None, "Case 2", by_operator=False)).hold_id
+        assert world.run(lambda connections: slips.keep(connections, world.tenant)) == 2
+    assert [row["hold_id"] for row in world.rows("select hold_id from holds where released_at is null")] == [old]
+    reconciled(world)
+    found = {row["hold_id"]: row["release_reason"] for row in world.rows("select hold_id, release_reason from holds")}
+    assert found == {old: "Closed", new: None}
+    jobs = [row["subject"] for row in world.rows("select subject from jobs where kind = 'hold' order by created_at")]
+    assert [(each["hold_id"], each["on"]) for each in jobs[:1]] == [(old, True)]
+    assert {(each["hold_id"], each["on"]) for each in jobs[1:]} == {(old, False), (new, True)}, "a slip has no jobs"
+
+
+def test_prometheus_is_told_for_as_long_as_it_is_behind(
+    world: World, postgres: PlainPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+
+    def tell(metric: Metric, value: float, **_: str) -> None:
+        if metric is DATABASE_BEHIND:
+            told.append(value)
+
+    monkeypatch.setattr(Metric, "set", tell)
+    carried(world)
+    assert set(told) == {0.0}
+    with set_back(postgres):
+        revoked(world)
+    for _ in range(2):
+        with pytest.raises(ContentError, match="acknowledged"):
+            carried(world)
+    assert told[-1] == 1.0
+    reconciled(world)
+    carried(world)
+    assert told[-1] == 0.0
