@@ -23,6 +23,7 @@ from cluster.objects import Objects
 from cluster.queue import Work
 from content.errors import ContentError
 from tasks import restore_keys
+from tasks import holds
 from tasks.restore_tables import Logged
 
 READERS = 16
@@ -133,7 +134,7 @@ async def call(tx: Transaction, tenant: str) -> int:
     rows = await fetch_all(tx, UNENDED)
     for row in rows:
         await queue.enqueue(tx, row["kind"], [Work(tenant, row["job_id"], row["traceparent"])])
-    return len(rows)
+    return len(rows) + await holds.resume(tx, tenant)
 
 
 async def clear(tx: Transaction) -> None:
