@@ -22,8 +22,7 @@ from cluster.eventlog import tables
 from cluster.objects import Objects
 from cluster.queue import Work
 from content.errors import ContentError
-from tasks import restore_keys
-from tasks import holds
+from tasks import holds, restore_keys
 from tasks.restore_tables import Logged
 
 READERS = 16
