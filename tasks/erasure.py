@@ -85,8 +85,38 @@ async def erase(tx: Transaction, tenant: str, learner_id: str) -> Erased:
     pseudonym = (known or await fetch_one(tx, "select pseudonym_of(%s, %s) as pseudonym", [tenant, learner_id]) or {})[
         "pseudonym"
     ]
-    now = await database.now(tx)
     erasure_id = derive_id("ers", tenant, pseudonym)
+    job = jobs.job_id(tenant, KIND, erasure_id)
+    counts = await _erase(tx, tenant, erasure_id, pseudonym, learner_id)
+    await tx.execute(
+        INSERT,
+        {
+            "tenant": tenant, "erasure_id": erasure_id, "pseudonym": pseudonym, "digest": digest, "job_id": job,
+            "counts": Jsonb(counts),
+        },
+    )  # fmt: skip
+    await _queue(tx, tenant, job, erasure_id)
+    return Erased(erasure_id, pseudonym, job, True, counts)
+
+
+async def repeat(tx: Transaction, tenant: str) -> int:
+    """Erase again whom a database that was restored or set back knows though it knows of the erasure, too: that one outlives
+    the region before it is acknowledged, and what it did follows from it. Returns how many."""
+    rows = await fetch_all(
+        tx,
+        """select e.erasure_id, e.pseudonym, e.job_id, l.learner_id from erasures e join learners l on l.pseudonym = e.pseudonym
+           order by e.erasure_id for update of e""",
+    )
+    for row in rows:
+        await planning.meet_learner(tx, tenant, row["learner_id"])
+        await _erase(tx, tenant, row["erasure_id"], row["pseudonym"], row["learner_id"])
+        await _queue(tx, tenant, row["job_id"], row["erasure_id"])
+    return len(rows)
+
+
+async def _erase(tx: Transaction, tenant: str, erasure_id: str, pseudonym: str, learner_id: str) -> dict[str, int]:
+    """All that is done at once, but for the erasure's own row and job; returns how much there was."""
+    now = await database.now(tx)
     devices = await fetch_all(tx, "select device_id from devices where learner_id = %s order by 1", [learner_id])
     enrolments = await fetch_all(tx, "select enrollment_id from enrolments where learner_id = %s order by 1", [learner_id])  # fmt: skip
     ids = [row["device_id"] for row in devices]
@@ -102,25 +132,15 @@ async def erase(tx: Transaction, tenant: str, learner_id: str) -> Erased:
     for statement in NAMED:
         await tx.execute(statement, {"pseudonym": pseudonym, "learner": learner_id})
     await tx.execute(b"delete from learners where pseudonym = %s", [pseudonym])
-    counts = {
-        "devices": len(ids), "enrolments": len(enrolments), "content_keys": keys,
-        "bundles": bundles["n"] if bundles else 0,
-    }  # fmt: skip
-    job = jobs.job_id(tenant, KIND, erasure_id)
-    await tx.execute(
-        INSERT,
-        {
-            "tenant": tenant, "erasure_id": erasure_id, "pseudonym": pseudonym, "digest": digest, "job_id": job,
-            "counts": Jsonb(counts),
-        },
-    )  # fmt: skip
-    await _queue(tx, tenant, job, erasure_id)
     data = {
         "tenant_id": tenant, "erasure_id": erasure_id, "pseudonym": pseudonym, "device_ids": ids,
         "enrollment_ids": [row["enrollment_id"] for row in enrolments], "erased_at": rfc3339(now),
     }  # fmt: skip
     await emit(tx, tenant, [Outgoing(ERASED, erasure_id, data)])
-    return Erased(erasure_id, pseudonym, job, True, counts)
+    return {
+        "devices": len(ids), "enrolments": len(enrolments), "content_keys": keys,
+        "bundles": bundles["n"] if bundles else 0,
+    }  # fmt: skip
 
 
 async def gone(tx: Transaction, tenant: str, learner_id: str, at: datetime | None, *, within_s: float = 0.0) -> bool:
@@ -146,11 +166,12 @@ async def digest_of(tx: Transaction, tenant: str, learner_id: str) -> str:
 
 
 async def resume(tx: Transaction, tenant: str) -> int:
-    """Go on with erasures that wait for a hold to be released, or whose job ended before its time."""
+    """Go on with erasures that wait for a hold to be released, or whose job ended before its time or was lost with a region."""
     rows = await fetch_all(
         tx,
-        """select e.erasure_id, e.job_id from erasures e join jobs j on j.job_id = e.job_id
-           where e.state in ('erasing', 'held') and j.state in ('succeeded', 'failed', 'cancelled') for update of e""",
+        """select e.erasure_id, e.job_id from erasures e left join jobs j on j.job_id = e.job_id
+           where e.state in ('erasing', 'held') and coalesce(j.state, 'failed') in ('succeeded', 'failed', 'cancelled')
+           for update of e""",
     )
     for row in rows:
         job = derive_id("job", tenant, KIND, row["job_id"])  # a job that succeeded stays so: another one goes on

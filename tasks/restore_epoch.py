@@ -3,6 +3,7 @@
 - Sequences of licences and of events go on in the tenant's next epoch (`tenants.sequence_epoch`), one number in place of a row
   for each device.
 - Two new trust lists, for one that was lost may have had the next number; with it the revocation list's [trust version, n].
+- Who was erased in those minutes is erased again, before anything is told of them.
 - Roots and keys are what the key service has: a key that a lost list named is found under its name when it is made again.
 """
 
@@ -18,7 +19,7 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
 from content.errors import ContentError
 from content.jwk import thumbprint
-from tasks import audit, revocations, trust
+from tasks import audit, erasure, revocations, trust
 
 LISTS = 2
 log = structlog.get_logger()
@@ -38,6 +39,8 @@ async def begin(tx: Transaction, connections: Connections, tenant: str, action: 
     if row["gone"]:  # its keys are, too
         return int(row["sequence_epoch"])
     now = await database.now(tx)
+    if erased := await erasure.repeat(tx, tenant):
+        log.warning("learners erased again", tenant=tenant, learners=erased)
     if await fetch_one(tx, "select 1 as x from trust_lists limit 1"):
         for _ in range(LISTS):
             await trust.publish(tx, connections, tenant, now)

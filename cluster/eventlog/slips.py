@@ -1,4 +1,4 @@
-"""What has to be in the object store before it is acknowledged: revocations, keys and their lists, holds.
+"""What has to be in the object store before it is acknowledged: revocations, keys and their lists, holds, erasures.
 
 The change is committed first and holds from then on. Then whatever of it still waits for the archiver is put in one object, a slip;
 what does not wait any more is in a segment already. If the store is away, the caller is told so in place of "done", and may ask
@@ -18,9 +18,12 @@ from cluster.eventlog.store import LogStore
 from content.errors import ContentError
 from content.eventlog import make_segment
 
-URGENT = ("revocations", "revocation_lists", "signing_keys", "trust_lists", "devices", "packages", "tenants", "holds")
+URGENT = (
+    "revocations", "revocation_lists", "signing_keys", "trust_lists", "devices", "packages", "tenants", "holds", "erasures"
+)  # fmt: skip
 """Tables whose changes are kept so; of devices and packages, since they say what was taken back. Removals take nothing back, and a
-slip that could remove would be worth forging."""
+slip that could remove would be worth forging. So the slip of an erasure tells that there was one, by pseudonym, and whoever restores
+erases again (`tasks.erasure.repeat`)."""
 WAITING = """
     select n, jsonb_build_object('n', n, 'transaction', transaction::text, 'at', at, 'tenant', tenant, 'name', name,
                                  'key', key, 'value', value)::text as line

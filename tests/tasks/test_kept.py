@@ -393,34 +393,6 @@ def test_who_comes_back_is_somebody_new(world: World) -> None:
     assert second.erasure_id != first.erasure_id
 
 
-def test_an_erasure_that_outlived_its_region_alone_is_done_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a slip brings back: the row of the erasure, and of the device what says that it was taken back. All else is lost: who
-    the pseudonym was is known again, and there is no job."""
-    without_streams(monkeypatch)
-    (known,) = world.rows("select pseudonym from learners where learner_id = %s", ADA)
-    world.do(
-        ("insert into erasures (tenant, erasure_id, pseudonym, digest, job_id) values (%s, 'ers_1', %s, 'd', 'job_lost')", [world.tenant, known["pseudonym"]]),
-        ("update devices set state = 'revoked', revoked_at = now(), signing_jwk = '{}', encryption_jwk = '{}', erased_at = now() where device_id = 'device-a'", []),
-    )  # fmt: skip
-    assert world.tx(lambda tx: erasure.repeat(tx, world.tenant)) == 1
-    assert named(world, ADA) == [] and named(world, BOB), "nobody else's name"
-    assert [row["scope"] for row in world.rows("select scope from content_keys")] == ["device-b"]
-    assert world.rows("select state from enrolments where enrollment_id = 'enr-a'") == [{"state": "cancelled"}]
-    (event,) = world.rows("select data from outbox where type = 'content.learner.erased.v1'")
-    assert (event["data"]["erasure_id"], event["data"]["device_ids"]) == ("ers_1", ["device-a"])
-    assert world.job(erasure_job, "job_lost")["state"] == "succeeded"
-    assert world.rows("select erasure_id, state from erasures") == [{"erasure_id": "ers_1", "state": "done"}]
-    assert world.tx(lambda tx: erasure.repeat(tx, world.tenant)) == 0
-
-
-def test_an_erasure_whose_job_was_lost_is_queued_again(world: World) -> None:
-    world.do(("insert into erasures (tenant, erasure_id, pseudonym, job_id) values (%s, 'ers_1', %s, 'job_lost')", [world.tenant, f"lrn_{0:032x}"]))  # fmt: skip
-    assert world.tx(lambda tx: erasure.resume(tx, world.tenant)) == 1
-    (row,) = world.rows("select j.state from erasures e join jobs j on j.job_id = e.job_id")
-    assert row == {"state": "queued"}
-    assert world.tx(lambda tx: erasure.resume(tx, world.tenant)) == 0, "it is at work"
-
-
 def test_no_content_key_is_made_for_a_device_that_was_erased(world: World) -> None:
     from tasks.content_keys import content_keys
 

@@ -23,8 +23,9 @@ from tasks.content_keys import content_keys
 from tasks.intake import receive
 from tasks.restore_log import ReadLog, load
 from tasks.restore_rows import named_in
-from tests.support.kept import ADA, PACKAGE, Keys, World, made, served
+from tests.support.kept import ADA, BOB, PACKAGE, Keys, World, made, served
 from tests.support.plain_postgres import PlainPostgres
+from tests.tasks.test_kept import named, without_streams
 
 EVE, WRAPPED = "eve@school.example", "the-key-service-wrapped-this"
 BACK = """
@@ -146,10 +147,7 @@ def test_a_devices_content_key_is_sealed_in_the_log_and_comes_back_with_its_lear
 def test_what_the_log_has_of_a_learners_content_keys_opens_for_nobody_after_an_erasure(
     world: World, monkeypatch: pytest.MonkeyPatch, hold: bool
 ) -> None:
-    async def nothing(*_: Any) -> int:
-        return 0
-
-    monkeypatch.setattr(erasure_job, "_messages", nothing)  # there is no NATS here
+    without_streams(monkeypatch)
     with_keys(world)
     (row,) = world.rows("select pseudonym, secret from learners where learner_id = %s", ADA)
     assert secret_is_in(world, row["secret"])
@@ -184,6 +182,34 @@ def secret_is_in(world: World, secret: str) -> bool:
     return any(secret.encode() in body for body in bodies) or any(
         secret.encode() in change.line for change in archived(world)
     )
+
+
+def test_an_erasure_that_outlived_its_region_alone_is_done_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a slip brings back: the row of the erasure, and of the device what says that it was taken back. All else is lost: who
+    the pseudonym was is known again, and there is no job."""
+    without_streams(monkeypatch)
+    (known,) = world.rows("select pseudonym from learners where learner_id = %s", ADA)
+    world.do(
+        ("insert into erasures (tenant, erasure_id, pseudonym, digest, job_id) values (%s, 'ers_1', %s, 'd', 'job_lost')", [world.tenant, known["pseudonym"]]),
+        ("update devices set state = 'revoked', revoked_at = now(), signing_jwk = '{}', encryption_jwk = '{}', erased_at = now() where device_id = 'device-a'", []),
+    )  # fmt: skip
+    assert world.tx(lambda tx: erasure.repeat(tx, world.tenant)) == 1
+    assert named(world, ADA) == [] and named(world, BOB), "nobody else's name"
+    assert [row["scope"] for row in world.rows("select scope from content_keys")] == ["device-b"]
+    assert world.rows("select state from enrolments where enrollment_id = 'enr-a'") == [{"state": "cancelled"}]
+    (event,) = world.rows("select data from outbox where type = 'content.learner.erased.v1'")
+    assert (event["data"]["erasure_id"], event["data"]["device_ids"]) == ("ers_1", ["device-a"])
+    assert world.job(erasure_job, "job_lost")["state"] == "succeeded"
+    assert world.rows("select erasure_id, state from erasures") == [{"erasure_id": "ers_1", "state": "done"}]
+    assert world.tx(lambda tx: erasure.repeat(tx, world.tenant)) == 0
+
+
+def test_an_erasure_whose_job_was_lost_is_queued_again(world: World) -> None:
+    world.do(("insert into erasures (tenant, erasure_id, pseudonym, job_id) values (%s, 'ers_1', %s, 'job_lost')", [world.tenant, f"lrn_{0:032x}"]))  # fmt: skip
+    assert world.tx(lambda tx: erasure.resume(tx, world.tenant)) == 1
+    (row,) = world.rows("select j.state from erasures e join jobs j on j.job_id = e.job_id")
+    assert row == {"state": "queued"}
+    assert world.tx(lambda tx: erasure.resume(tx, world.tenant)) == 0, "it is at work"
 
 
 def test_what_was_sealed_opens_with_its_own_secret_and_as_its_own_key_alone() -> None:
