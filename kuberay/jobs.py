@@ -52,6 +52,7 @@ class Task:
 
 
 _RESTORE = ("content-service", "restore", "--from", "s3://$(CONTENT_S3_BUCKET)")
+_NATS = ("nats_user", "nats_password")
 _LOGINS = ("postgres_worker", "postgres_ops", "postgres_relay")
 
 
@@ -79,8 +80,13 @@ TASKS = (
     _large(
         "content-reconcile", ("content-service", "reconcile"),
         "brings a database that was set back up to what its event log and NATS have (docs/recovery.md)",
-        reaches=("postgres", "store", "keys", "nats"), deadline_s=6 * 3600, retries=10,
-        secrets=(*_LOGINS, "nats_user", "nats_password"),
+        reaches=("postgres", "store", "keys", "nats"), deadline_s=6 * 3600, retries=10, secrets=(*_LOGINS, *_NATS),
+    ),
+    _large(
+        "content-reconcile-anyway", ("content-service", "reconcile", "--anyway"),
+        "the same after a restore to a moment, whose log may show nothing of it",
+        reaches=("postgres", "store", "keys", "nats"), deadline_s=6 * 3600, retries=10, secrets=(*_LOGINS, *_NATS),
+        runs_as="content-reconcile",
     ),
     Task(
         "content-migrate",

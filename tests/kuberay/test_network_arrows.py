@@ -16,6 +16,7 @@ from kuberay.check.build import Variant
 from kuberay.check.finding import Pod, pods_of
 from kuberay.check.flows import ANY, open_arrows, selects
 from kuberay.components import NOT_PUBLIC
+from kuberay.jobs import TASKS
 from tests.kuberay.conftest import built
 
 EU = Variant("eu", ("aws",))
@@ -105,7 +106,11 @@ def test_the_job_that_migrates_reaches_postgres_alone() -> None:
 def test_jobs_of_recovery_reach_what_they_rebuild_from() -> None:
     for name in ("content-restore", "content-restore-help"):
         assert open_arrows(pod(name), built(EU), "Egress") == DNS | {POSTGRES, STORE, *KEYS, ROLE}
-    assert open_arrows(pod("content-reconcile"), built(EU), "Egress") == DNS | {POSTGRES, STORE, *KEYS, ROLE, NATS}
+    for name in ("content-reconcile", "content-reconcile-anyway"):
+        assert open_arrows(pod(name), built(EU), "Egress") == DNS | {POSTGRES, STORE, *KEYS, ROLE, NATS}
+    restores = [task for task in TASKS if "restore" in task.command]
+    assert len(restores) == 2
+    assert all("--build" not in task.command for task in restores), "builds need neighbours, Ray and a sandbox"
 
 
 def test_with_r2_there_are_no_roles_and_keys_are_in_openbao() -> None:
