@@ -47,6 +47,10 @@ KEYS = b"""
     delete from content_keys k where k.scope = any(%(devices)s)
        or exists (select 1 from unnest(%(devices)s::text[]) d where starts_with(k.scope, d || '/'))
 """
+NOTE = b"""
+    update jobs set position = (select b.position from jobs b where b.job_id = %(before)s) where job_id = %(job)s
+"""
+"""What a job still had to remove when a hold came goes over to the one after it."""
 INSERT = b"""
     insert into erasures (tenant, erasure_id, pseudonym, digest, job_id, counts)
     values (%(tenant)s, %(erasure_id)s, %(pseudonym)s, %(digest)s, %(job_id)s, %(counts)s)
@@ -177,6 +181,7 @@ async def resume(tx: Transaction, tenant: str) -> int:
         job = derive_id("job", tenant, KIND, row["job_id"])  # a job that succeeded stays so: another one goes on
         await tx.execute(b"update erasures set job_id = %s where erasure_id = %s", [job, row["erasure_id"]])
         await _queue(tx, tenant, job, row["erasure_id"])
+        await tx.execute(NOTE, {"before": row["job_id"], "job": job})
     return len(rows)
 
 

@@ -2,7 +2,8 @@
 
 bundles (rows, then blobs, with all their versions) → messages on the streams → the object that says who the pseudonym was. What to
 remove is in the job's `position` before its row is gone, so a job that was killed goes on where it stopped. What a hold covers
-stays; then the erasure is `held`, and its release queues the job again. Messages are looked through once more after every relay
+stays, also if it came when the rows had gone and the blobs had not: each is noted with its package, for which each batch asks. Then
+the erasure is `held`, and the hold's release queues the job again. Messages are looked through once more after every relay
 that may have read a row before the erasure has either sent it or lost its lease.
 """
 
@@ -12,7 +13,7 @@ import asyncio
 import hmac
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -28,13 +29,15 @@ from tasks import audit, erasure, holds, jobs
 
 LEARNER = re.compile(r'"learner_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
 BATCH, MESSAGES = 100, 2000
+AT_ONCE = 20
+"""Blobs that are removed while a hold waits."""
 # Bundles of the person that no hold covers; the devices' rows stay until the last of their bundles is gone.
 FREE = """
     select bundle_id, package_id, seal_id from bundles b where b.learner_id = %(pseudonym)s and not held(b.tenant, b.package_id)
     order by bundle_id limit %(limit)s for update
 """
 OWN_SEALS = """
-    select s.seal_id, s.index_path from seals s where s.scope = any(%(devices)s) and not held(s.tenant, s.package_id)
+    select s.seal_id, s.package_id, s.index_path from seals s where s.scope = any(%(devices)s) and not held(s.tenant, s.package_id)
        and not exists (select 1 from bundles b where b.seal_id = s.seal_id) order by s.seal_id limit %(limit)s for update
 """
 PATHS = """
@@ -46,6 +49,8 @@ EMPTY = b"""
 """
 OF_BUNDLES = ("renewals", "licence_events", "licences", "bundles")
 OF_DEVICES = ("device_plans", "device_proofs", "device_sequences")
+Noted = tuple[str | None, str]
+"""A package and the key of a blob that is to go."""
 log = structlog.get_logger()
 
 
@@ -58,12 +63,11 @@ async def run(connections: Connections, begun: dict[str, Any]) -> None:
         job = await fetch_one(tx, "select position from jobs where job_id = %s", [begun["job_id"]])
     if row is None:
         raise AssertionError("an erasure has a row")
-    position: dict[str, Any] = (job or {}).get("position") or {}
-    await _blobs(connections, tenant, begun["job_id"], position)
-    while await _bundles(connections, tenant, begun["job_id"], row["pseudonym"]):
+    left = await _blobs(connections, tenant, begun["job_id"], (job or {}).get("position") or {})
+    while await _bundles(connections, tenant, begun["job_id"], row["pseudonym"], left):
         async with connections.db.tenant(tenant) as tx:
             job = await fetch_one(tx, "select position from jobs where job_id = %s", [begun["job_id"]])
-        await _blobs(connections, tenant, begun["job_id"], (job or {}).get("position") or {})
+        left = await _blobs(connections, tenant, begun["job_id"], (job or {}).get("position") or {})
     await _devices(connections, tenant, row["pseudonym"])
     # Under a name that nobody has: there, who the pseudonym was is kept apart from all that is kept for good.
     await asyncio.to_thread(connections.objects.erase, places.identity(tenant, row["pseudonym"]))
@@ -71,7 +75,7 @@ async def run(connections: Connections, begun: dict[str, Any]) -> None:
     if salt is not None and row["digest"] is not None and row["state"] == "erasing":
         removed = await _messages(connections, begun, erasure_id, salt["salt"], row["digest"])
     await asyncio.to_thread(failpoints.hit, "erasure.before_end", connections.settings)
-    await _end(connections, begun, erasure_id, row["pseudonym"], removed)
+    await _end(connections, begun, erasure_id, row["pseudonym"], removed, len(left))
 
 
 async def give_up(tx: Transaction, begun: dict[str, Any], problem: dict[str, Any]) -> None:
@@ -79,8 +83,9 @@ async def give_up(tx: Transaction, begun: dict[str, Any], problem: dict[str, Any
     await jobs.fail(tx, begun["job_id"], begun["attempt"], problem)
 
 
-async def _bundles(connections: Connections, tenant: str, job: str, pseudonym: str) -> int:
-    """Delete the rows of a batch of bundles, and note what lies in the store of them. Returns how many rows there were."""
+async def _bundles(connections: Connections, tenant: str, job: str, pseudonym: str, left: list[Noted]) -> int:
+    """Delete the rows of a batch of bundles, and note what lies in the store of them, beside what is `left` of others. Returns how
+    many rows there were."""
     async with connections.db.tenant(tenant) as tx:
         await holds.lock(tx, tenant)
         free = await fetch_all(tx, FREE, {"pseudonym": pseudonym, "limit": BATCH})
@@ -94,34 +99,54 @@ async def _bundles(connections: Connections, tenant: str, job: str, pseudonym: s
         await tx.execute(erasure.KEYS, {"devices": known})  # what an attempt that was late had made
         seals = await fetch_all(tx, OWN_SEALS, {"devices": known, "limit": BATCH})
         names = [row["seal_id"] for row in seals]
-        parts = await fetch_all(tx, "delete from seal_parts where seal_id = any(%s) returning path", [names])
+        package_of = {row["seal_id"]: row["package_id"] for row in seals}
+        parts = await fetch_all(tx, "delete from seal_parts where seal_id = any(%s) returning path, seal_id", [names])
+        owner = {row["path"]: package_of[row["seal_id"]] for row in parts}
+        owner |= {row["index_path"]: row["package_id"] for row in seals if row["index_path"]}
         paths = await fetch_all(tx, PATHS, [sorted({row["path"] for row in parts})])
         await tx.execute(b"delete from seals where seal_id = any(%s)", [names])
         await tx.execute(b"delete from uses where kind = 'seal' and subject = any(%s)", [names])
         gone = [row["index_path"] for row in seals if row["index_path"]] + [row["path"] for row in paths]
-        keys = [places.bundles(tenant) + path for path in sorted(set(gone))]
-        await tx.execute(b"delete from cold_objects where key = any(%s)", [keys])
-        if keys:
-            await tx.execute(b"update jobs set position = %s where job_id = %s", [Jsonb({"keys": keys}), job])
+        noted = [(owner[path], places.bundles(tenant) + path) for path in sorted(set(gone))]
+        await tx.execute(b"delete from cold_objects where key = any(%s)", [[key for _, key in noted]])
+        if noted:
+            await tx.execute(b"update jobs set position = %s where job_id = %s", [_position([*left, *noted]), job])
     await asyncio.to_thread(failpoints.hit, "erasure.after_rows", connections.settings)
     return len(ids) + len(names)
 
 
-async def _blobs(connections: Connections, tenant: str, job: str, position: dict[str, Any]) -> None:
-    """Remove what was noted, with all its versions, and forget the note."""
+async def _blobs(connections: Connections, tenant: str, job: str, position: dict[str, Any]) -> list[Noted]:
+    """Remove what was noted and no hold covers, with all its versions, and forget the note. Returns what is left."""
     keys: list[str] = position.get("keys", [])
-    if not keys:
-        return
-
-    def erase() -> None:
-        for key in keys:
-            connections.objects.erase(key, only={key})
-            connections.objects.erase(COLD + key, only={COLD + key})
-
-    await asyncio.to_thread(erase)
+    # Notes of a release before this one have no packages: any hold at all keeps these.
+    noted: list[Noted] = list(zip(position.get("packages") or [None] * len(keys), keys, strict=True))
+    if not noted:
+        return []
+    left: list[Noted] = []
+    for package_id in {package_id for package_id, _ in noted}:
+        own = [each for each in noted if each[0] == package_id]
+        for start in range(0, len(own), AT_ONCE):
+            async with connections.db.tenant(tenant) as tx:
+                if await holds.held(tx, tenant, package_id):
+                    left += own[start:]
+                    break
+                await asyncio.to_thread(_erase, connections, [key for _, key in own[start : start + AT_ONCE]])
     await asyncio.to_thread(failpoints.hit, "erasure.after_blobs", connections.settings)
     async with connections.db.tenant(tenant) as tx:
-        await tx.execute(b"update jobs set position = null where job_id = %s", [job])
+        await tx.execute(b"update jobs set position = %s where job_id = %s", [_position(left), job])
+    return left
+
+
+def _position(noted: list[Noted]) -> Jsonb | None:
+    return Jsonb({"keys": [key for _, key in noted], "packages": [package for package, _ in noted]}) if noted else None
+
+
+def _erase(connections: Connections, keys: Sequence[str]) -> None:
+    objects = connections.objects
+    for key in keys:
+        for place in (key, COLD + key):
+            for page in objects.versions(place):
+                objects.remove([each for each in page if each.key == place], unlock=True)
 
 
 async def _devices(connections: Connections, tenant: str, pseudonym: str) -> None:
@@ -199,20 +224,24 @@ async def _messages(connections: Connections, begun: dict[str, Any], erasure_id:
     return removed
 
 
-async def _end(connections: Connections, begun: dict[str, Any], erasure_id: str, pseudonym: str, removed: int) -> None:
+async def _end(
+    connections: Connections, begun: dict[str, Any], erasure_id: str, pseudonym: str, removed: int, blobs: int
+) -> None:
     tenant = begun["tenant"]
     async with connections.db.tenant(tenant) as tx:
         await holds.lock(tx, tenant)
         left = await fetch_one(tx, "select count(*) as n from bundles where learner_id = %s", [pseudonym])
-        held = left["n"] if left else 0
+        bundles = left["n"] if left else 0
+        held = bundles > 0 or blobs > 0
         row = await fetch_one(
             tx,
-            """update erasures set state = %s, done_at = case when %s > 0 then null else now() end,
+            """update erasures set state = %s, done_at = case when %s then null else now() end,
                       counts = counts || %s where erasure_id = %s and state <> 'done' returning counts, requested_at, now() as at""",
-            ["held" if held else "done", held, Jsonb({"held_bundles": held}), erasure_id],
+            ["held" if held else "done", held, Jsonb({"held_bundles": bundles, "held_blobs": blobs}), erasure_id],
         )
         if row is not None:
             details = {"erasure_id": erasure_id, "pseudonym": pseudonym, **row["counts"]}
             action = "learner.erasure-held" if held else "learner.erased"
             await audit.append(tx, tenant, "content-service", action, details, row["at"])
-        await jobs.succeed(tx, begun["job_id"], {"erasure_id": erasure_id, "held_bundles": held, "messages": removed})
+        result = {"erasure_id": erasure_id, "held_bundles": bundles, "held_blobs": blobs, "messages": removed}
+        await jobs.succeed(tx, begun["job_id"], result)

@@ -183,7 +183,14 @@ def test_an_enrolment_from_before_brings_nobody_back_and_one_from_after_is_someb
         "enrollment.created.v1", tenant.name, {"enrollment_id": "enr-late", "learner_id": ada, "course_id": "c"}
     )
     first = erased(tenant, ada)
-    assert first["counts"] == {"bundles": 0, "content_keys": 0, "devices": 0, "enrolments": 0, "held_bundles": 0}
+    assert first["counts"] == {
+        "bundles": 0,
+        "content_keys": 0,
+        "devices": 0,
+        "enrolments": 0,
+        "held_blobs": 0,
+        "held_bundles": 0,
+    }
     messages.send(bare, "enrollment.created.v1", {**late, "time": "2026-01-01T00:00:00Z"})
     until("it was seen", lambda: bare.rows("select 1 as x from inbox where tenant = %s", tenant.name), 30.0)
     assert in_tables(bare, ada) == []
