@@ -18,14 +18,18 @@ from cluster.database import fetch_one
 from content.errors import ContentError, ObjectCold
 from serve_app.models.storage import Restore
 from serve_app.problems import answer
-from serve_app.requests import caller_of
+from serve_app.requests import Caller, caller_of
 from tasks import cold
 from tasks.cold import Unit, UnitCold
 
 RETRY_AFTER_S = 5
+TIERS = ("bulk", "standard", "expedited")
 Tier = Annotated[
     Literal["bulk", "standard", "expedited"] | None,
-    Query(description="If it lies in cold storage: how fast it is to be restored. Default: as the service does."),
+    Query(
+        description="If it lies in cold storage: how fast it is to be restored. Default: as the service does. `expedited` costs "
+        "extra and needs the scope content:write."
+    ),
 ]
 RESTORING: dict[int | str, dict[str, Any]] = {
     202: {"model": Restore, "description": "It lies in cold storage; the job at `Location` brings it back."}
@@ -51,7 +55,7 @@ async def _ask(request: Request, error: ObjectCold) -> Response | None:
     caller, platform = caller_of(request.scope), request.app.state.connections
     if caller is None:
         return None
-    tier = request.query_params.get("tier", "").capitalize() or platform.settings.cold_tier
+    tier = _tier(request, caller) or platform.settings.cold_tier
     async with platform.db.tenant(caller.tenant) as tx:
         unit = Unit(error.kind, error.subject) if isinstance(error, UnitCold) else await cold.unit_of(tx, caller.tenant, error.key)  # fmt: skip
         job = None if unit is None else await cold.ask(tx, caller.tenant, unit, tier)
@@ -59,6 +63,19 @@ async def _ask(request: Request, error: ObjectCold) -> Response | None:
     if not row or job is None:
         return None
     return restoring(job, row)
+
+
+def _tier(request: Request, caller: Caller) -> str:
+    """How fast, where the request says so; asked here for routes that do not know the parameter, too. What costs by the request and
+    the gigabyte is not for everybody who may read."""
+    tier = request.query_params.get("tier", "")
+    if tier and tier not in TIERS:
+        raise ContentError(
+            "request-invalid", f"tier is one of {', '.join(TIERS)}.", "Leave it out, or name one of them."
+        )
+    if tier == "expedited":
+        caller.require("content:write")
+    return tier.capitalize()
 
 
 def restoring(job: str, row: dict[str, Any]) -> Response:

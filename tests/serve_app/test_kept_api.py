@@ -14,6 +14,7 @@ from fastapi import Request
 
 from cluster.connections import Connections
 from cluster.eventlog.store import LogStore
+from cluster.objects import Objects
 from content.errors import ContentError
 from serve_app import auth
 from serve_app.api import attach, create_app
@@ -80,8 +81,6 @@ def test_what_is_cold_is_answered_202_with_one_job_and_200_when_it_is_back(world
         ("update exports set ready_at = %s, last_used = %s", [LONG_AGO, LONG_AGO]),
         ("update assets set created_at = %s", [LONG_AGO]),
     )
-    from cluster.objects import Objects
-
     world.objects = Objects(world.settings)
     world.run(lambda c: retention.cool(c, world.tenant))
     version = f"/v1/packages/{PACKAGE}/versions/1"
@@ -106,6 +105,27 @@ def test_what_is_cold_is_answered_202_with_one_job_and_200_when_it_is_back(world
         assert world.job(cold_job, job)["state"] == "succeeded"
     assert send(world, "GET", f"{version}/manifest").content == b"manifest"
     assert send(world, "POST", f"{version}/restore", {}).json() == {"hot": True}
+
+
+def test_whoever_may_only_read_orders_no_restore_that_costs_extra(world: World) -> None:
+    world.do(
+        ("update package_versions set published_at = %s, created_at = %s", [LONG_AGO, LONG_AGO]),
+        ("update exports set ready_at = %s, last_used = %s", [LONG_AGO, LONG_AGO]),
+        ("update assets set created_at = %s", [LONG_AGO]),
+    )
+    world.objects = Objects(world.settings)
+    world.run(lambda c: retention.cool(c, world.tenant))
+    version = f"/v1/packages/{PACKAGE}/versions/1"
+    for path in (f"{version}/manifest", f"{version}/assets"):
+        refused = send(world, "GET", f"{path}?tier=expedited", None, "content:read")
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    # A route that meets what is cold and does not know the parameter.
+    other = f"{version}...1"
+    assert send(world, "GET", f"{other}?tier=now", None, "content:read").status_code == 422
+    assert not world.rows("select 1 as x from jobs where kind = 'thaw'")
+    asked_for = send(world, "GET", f"{version}/manifest?tier=expedited", None, "content:read", "content:write")
+    assert asked_for.status_code == 202
+    assert world.rows("select subject ->> 'tier' as tier from jobs where kind = 'thaw'") == [{"tier": "Expedited"}]
 
 
 def test_a_hold_is_placed_listed_refuses_and_is_released(world: World) -> None:
