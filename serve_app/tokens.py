@@ -22,6 +22,7 @@ from joserfc.jwk import KeySet
 
 from cluster.settings import Settings
 from content.errors import ContentError
+from content.pseudonyms import is_pseudonym
 from serve_app.requests import Caller
 from tasks.elsewhere import wrong_region
 
@@ -97,6 +98,7 @@ def _checked(text: str, keys: KeySet, settings: Settings) -> Token:
             and claims["iss"] == settings.jwt_issuer
             and settings.jwt_audience in (audience if isinstance(audience, list) else [audience])
             and ends - issued <= settings.jwt_max_age_s
+            and not is_pseudonym(str(claims["sub"]))
         )
         caller = Caller(str(claims["tenant"]), str(claims["sub"]), frozenset(str(claims["scope"]).split()))
         starts = max(float(claims.get("nbf", 0)), issued)

@@ -25,6 +25,7 @@ from cluster.outbox import Outgoing, emit
 from cluster.queue import Work
 from content.canonical import derive_id, rfc3339
 from content.errors import ContentError
+from content.pseudonyms import is_pseudonym
 from tasks import deactivation, jobs, planning
 
 KIND = queue.ERASURE
@@ -193,11 +194,6 @@ async def forget(tx: Transaction, days: float) -> int:
         [days * 86_400],
     )
     return cursor.rowcount
-
-
-def is_pseudonym(learner_id: str) -> bool:
-    """Whether this is the form of our own pseudonyms."""
-    return learner_id.startswith("lrn_") and len(learner_id) == 36
 
 
 async def _queue(tx: Transaction, tenant: str, job: str, erasure_id: str) -> None:

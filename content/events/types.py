@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from content.canonical import rfc3339
+from content.pseudonyms import PATTERN, is_pseudonym
 
 TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{1,38}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
@@ -22,6 +23,16 @@ Tenant = Annotated[str, Field(pattern=TENANT_PATTERN)]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """An id or name: printable, since Postgres and logs hold no control characters."""
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
+
+
+def _of_their_own(name: str) -> str:
+    if is_pseudonym(name):
+        raise ValueError("this has the form of a pseudonym of ours")
+    return name
+
+
+Learner = Annotated[Name, AfterValidator(_of_their_own), Field(json_schema_extra={"not": {"pattern": PATTERN}})]
+"""A person by the name that others know; a pseudonym of ours never comes from outside."""
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Size = Annotated[int, Field(ge=0)]
 
@@ -113,7 +124,7 @@ class CourseDraftPublished(Envelope):
 
 class EnrollmentCreatedData(Data):
     enrollment_id: Name
-    learner_id: Name
+    learner_id: Learner
     course_id: Name
     starts_at: Moment | None = None
     ends_at: Moment | None = None

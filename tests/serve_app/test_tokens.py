@@ -93,6 +93,7 @@ BAD: dict[str, Callable[[], str]] = {
     "not yet": lambda: token(claims={**CLAIMS, "nbf": AT + 3600}),
     "expired": lambda: token(claims={**CLAIMS, "iat": AT - 7200, "exp": AT - 3600}),
     "another audience": lambda: token(claims={**CLAIMS, "aud": ["billing"]}),
+    "somebody with the form of a pseudonym": lambda: token(claims={**CLAIMS, "sub": f"lrn_{0:032x}"}),
     "no audience": lambda: token(claims={name: value for name, value in CLAIMS.items() if name != "aud"}),
 }
 

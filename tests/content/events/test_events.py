@@ -152,6 +152,12 @@ def document(name: str, **changes: Any) -> dict[str, Any]:
     return {**event(name).document(), **changes}
 
 
+def validator_of(name: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(
+        json.loads((ROOT / "docs/events" / f"{name}.schema.json").read_text(encoding="utf-8"))
+    )
+
+
 def refusal(data: bytes) -> ContentError:
     with pytest.raises(ContentError) as refused:
         parse(data)
@@ -165,8 +171,7 @@ def test_round_trip_and_schema(name: str):
     assert isinstance(parse(to_bytes(made)), EVENT_TYPES[name])
     assert made.key == next(key for start, key in KEYS.items() if name.startswith(start))
     assert (made.tenant_id, made.number(), made.document()["time"]) == ("acme", 42, "2026-11-23T10:00:00Z")
-    schema = json.loads((ROOT / "docs/events" / f"{name}.schema.json").read_text(encoding="utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = validator_of(name)
     validator.validate(made.document())
     assert not validator.is_valid({**made.document(), "data": {}})
 
@@ -243,6 +248,20 @@ def test_refused(data: bytes, code: str):
 )
 def test_invalid(changes: dict[str, Any]):
     assert refusal(json.dumps(document("enrollment.created.v1", **changes)).encode()).code == "event-invalid"
+
+
+def test_nobody_is_named_by_the_form_of_a_pseudonym():
+    """They could never be erased. What we say ourselves may well name an erased learner so."""
+    named, valid = f"lrn_{7:032x}", validator_of("enrollment.created.v1").is_valid
+    sent = document("enrollment.created.v1")
+    sent["data"]["learner_id"] = named
+    assert refusal(json.dumps(sent).encode()).code == "event-invalid"
+    assert not valid(sent)
+    for other in ("lrn_bob", named + "0", named.upper()):
+        sent["data"]["learner_id"] = other
+        assert parse(json.dumps(sent).encode()) and valid(sent)
+    data = {"tenant_id": "acme", **DATA["content.play_package.bundle.published.v1"], "learner_id": named}
+    assert make(BundlePublished, event_id="x", sequence=1, time=NOW, data=data).data.learner_id == named
 
 
 def test_a_revision_that_no_database_holds_is_refused():
