@@ -43,6 +43,7 @@ def verify(
     """Read every segment that makes up the state, and check digests and chain."""
     from cluster.eventlog.store import LogStore
     from cluster.objects import Objects
+    from content.errors import ContentError
     from tasks.restore_source import source
 
     settings = settings_for(home)
@@ -51,6 +52,12 @@ def verify(
     def read() -> dict[str, Any]:
         counts = {"segments": 0, "changes": 0, "bytes": 0}
         path = store.path()
+        if not path:
+            raise ContentError(
+                "no-event-log",
+                f"There is no event log of the region {settings.region} there.",
+                "Check the address and the setting region; a new region has none for its first seconds.",
+            )
         for epoch, last in path:
             for _, segment in store.read(epoch, last):
                 counts["segments"] += 1
