@@ -39,6 +39,7 @@ from tasks import archive, holds, intake, reconcile_rows, resigning, restore_epo
 MARGIN = timedelta(minutes=10)
 """So much earlier than the last segment known here the events of neighbours are looked at again."""
 LOCK_S = 60
+SAID_SO = "An operator says so."
 PENDING = f"select {archive.SAID} as line from change_log"
 log = structlog.get_logger()
 
@@ -89,7 +90,7 @@ async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: 
     """
     settings, found = connections.settings, Reconciled()
     store = LogStore(connections.objects, settings.region)
-    async with _alone(settings) as relay:
+    async with _alone(settings, stops=anyway and not dry_run) as relay:
         known = await state.read(relay, settings.region)
         if known is None:
             return found
@@ -108,7 +109,7 @@ async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: 
         found.unknown = await _unknown(connections, since)
         if dry_run:
             return found
-        await state.fall_behind(relay, settings.region, found.behind or "An operator says so.")
+        await state.fall_behind(relay, settings.region, found.behind or SAID_SO)
         theirs = {line for _, segment in lost.segments for line in segment.lines()}
         changed = [*lost.own, *(parse_line(line) for line in pending - theirs)]
         tenants = await _stage(connections, lost)
@@ -243,8 +244,9 @@ async def _taken_in(connections: Connections, since: datetime) -> int:
 
 
 @asynccontextmanager
-async def _alone(settings: Settings) -> AsyncIterator[Transaction]:
-    """A connection that holds the archiver's lock. An archiver lets go of it when it finds that the database is behind."""
+async def _alone(settings: Settings, *, stops: bool) -> AsyncIterator[Transaction]:
+    """A connection that holds the archiver's lock. An archiver lets go of it when the database is behind; with `stops` it is told that
+    it is."""
     connection = await psycopg.AsyncConnection[DictRow].connect(
         settings.postgres_relay.get_secret_value(),
         autocommit=True,
@@ -253,13 +255,15 @@ async def _alone(settings: Settings) -> AsyncIterator[Transaction]:
         options=f"-c timezone=UTC -c lock_timeout={LOCK_S}s",
     )
     try:
+        if stops:
+            await state.fall_behind(connection, settings.region, SAID_SO)
         try:
             await connection.execute(b"select pg_advisory_lock(%s, 0)", [archive.LOCK])
         except psycopg.errors.LockNotAvailable as held:
             raise ContentError(
                 "archiver-at-work",
                 "An archiver is at work, and finds nothing wrong.",
-                "Stop the pool content-outbox-relay first, if this database was set back all the same.",
+                "If this database was set back all the same, call it with --anyway.",
             ) from held
         yield connection
     finally:
