@@ -16,7 +16,8 @@ account's root is given reading alone, so an administrator of IAM cannot help hi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cluster.aws import ACCOUNT
@@ -58,6 +59,8 @@ def policy(use: str, account: str, region: str) -> dict[str, Any]:
     statements: list[dict[str, Any]] = [
         _allow("AccountReads", [f"arn:aws:iam::{account}:root"], READS),
         _allow("ServiceReads", roles(READERS), ["kms:DescribeKey", "kms:GetPublicKey"]),
+        # A key of a tenant's name that is there already is compared before it is used (cluster/keys/kms_keys.py).
+        _allow("ServiceCompares", roles(MAKES), ["kms:GetKeyPolicy"]),
         _allow("ServiceNames", roles(MAKES), ["kms:CreateAlias", "kms:TagResource"]),
         _allow(
             "ServiceCopies", roles(MAKES), ["kms:ReplicateKey"],
@@ -99,6 +102,33 @@ TENANT: dict[str, Any] = {
     "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["tenant"]},
 }
 """The tenant, and nothing beside it, is what a batch key is bound to."""
+
+
+def widens(found: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    """Whether a key's policy lets anybody do what ours does not, or lacks one of its denials. One of an older release, which
+    allowed less, does not widen it."""
+    if any(set(each) - {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"} for each in _of(found)):
+        return True  # NotAction, NotPrincipal: nothing of ours
+    return not (_said(found, "Allow") <= _said(ours, "Allow") and _said(ours, "Deny") <= _said(found, "Deny"))
+
+
+def _of(policy: Mapping[str, Any]) -> list[dict[str, Any]]:
+    statements = policy["Statement"]
+    return statements if isinstance(statements, list) else [statements]
+
+
+def _said(policy: Mapping[str, Any], effect: str) -> set[tuple[str, str, str]]:
+    """(who, action, condition) of every statement. AWS gives a list of one back as its member."""
+    return {
+        (f"{kind} {who}", action, json.dumps(each.get("Condition", {}), sort_keys=True))
+        for each in _of(policy)
+        if each["Effect"] == effect
+        for kind, names in (
+            each["Principal"] if isinstance(each["Principal"], dict) else {"*": each["Principal"]}
+        ).items()
+        for who in ([names] if isinstance(names, str) else names)
+        for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
+    }
 
 
 def _allow(sid: str, principals: list[str], actions: list[str], **condition: Any) -> dict[str, Any]:

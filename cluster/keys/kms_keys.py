@@ -52,6 +52,9 @@ class KmsKeys:
         if any(key["KeyState"] == DISABLED or key["KeyState"] in ENDING for key in known.values()):
             raise disabled(name)
         if known:
+            # Of a try that was killed; or somebody prepared it for a tenant that was to come.
+            for region, key in known.items():
+                self._require_ours(region, key, purpose)
             return next(iter(known.values()))["KeyId"]
         # The region that is away might have the name already; then signing by kid keeps the two apart.
         region, made = self._regions.first("CreateKey", MultiRegion=True, **spec, **self._told(purpose, tags))
@@ -59,7 +62,9 @@ class KmsKeys:
         try:
             self._regions.ask(region, "CreateAlias", AliasName=name_alias(name), TargetKeyId=key_id)
         except Exists:  # another process was faster: its key it is, and ours is an orphan
-            return self._regions.ask(region, "DescribeKey", KeyId=name_alias(name))["KeyMetadata"]["KeyId"]
+            key = self._regions.ask(region, "DescribeKey", KeyId=name_alias(name))["KeyMetadata"]
+            self._require_ours(region, key, purpose)
+            return key["KeyId"]
         return key_id
 
     def ensure_wrapping_key(self) -> None:
@@ -163,6 +168,10 @@ class KmsKeys:
             try:
                 if known.get(region, {}).get("KeyId") != key_id:
                     self._copy(home, region, key_id, use, tags)
+                if use != "wrapping":
+                    self._require_ours(
+                        region, self._regions.ask(region, "DescribeKey", KeyId=key_id)["KeyMetadata"], use
+                    )
                 for alias in aliases:
                     self._name(region, key_id, alias)
             except (Unavailable, Elsewhere) as error:
@@ -191,6 +200,25 @@ class KmsKeys:
             return
         if there != key_id:
             log.warning("an alias names another key", alias=alias, region=region.name, key=key_id)
+
+    def _require_ours(self, region: Region, key: dict[str, Any], use: str) -> None:
+        """That nobody else signs with a key that we did not make in this very call, or has its secret half.
+
+        Who may make keys may make them as he likes: with a policy that names his own account, or of material that he has. Such a
+        key under the name of next month's tenant would outlive him. The same holds of a copy, which has a policy of its own.
+        """
+        if not self._account:
+            return
+        found = json.loads(
+            self._regions.ask(region, "GetKeyPolicy", KeyId=key["KeyId"], PolicyName="default")["Policy"]
+        )
+        made_here = key["Origin"] == "AWS_KMS" and key["KeyManager"] == "CUSTOMER"
+        if not made_here or key_policies.widens(found, key_policies.policy(use, self._account, self._region)):
+            log.error("a key that is not ours", key=key["KeyId"], region=region.name, use=use)
+            raise refused(
+                f"The key {key['KeyId']} in {region.name} was not made by this service, or is open to others.",
+                "Somebody prepared it: see docs/how-to/stolen-key.md.",
+            )
 
     def _told(self, use: str, tags: dict[str, str]) -> dict[str, Any]:
         """What a region is told of a key: who may do what with it (`cluster.aws.key_policies`), and what it is for."""

@@ -61,6 +61,8 @@ KEYS: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("signing", "kms:ReplicateKey", {"kms:ReplicaRegion": "us-east-1"}, set()),
     ("signing", "kms:CreateAlias", {}, {API.name, BUNDLER.name}),
     ("signing", "kms:UpdateAlias", {}, set()),
+    ("signing", "kms:GetKeyPolicy", {}, {API.name, BUNDLER.name}),
+    ("signing", "kms:GetKeyPolicy", MFA, {API.name, BUNDLER.name, BREAK_GLASS}),
     ("signing", "kms:UpdateAlias", MFA, {BREAK_GLASS}),
     ("signing", "kms:GetPublicKey", {}, {API.name, BUILDER.name, BUNDLER.name, EXPORTER.name, *RECOVERY}),
     ("root", "kms:DescribeKey", {}, {API.name, BUILDER.name, BUNDLER.name, EXPORTER.name, *RECOVERY}),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -25,12 +26,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import SecretStr
 
+from cluster.aws import key_policies
 from cluster.keys import KeyService, OpenBao, ServiceSigner, connect
 from cluster.keys.kms import Kms, places
 from cluster.settings import Settings
 from content.errors import ContentError
 from content.jose import require_signature, sign_compact, split_compact
-from content.jwk import parse_jwk, thumbprint
+from content.jwk import parse_jwk, public_jwk, thumbprint
 from tests.support.faulty_keys import FaultyKeys
 from tests.support.key_services import kms_settings, moto, openbao, two_regions
 from tests.support.waiting import until
@@ -506,6 +508,65 @@ def aws(region: str, url: str) -> Any:
     return boto3.session.Session().client(
         "kms", region_name=region, endpoint_url=url, aws_access_key_id="test", aws_secret_access_key="test"
     )
+
+
+def prepared(region: str, url: str, name: str, use: str = "signing", **changes: Any) -> str:
+    """A key under the name of a tenant's, made by somebody else who may make keys."""
+    client, ours = aws(region, url), json.dumps(key_policies.policy(use, "123456789012", "eu"))
+    made = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "MultiRegion": True, "Policy": ours, **changes}
+    key_id: str = client.create_key(**made)["KeyMetadata"]["KeyId"]
+    client.create_alias(AliasName=f"alias/content/{name.replace('.', '/')}", TargetKeyId=key_id)
+    return key_id
+
+
+@KMS
+def test_a_key_that_somebody_prepared_is_never_taken(backend: Backend, keys: KeyService) -> None:
+    here = places(backend.settings)[0].region
+    ours = key_policies.policy("signing", "123456789012", "eu")
+    stranger = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::999988887777:root"},
+        "Action": "kms:Sign",
+        "Resource": "*",
+    }
+    open_to_all = {**ours, "Statement": [*ours["Statement"], stranger]}
+    signed_by_others = {**ours, "Statement": [each for each in ours["Statement"] if each["Effect"] == "Allow"]}
+    for changes in (
+        {"Policy": json.dumps(open_to_all)},
+        {"Policy": json.dumps(signed_by_others)},
+        {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [{**stranger, "Action": "kms:*"}]})},
+        {"Origin": "EXTERNAL"},  # of material that he has
+    ):
+        name = f"acme.signing.{next(NUMBERS)}"
+        prepared(here, backend.proxy.url, name, **changes)
+        with pytest.raises(ContentError, match="was not made by this service") as caught:
+            keys.create(name)
+        assert (caught.value.code, caught.value.retryable) == ("key-refused", False)
+    # One of a try of our own that was killed is taken.
+    name = f"acme.signing.{next(NUMBERS)}"
+    key_id = prepared(here, backend.proxy.url, name)
+    client = aws(here, backend.proxy.url)
+    public = load_der_public_key(client.get_public_key(KeyId=key_id)["PublicKey"])
+    assert keys.create(name) == public_jwk(public)  # pyright: ignore[reportArgumentType]
+
+
+@KMS
+def test_a_copy_that_is_open_to_others_is_found_before_the_key_counts_as_copied(
+    backend: Backend, keys: KeyService
+) -> None:
+    """Whoever could copy a key while the other region was away gave the copy a policy of his own."""
+    first, second = (place.region for place in places(backend.settings))
+    name = f"acme.signing.{next(NUMBERS)}"
+    key_id = prepared(first, backend.proxy.url, name)
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}],
+    }
+    aws(first, backend.proxy.url).replicate_key(KeyId=key_id, ReplicaRegion=second)
+    # moto gives a copy the policy of the first one, whatever it is told.
+    aws(second, backend.proxy.url).put_key_policy(KeyId=key_id, PolicyName="default", Policy=json.dumps(policy))
+    with pytest.raises(ContentError, match=f"{key_id} in {second} was not made by this service"):
+        keys.create(name)
 
 
 def test_plain_moto_verifies_what_we_had_it_sign() -> None:
