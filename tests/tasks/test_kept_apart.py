@@ -13,11 +13,12 @@ import pytest
 from cluster import places
 from cluster.connections import Connections
 from cluster.database import fetch_all
+from cluster.eventlog import settled, slips
 from cluster.eventlog.store import LogStore
 from cluster.keys import shredding
 from content.errors import ContentError
 from content.eventlog import Change
-from tasks import erasure, erasure_job, holds
+from tasks import erasure, erasure_job, holds, restore_epoch
 from tasks.archive import Archiver
 from tasks.content_keys import content_keys
 from tasks.intake import receive
@@ -184,6 +185,17 @@ def secret_is_in(world: World, secret: str) -> bool:
     )
 
 
+def test_an_erasure_is_in_the_store_before_it_is_acknowledged(world: World) -> None:
+    """By pseudonym; no archiver has run."""
+    found = world.tx(lambda tx: erasure.erase(tx, world.tenant, ADA))
+    assert world.run(lambda connections: slips.keep(connections, world.tenant)) > 0
+    store = LogStore(world.objects, world.settings.region)
+    kept = [change for slip in settled.read_slips(store, store.slips()) for change in slip.changes]
+    (erased,) = [change.value or {} for change in kept if change.name == "erasures"]
+    assert (erased["erasure_id"], erased["pseudonym"]) == (found.erasure_id, found.pseudonym)
+    assert ADA.encode() not in b"".join(change.line for change in kept)
+
+
 def test_an_erasure_that_outlived_its_region_alone_is_done_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a slip brings back: the row of the erasure, and of the device what says that it was taken back. All else is lost: who
     the pseudonym was is known again, and there is no job."""
@@ -193,7 +205,12 @@ def test_an_erasure_that_outlived_its_region_alone_is_done_again(world: World, m
         ("insert into erasures (tenant, erasure_id, pseudonym, digest, job_id) values (%s, 'ers_1', %s, 'd', 'job_lost')", [world.tenant, known["pseudonym"]]),
         ("update devices set state = 'revoked', revoked_at = now(), signing_jwk = '{}', encryption_jwk = '{}', erased_at = now() where device_id = 'device-a'", []),
     )  # fmt: skip
-    assert world.tx(lambda tx: erasure.repeat(tx, world.tenant)) == 1
+
+    async def next_epoch(connections: Connections) -> None:
+        async with connections.db.tenant(world.tenant) as tx:
+            await restore_epoch.begin(tx, connections, world.tenant, "database.restored", {})
+
+    world.run(next_epoch)
     assert named(world, ADA) == [] and named(world, BOB), "nobody else's name"
     assert [row["scope"] for row in world.rows("select scope from content_keys")] == ["device-b"]
     assert world.rows("select state from enrolments where enrollment_id = 'enr-a'") == [{"state": "cancelled"}]
