@@ -10,10 +10,7 @@ that may have read a row before the erasure has either sent it or lost its lease
 from __future__ import annotations
 
 import asyncio
-import hmac
-import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -22,12 +19,12 @@ from psycopg.types.json import Jsonb
 from cluster import failpoints, places
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.erasing import CUT, NAMING, Erasing
+from cluster.erasing import NAMING, Erasing
 from cluster.objects import COLD
 from content.errors import NotYet
 from tasks import audit, erasure, holds, jobs
+from tasks.about_learner import about
 
-LEARNER = re.compile(r'"learner_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
 BATCH, MESSAGES = 100, 2000
 AT_ONCE = 20
 """Blobs that are removed while a hold waits."""
@@ -170,32 +167,6 @@ async def _devices(connections: Connections, tenant: str, pseudonym: str) -> Non
                 and not exists (select 1 from bundles b where b.enrollment_id = e.enrollment_id)""",
             [pseudonym],
         )
-
-
-def about(tenant: str, salt: str, digest: str) -> Callable[[dict[str, Any]], bool]:
-    """Whether a message is about the person of whom this digest was kept. A dead letter may have been cut: then its text is
-    searched."""
-
-    def is_them(learner: object) -> bool:
-        if not isinstance(learner, str):
-            return False
-        found = hmac.new(salt.encode(), learner.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
-        return hmac.compare_digest(found, digest)
-
-    def holds(event: dict[str, Any]) -> bool:
-        if CUT in event:
-            return any(is_them(_unescaped(text)) for text in LEARNER.findall(event[CUT]))
-        data = event.get("data")
-        return isinstance(data, dict) and data.get("tenant_id") == tenant and is_them(data.get("learner_id"))
-
-    return holds
-
-
-def _unescaped(text: str) -> object:
-    try:
-        return json.loads(f'"{text}"')
-    except ValueError:
-        return text
 
 
 async def _messages(connections: Connections, begun: dict[str, Any], erasure_id: str, salt: str, digest: str) -> int:

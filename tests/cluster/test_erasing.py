@@ -17,6 +17,7 @@ import nats
 import pytest
 from pydantic import SecretStr
 
+from cluster import erasing
 from cluster.erasing import Erasing
 from cluster.events import DEAD, DOMAIN, GLOBAL, OURS
 from cluster.local import nats as local_nats
@@ -25,7 +26,8 @@ from cluster.local.home import Home
 from cluster.local.part import Site
 from cluster.local.ports import choose
 from cluster.settings import Settings
-from tasks.erasure_job import about
+from content.errors import ContentError
+from tasks.about_learner import about
 
 pytestmark = pytest.mark.timeout(120)
 ADA, BOB, SALT = "ada@school", "bob@school", "salt"
@@ -126,11 +128,68 @@ def test_what_names_the_person_goes_and_all_else_stays(site: Site) -> None:
         ({"data": {"tenant_id": "acme", "learner_id": BOB}}, False),
         ({"data": {"tenant_id": "other", "learner_id": ADA}}, False),
         ({"data": {"tenant_id": "acme"}}, False),
-        ({"data": "ada@school"}, False),
         ({}, False),
+        # Where they are not wanted, which is why a letter is dead.
+        ({"data": "ada@school"}, True),
+        ({"data": {"tenant": "acme", "learner_id": ADA}}, True),
+        ({"data": {"tenant": "other", "learner_id": ADA}}, False),
+        ({"data": {"tenant_id": " Acme", "learner_id": ADA}}, True),
+        ({"data": {"tenant_id": "acme", "learner": {"learner_id": ADA}}}, True),
+        ({"data": [{"tenant_id": "acme", "learner_id": ADA}]}, True),
+        ({"data": {"tenant_id": "acme"}, "learner_id": ADA}, True),
+        ({"tenant_id": "other", "learner_id": ADA}, False),
+        ({"data": {"tenant_id": "acme", "learner_id": [BOB, ADA]}}, True),
+        ({"data": {"tenant_id": "acme", "learnerId": ADA}}, True),
+        ({"data": {"tenant_id": 7, "by_learner": {ADA: True}}}, True),
+        ({"data": {"tenant_id": ADA, "learner_id": 7}}, False),  # a tenant's name is no learner's
+        (
+            {"data": {"tenant_id": "acme", "course_id": ADA, "learner_id": BOB}},
+            False,
+        ),  # well formed: it says who it is about
+        # Cut, or no JSON at all.
         ({"": '{"data": {"learner_id": "ada\\u0040school", "cour'}, True),
+        ({"": '{"data": {"tenant_id": "acme", "who": ["ada@school", "cour'}, True),
+        ({"": '{"data": {"tenant_id": "other", "who": ["ada@school", "cour'}, False),
+        ({"": "tenant=acme&learner=ada@school"}, True),
         ({"": '{"data": {"learner_id":"ada@scho'}, False),
     ],
 )
 def test_which_messages_are_about_somebody(message: dict[str, Any], theirs: bool) -> None:
     assert about("acme", SALT, DIGEST)(message) is theirs
+
+
+def test_a_learner_whose_id_came_as_a_number_is_found() -> None:
+    of_7 = hmac.new(SALT.encode(), b"7", hashlib.sha256).hexdigest()
+    assert about("acme", SALT, of_7)({"data": {"tenant_id": "acme", "learner_id": 7}})
+    assert not about("acme", SALT, of_7)({"data": {"tenant_id": "acme", "learner_id": True, "n": 77}})
+
+
+def test_a_stream_that_does_not_answer_is_not_taken_for_somebody_elses(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one of ours that we may not ask for, nor any while it is silent."""
+    monkeypatch.setattr(erasing, "ANSWER_S", 0.5)
+
+    async def ends(user: str, *streams: str) -> list[str]:
+        settings = Settings(
+            nats_url=local_nats.url(site), nats_erasure_user=user,
+            nats_erasure_password=SecretStr(site.secrets[f"nats_{user}"]),
+        )  # fmt: skip
+        said: list[str] = []
+        async with Erasing.connect(settings) as asked:
+            for stream in streams:
+                try:
+                    said.append("left" if await asked.end(stream) is None else "ours")
+                except ContentError as error:
+                    assert error.retryable
+                    said.append(error.code)
+        return said
+
+    assert asyncio.run(ends("erasure", DOMAIN, "NEVER_MADE", GLOBAL, OURS)) == ["ours", "left", "left", "ours"]
+    assert asyncio.run(ends("edge", DOMAIN, OURS, DEAD)) == ["left", "events-unavailable", "events-unavailable"]
+
+    async def silent(self: Any, *_: Any, **__: Any) -> Any:
+        raise TimeoutError
+
+    monkeypatch.setattr(nats.js.JetStreamContext, "stream_info", silent)
+    assert asyncio.run(ends("erasure", DOMAIN, OURS, DEAD)) == ["events-unavailable"] * 3
