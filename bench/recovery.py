@@ -7,62 +7,54 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import subprocess
+import sys
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
-from psycopg.types.json import Jsonb
-from pydantic import SecretStr
-
+from bench.bundle import put_assets
 from bench.recovery_estimate import LABELS, Rates, estimate, keep, measured, written
+from bench.recovery_region import archive, base_backup, empty_database, populate, summaries, take_away
 from bench.results import Result, fact, limit
-from bench.stack import new_tenant
 from cluster import places
 from cluster.connections import Connections
-from cluster.database import fetch_all, fetch_one
-from cluster.local import publishing
-from cluster.local.home import read_json
-from cluster.local.postgres import LOGINS, programs
-from cluster.migrations import migrate
-from cluster.neighbours import Listing
 from cluster.objects import Objects
-from cluster.queue import Work
 from cluster.settings import Settings
-from content.canonical import rfc3339
-from content.devices.identity import DeviceIdentity
-from tasks import build, bundle, intake, jobs
-from tasks.archive import Archiver
-from tasks.planning import Group
-from tasks.restore import Restore
-from tasks.restore_rows import summary
-from tasks.restore_tables import logged
+from content.bundles.keys import ContentKey
+from tasks.restore import BATCHES_AT_ONCE, Restore
+from tasks.restore_blobs import copied
+from tasks.sealing import Target, seal_batch
 
-PACKAGES = int(os.environ.get("CONTENT_DRILL_PACKAGES", "1000"))
-DEVICES = int(os.environ.get("CONTENT_DRILL_DEVICES", "4"))
-TENANTS = 2
-LOST = 4
-"""Every so-many-th package loses its manifest and all that was encrypted of it."""
 MOVED_ON = {"tenants", "trust_lists", "revocation_lists", "audit_log", "jobs"}
+LARGE_MB, LARGE, SMALL = 25, 16, 400
+"""Files of the size that the estimate reckons with, how many, and how many small ones."""
 
 
-@dataclass
-class Made:
-    """What was populated, and how long that took."""
+class _Timed(Restore):
+    """A restore that also says what it computed itself, and how long each kind of blob took."""
 
-    tenants: list[str]
-    packages: int
-    bundles: int
-    seconds: float
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.own = dict[str, float]()
+        self.kinds = defaultdict[str, float](float)
+
+    async def _timed(self, step: str, work: Any) -> Any:
+        began, computed = time.monotonic(), time.process_time()
+        try:
+            return await super()._timed(step, work)
+        finally:
+            self.own[step] = min(1.0, (time.process_time() - computed) / (time.monotonic() - began))
+
+    async def _turn(self, tenant: str, kind: str) -> int:
+        began = time.monotonic()
+        try:
+            return await super()._turn(tenant, kind)
+        finally:
+            self.kinds[kind] += time.monotonic() - began
 
 
 def measure(home: Path, settings: Settings) -> list[Result]:
@@ -71,216 +63,110 @@ def measure(home: Path, settings: Settings) -> list[Result]:
 
 async def _measure(home: Path, settings: Settings) -> list[Result]:
     connections = await Connections.open(settings)
+    began = time.monotonic()
     try:
-        made = await _populate(home, connections)
-        changes, archiving = await _archive(settings, connections)
-        before = {tenant: await _summaries(connections, tenant) for tenant in made.tenants}
-        gone = {tenant: await _take_away(connections, tenant) for tenant in made.tenants}
+        made = await populate(home, connections)
+        changes, archiving = await archive(settings, connections)
+        before = {tenant: await summaries(connections, tenant) for tenant in made.tenants}
+        listed = sum(1 for tenant in made.tenants for _ in _keys(connections.objects, tenant))
+        gone = {tenant: await take_away(connections, tenant) for tenant in made.tenants}
     finally:
         await connections.close()
-    copied_mb, copying_s = _base_backup(home)
-    with _empty_database(home, settings) as empty:
+    sys.stderr.write(f"  {made.packages} packages, {made.bundles} bundles after {time.monotonic() - began:.0f} s\n")
+    copied_mb, copying_s = base_backup(home)
+    with empty_database(home, settings) as empty:
         restored = await Connections.open(empty, size=16)
         try:
-            run = Restore(restored, restored.objects, f"s3://{settings.s3_bucket}")
+            run = _Timed(restored, restored.objects, f"s3://{settings.s3_bucket}")
             began = time.monotonic()
             found = await run.run()
             whole_s = time.monotonic() - began
             for tenant in made.tenants:
-                after = await _summaries(restored, tenant)
+                after = await summaries(restored, tenant)
                 assert {n: s for n, s in after.items() if n not in MOVED_ON} == {
                     n: s for n, s in before[tenant].items() if n not in MOVED_ON
                 }, "the tables are not what they were"
                 for key, body in gone[tenant].items():
                     assert restored.objects.get(key) == body, f"{key} is not what it was"
+            assert sum(1 for tenant in made.tenants for _ in _keys(restored.objects, tenant)) == listed
         finally:
             await restored.close()
+    sys.stderr.write(
+        f"  restored in {whole_s:.1f} s: {found.seconds}; its own share: {run.own}; blobs: {dict(run.kinds)}\n"
+    )
     assert not found.differing and not found.missing
-    listed = sum(1 for _ in Objects(settings).keys(""))
     blobs = {name: sums["items"] for name, sums in found.blobs.items()}
-    assert {name.split()[1] for name in blobs} <= {"same"}, found.blobs
+    assert set(blobs) == {"version same", "seal same"}, found.blobs
+    replica_mb, replica_each = _from_replica(settings)
     rates = Rates(
+        packages=made.packages,
+        tenants=len(made.tenants),
+        drilled=made.bundles,
         changes_per_bundle=changes / made.bundles,
+        rows_per_bundle=found.rows / made.bundles,
+        keys_per_bundle=listed / made.bundles,
+        bundles=made.bundles / made.bundling_s,
         archived=changes / archiving,
         read=found.changes / found.seconds["log"],
+        read_own=run.own["log"],
         rows=found.rows / found.seconds["rows"],
-        rows_per_bundle=found.rows / made.bundles,
+        rows_own=run.own["rows"],
         compared=found.rows / found.seconds["compare"],
-        listed=listed / max(found.seconds["missing"], 0.01),
-        items=sum(blobs.values()) / found.seconds["blobs"],
-        bundles=made.bundles / made.seconds,
+        compared_own=run.own["compare"],
+        epochs=len(made.tenants) / max(found.seconds["epoch"], 0.01),
+        listed=listed / max(found.seconds["left"], 0.01),  # when all of them are there again
+        versions=blobs["version same"] / run.kinds["version"],
+        seals=blobs["seal same"] / run.kinds["seal"],
+        encrypted=_large(Objects(settings)),
+        copied=replica_mb,
+        copied_each=replica_each,
     )
     document = Path(__file__).resolve().parents[1] / "docs" / "recovery.md"
     keep(rates)
-    document.write_text(written(document.read_text(), estimate(measured())))
-    results = [
-        fact("drill: packages", made.packages, "packages"),
-        fact("drill: bundles", made.bundles, "bundles"),
+    document.write_text(written(document.read_text(), measured()))
+    return [
         *(fact(label, getattr(rates, name), unit) for name, (label, unit) in LABELS.items()),
         fact("drill: restored", whole_s, "s"),
         fact("drill: base backup", copied_mb, "MB"),
         fact("drill: base backup, a second", copied_mb / copying_s, "MB/s"),
+        *(
+            limit(name, each.minutes, "min", each.most) if each.most else fact(name, each.minutes, "min")
+            for each in estimate(rates)
+            for name in (f"drill: a million bundles, {each.name.strip('*')}",)
+        ),
     ]
-    return [
-        *results,
-        *(limit(f"drill: a million bundles, {each.name}", each.minutes, "min", each.most) for each in estimate(rates)),
-    ]
 
 
-# -- what is lost -----------------------------------------------------------------------------------------------------------
+def _keys(objects: Objects, tenant: str) -> list[str]:
+    return [key for kind in ("assets", "packages", "bundles") for key, _ in objects.keys(f"{kind}/{tenant}/")]
 
 
-async def _populate(home: Path, connections: Connections) -> Made:
-    """Drafts built and bundles encrypted by the code that does so in production, in this process."""
-    began, tenants = time.monotonic(), [await new_tenant(connections) for _ in range(TENANTS)]
-    for tenant in tenants:
-        learners = await _devices(connections, tenant)
-        for number in range(PACKAGES // TENANTS):
-            course = f"course-{number}"
-            _draft(home, tenant, course)
-            await intake.receive(connections, _event("authoring.course_draft.published.v1", tenant, {
-                "course_id": course, "draft_id": f"draft-{course}", "revision": 1, "published_at": rfc3339(datetime.now(UTC)),
-            }))  # fmt: skip
-            for learner in learners:
-                await intake.receive(connections, _event("enrollment.created.v1", tenant, {
-                    "enrollment_id": f"enr-{course}-{learner}", "learner_id": learner, "course_id": course,
-                }))  # fmt: skip
-        await _work(connections, tenant)
-    counts = {"packages": 0, "bundles": 0}
-    for tenant in tenants:
-        async with connections.db.tenant(tenant) as tx:
-            row = await fetch_one(
-                tx,
-                """select (select count(*) from package_versions where state = 'published') as packages,
-                          (select count(*) from bundles where state = 'ready') as bundles""",
-            )
-            assert row is not None
-            counts = {name: counts[name] + int(row[name]) for name in counts}
-    assert counts["bundles"] == PACKAGES // TENANTS * TENANTS * DEVICES, counts
-    return Made(tenants, counts["packages"], counts["bundles"], time.monotonic() - began)
+def _large(objects: Objects) -> float:
+    """MB for each second that this process computed, from the store to the store: the store's own work is its machine's."""
+    sources = put_assets(objects, "drill", count=LARGE, size=LARGE_MB * 1_000_000)
+    began = time.process_time()
+    for source in sources:
+        target = Target(f"sea_{uuid.uuid4().hex[:26]}/a", ContentKey("key_drill", os.urandom(32)))
+        seal_batch(objects, [source], [target], places.bundles("drill"))
+    return LARGE * LARGE_MB / (time.process_time() - began)
 
 
-async def _work(connections: Connections, tenant: str) -> None:
-    async with connections.db.tenant(tenant) as tx:
-        queued = await fetch_all(tx, "select job_id from jobs where state = 'queued' order by created_at")
-    room = asyncio.Semaphore(4)
-
-    async def one(job: str) -> None:
-        async with room:
-            async with connections.db.tenant(tenant) as tx:
-                begun = await jobs.begin(tx, job)
-            assert begun is not None
-            await build.run(connections, begun)
-
-    await asyncio.gather(*(one(row["job_id"]) for row in queued))
-    async with connections.db.tenant(tenant) as tx:
-        groups = await fetch_all(
-            tx, "select distinct package_id, version, profile, lane, policy from bundles where state = 'planned'"
-        )
-    for number, row in enumerate(groups):
-        await bundle.drain(connections, Work(tenant, Group(**row).subject(0)), -1 - number)
-
-
-async def _devices(connections: Connections, tenant: str) -> list[str]:
-    learners = [f"learner-{number}" for number in range(DEVICES)]
-    async with connections.db.tenant(tenant) as tx:
-        for learner in learners:
-            identity = DeviceIdentity.generate(tenant, os.urandom)
-            await tx.execute(
-                b"""insert into devices (tenant, device_id, learner_id, profile, signing_jwk, encryption_jwk)
-                    values (%s, %s, %s, 'phone', %s, %s)""",
-                [tenant, identity.id, learner, Jsonb(identity.signing_jwk), Jsonb(identity.encryption_jwk)],
-            )
-    return learners
-
-
-def _draft(home: Path, tenant: str, course: str) -> None:
-    words = f"{course}: " + "Birds of prey hunt by sight. " * 40
-    draft = {
-        "shape": 1, "course_id": course, "draft_id": f"draft-{course}", "revision": 1, "language": "en",
-        "title": {"en": course}, "description": {"en": "Made for a drill."}, "license": "CC0-1.0",
-        "units": [{"id": "u", "title": {"en": "Unit"}, "blocks": [{"type": "text", "id": "t", "text": {"en": words}}]}],
-    }  # fmt: skip
-    publishing.put_draft(home, tenant, draft, draft_id=str(draft["draft_id"]), revision=1)
-    publishing.put_listing(home, tenant, Listing(course_id=course, title={"en": course}))
-
-
-def _event(kind: str, tenant: str, data: dict[str, Any]) -> bytes:
-    return json.dumps({
-        "specversion": "1.0", "id": str(uuid.uuid4()), "source": "/drill", "type": kind, "subject": "x",
-        "time": rfc3339(datetime.now(UTC)), "datacontenttype": "application/json", "data": {"tenant_id": tenant, **data},
-    }).encode()  # fmt: skip
-
-
-async def _archive(settings: Settings, connections: Connections) -> tuple[int, float]:
-    archiver, began = Archiver(settings, connections.objects), time.monotonic()
-    try:
-        done = 0
-        while more := await archiver.carry():
-            done += more
-        return done, time.monotonic() - began
-    finally:
-        await archiver.close()
-
-
-async def _take_away(connections: Connections, tenant: str) -> dict[str, bytes]:
-    """What is deleted, and a part of it to compare with."""
-    async with connections.db.tenant(tenant) as tx:
-        packages = await fetch_all(tx, "select package_id from packages order by package_id")
-        lost = [row["package_id"] for row in packages[::LOST]]
-        seals = await fetch_all(tx, "select index_path from seals where package_id = any(%s)", [lost])
-    keys = [key for package in lost for key, _ in connections.objects.keys(f"packages/{tenant}/{package}/")]
-    for row in seals:
-        index = places.bundles(tenant) + row["index_path"]
-        keys += [index, index.replace("index.json", "0.part")]
-    kept = {key: connections.objects.get(key) for key in keys[:: max(1, len(keys) // 100)]}
-    connections.objects.delete(keys)
-    return kept
-
-
-def _base_backup(home: Path) -> tuple[float, float]:
-    """Megabytes and seconds of a copy of the whole server, as the fast path begins with one."""
-    state, secrets = read_json(home / "stack.json"), read_json(home / "keys" / "secrets.json")
-    argv = [
-        str(programs() / "pg_basebackup"), "-h", "127.0.0.1", "-p", str(state["ports"]["postgres"]), "-U", "postgres",
-        "-D", "-", "-F", "t", "-X", "none", "-c", "fast",
-    ]  # fmt: skip
+def _from_replica(settings: Settings) -> tuple[float, float]:
+    """The same of copying what lies in another bucket; and small files a second, by one process with as many batches as a restore
+    has."""
+    here, there = Objects(settings), Objects(settings.model_copy(update={"s3_bucket": "replica"}))
+    there.client.create_bucket(Bucket=there.bucket)
+    large = [source.key for source in put_assets(there, "replica", count=LARGE, size=LARGE_MB * 1_000_000)]
+    began = time.process_time()
+    left, written = copied(here, there, large)
+    computed_s = time.process_time() - began
+    small = [source.key for source in put_assets(there, "replica", count=SMALL, size=2000)]
     began = time.monotonic()
-    with subprocess.Popen(
-        argv, env={**os.environ, "PGPASSWORD": secrets["postgres"]}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as copy:
-        assert copy.stdout is not None
-        size = 0
-        while piece := copy.stdout.read(1 << 20):
-            size += len(piece)
-    assert copy.returncode == 0
-    return size / 1e6, time.monotonic() - began
-
-
-async def _summaries(connections: Connections, tenant: str) -> dict[str, tuple[int, str]]:
-    async with connections.db.tenant(tenant) as tx:
-        return {each.name: await summary(tx, each) for each in await logged(tx)}
-
-
-@contextmanager
-def _empty_database(home: Path, settings: Settings) -> Iterator[Settings]:
-    """Another database on the same server, migrated: the region as it begins after it was lost."""
-    state, secrets = read_json(home / "stack.json"), read_json(home / "keys" / "secrets.json")
-    name = "drill"
-    with psycopg.connect(
-        host="127.0.0.1", port=state["ports"]["postgres"], user="postgres", password=secrets["postgres"],
-        dbname="postgres", autocommit=True,
-    ) as connection:  # fmt: skip
-        connection.execute(f"create database {name} owner content_owner".encode())
-        for login in LOGINS:
-            connection.execute(f"grant connect, temporary on database {name} to {login}".encode())
-    roles = ("owner", "api", "worker", "relay", "ops")
-    dsns = {
-        f"postgres_{role}": SecretStr(
-            urlunsplit(urlsplit(getattr(settings, f"postgres_{role}").get_secret_value())._replace(path=f"/{name}"))
-        )
-        for role in roles
-    }
-    empty = settings.model_copy(update=dsns)
-    migrate(empty)
-    yield empty
+    with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
+        left += [
+            key
+            for batch in pool.map(lambda n: copied(here, there, small[n::BATCHES_AT_ONCE])[0], range(BATCHES_AT_ONCE))
+            for key in batch
+        ]
+    assert not left
+    return written / 1e6 / computed_s, SMALL / (time.monotonic() - began)
