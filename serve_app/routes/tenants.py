@@ -173,14 +173,15 @@ async def jwks(tenant: Name, request: Request, response: Response, platform: Pla
     "/{tenant}/deletion",
     status_code=202,
     response_model=Deletion,
-    summary="Delete a tenant with all that is its own, for good (scope operator)",
+    summary="Delete a tenant: its rows and all that is stored for it (scope operator)",
     responses=raises("held", "confirmation"),
 )
 async def delete(
     tenant: Name, body: NewDeletion, request: Request, caller: Authenticated, platform: Platform, once: Idempotent
 ) -> Response:
     """From the answer on the tenant serves nobody. Under a legal hold it is refused; with `partial` what holds on packages do not
-    cover goes now. What stays is the name, the audit log with its archive, and what was signed for everybody."""
+    cover goes now, and a hold that is placed meanwhile stops it until its release. What stays is the name, the audit log with its archive,
+    what was signed for everybody, and in the event log's archive what rows said (people by pseudonyms)."""
     caller.require("operator")
     if body.confirm != tenant:
         raise ContentError("confirmation", "The confirmation names another tenant.", f"Confirm with {tenant}.")
