@@ -177,6 +177,9 @@ def test_who_a_pseudonym_is_stands_apart_and_can_be_forgotten(bare: Light) -> No
     assert b"ada@school.example" not in everything
     assert row["pseudonym"].encode() in everything
     with bare.superuser() as connection:
+        connection.execute(
+            "select set_config('app.tenant', %s, false)", [tenant.name]
+        )  # within which changes are logged
         connection.execute("delete from learners where pseudonym = %s", [row["pseudonym"]])
     carried(bare)
     assert bare.objects.size(key) is None

@@ -6,8 +6,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 
+import psycopg
 import pytest
 
 from cluster import places
@@ -16,6 +18,7 @@ from cluster.database import fetch_all
 from cluster.eventlog import settled, slips
 from cluster.eventlog.store import LogStore
 from cluster.keys import shredding
+from cluster.release.expand import statements
 from content.errors import ContentError
 from content.eventlog import Change
 from tasks import erasure, erasure_job, holds, restore_epoch
@@ -227,6 +230,24 @@ def test_an_erasure_whose_job_was_lost_is_queued_again(world: World) -> None:
     (row,) = world.rows("select j.state from erasures e join jobs j on j.job_id = e.job_id")
     assert row == {"state": "queued"}
     assert world.tx(lambda tx: erasure.resume(tx, world.tenant)) == 0, "it is at work"
+
+
+def test_whoever_was_here_before_there_were_secrets_gets_one_that_the_archiver_hears_of(world: World) -> None:
+    """The migration on a database with learners, as the owner runs it."""
+    world.do(("update learners set secret = null", []))
+    carried(world)
+    text = (resources.files("cluster.migrations") / "0022_shredding.sql").read_text()
+    again = [statement for _, statement in statements(text) if "add column" not in statement]
+    with psycopg.connect(world.settings.postgres_owner.get_secret_value()) as owner:
+        for statement in again:
+            owner.execute(statement.encode())
+    known = world.rows("select pseudonym, secret from learners")
+    assert len({row["secret"] for row in known if len(row["secret"]) == 64}) == len(known) == 2
+    carried(world)
+    kept = [json.loads(world.objects.get(places.identity(world.tenant, row["pseudonym"]))) for row in known]
+    assert [row["secret"] for row in kept] == [row["secret"] for row in known]
+    forced = world.rows("select relforcerowsecurity as f from pg_class where relname in ('learners', 'change_log')")
+    assert [row["f"] for row in forced] == [True, True]
 
 
 def test_what_was_sealed_opens_with_its_own_secret_and_as_its_own_key_alone() -> None:
