@@ -11,6 +11,7 @@ Where there are other regions, `CONTENT_GLOBAL` takes in what began in theirs, a
 
 from __future__ import annotations
 
+import json
 import ssl
 import time
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import nats
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -61,6 +64,11 @@ REST_S = 20.0
 it learns from these that it is another; without, its first messages could be taken for old ones (measured: lost)."""
 IN_FLIGHT = 1000
 """Events on their way to another region before it has acknowledged any."""
+
+ANEW, RESET_S = "content-hears-anew", 5.0
+"""In a stream's metadata: who is to be heard from the beginning and did not answer yet."""
+UNKNOWN = (10014, 10059)
+"""JetStream's codes for no such consumer, no such stream."""
 
 
 def streams(region: str = "", others: Sequence[str] = ()) -> tuple[StreamConfig, ...]:
@@ -106,6 +114,32 @@ def _first() -> int:
     return time.time_ns() // 1_000_000
 
 
+async def _hearing(client: Client, stream: StreamConfig, region: str, anew: Sequence[str]) -> StreamConfig:
+    """The stream, fed by each of `anew` only once what that one has for us begins again at its beginning.
+
+    A source whose stream is empty asks for what follows the last that was acknowledged (measured on 2.15.1): a region that
+    lost its streams would never hear what it had heard before. So their consumers are set back first. Whoever does not answer
+    is left out and noted, for the next call.
+    """
+    away = [other for other in anew if not await _begins_again(client, Flow(other, region))]
+    sources = [source for source in stream.sources or () if not any(_of(source, other, region) for other in away)]
+    return replace(stream, sources=sources or None, metadata={ANEW: ",".join(away)} if away else None)
+
+
+def _of(source: StreamSource, other: str, region: str) -> bool:
+    return source.external is not None and source.external.api == Flow(other, region).api
+
+
+async def _begins_again(client: Client, flow: Flow) -> bool:
+    try:
+        told = await client.request(f"{flow.api}.{flow.reset}", b'{"seq":1}', timeout=RESET_S)
+    except (NatsError, TimeoutError):
+        return False
+    error = json.loads(told.data).get("error") or {}
+    # Where there is no consumer yet, nothing was acknowledged.
+    return not error or error.get("err_code") in UNKNOWN
+
+
 async def ensure_streams(
     url: str,
     user: str,
@@ -135,11 +169,15 @@ async def ensure_streams(
                 num_replicas=replicas,
             )
             try:
-                found = await stream_api.stream_info(str(stream.name))
+                found = (await stream_api.stream_info(str(stream.name))).config
             except NotFoundError:
-                await stream_api.add_stream(replace(wanted, first_seq=_first() if wanted.sources else None))
+                anew = others if wanted.sources and rest_s else ()
+                wanted = await _hearing(client, wanted, region, anew)
+                await stream_api.add_stream(replace(wanted, first_seq=_first() if wanted.sources or anew else None))
             else:
-                await stream_api.update_stream(replace(wanted, first_seq=found.config.first_seq))
+                anew = [name for name in (found.metadata or {}).get(ANEW, "").split(",") if name]
+                wanted = await _hearing(client, wanted, region, anew)
+                await stream_api.update_stream(replace(wanted, first_seq=found.first_seq))
         for consumer in consumers(region, others):
             try:
                 known = await stream_api.consumer_info(GLOBAL, str(consumer.durable_name))

@@ -222,7 +222,12 @@ def traces() -> Files:
 
 
 def mtls_component() -> Files:
-    return _component({"certificates.yaml": mtls.certificates()}, patches=mtls.patches())
+    """After the CDN's component, whose pod gets a certificate as well."""
+    return _component(
+        {"certificates.yaml": mtls.certificates()},
+        configMapGenerator=[settings(SERVICE_MAP, mtls.settings())],
+        patches=mtls.patches(),
+    )
 
 
 def secrets_component() -> Files:

@@ -243,6 +243,34 @@ async def test_a_region_that_was_emptied_hears_everything_again_and_tells_on(pai
     assert {body for _, body in await pair["eu"].held()} == {"us-1", "us-2", "eu-2", "eu-3", "eu-4"}
 
 
+async def test_an_emptied_region_takes_nothing_from_who_cannot_begin_again_yet(pair: World) -> None:
+    """Else it would go on behind what it once acknowledged, and never hear what came before."""
+    await pair["us"].publish("us-1", "us-2")
+    await settled(pair, {"us-1", "us-2"})
+    site, peers = pair["eu"].site, pair["eu"].peers
+    async with pair["eu"].client() as client:
+        await client.jetstream().delete_stream(GLOBAL)
+    pair.wire.cut()
+
+    async def ensured() -> list[str]:
+        """Who feeds the stream after another try."""
+        await ensure_streams(
+            local_nats.url(site), "operator", site.secrets["nats_operator"], region="eu", others=peers, rest_s=1
+        )
+        async with pair["eu"].client() as client:
+            config = (await client.jetstream().stream_info(GLOBAL)).config
+            return [source.external.api for source in config.sources or () if source.external]
+
+    assert await ensured() == []
+    pair.wire.mend()
+    end = time.monotonic() + 60
+    while await ensured() == []:
+        assert time.monotonic() < end, "the link is not back"
+    await pair["eu"].has(2)
+    assert await pair["eu"].held() == [("us", "us-1"), ("us", "us-2")]
+    assert await ensured() == ["regions.us.api"]
+
+
 async def test_no_user_of_a_region_writes_what_seems_to_come_from_another(world: World) -> None:
     flow = Flow("us", "eu")
     refused: list[str] = []
@@ -386,6 +414,28 @@ def test_each_link_has_an_account_that_holds_nothing_and_names_no_third_region()
         assert "DOMAIN" not in text
     assert [user["password"] for user in found["LINK_ME"]["users"]] == ["of-me"]
     assert found["LINK_US"]["users"] == []  # eu connects there
+
+
+def test_what_a_peers_user_may_say_and_hear_is_this_and_no_more() -> None:
+    """Written out: the account's borders hold the same, and a change of one alone is to be seen."""
+    (user,) = accounts("us", ["eu"], [], lambda _: "secret")["LINK_EU"]["users"]
+    assert user == {
+        "user": "link-eu",
+        "password": "secret",
+        "allowed_connection_types": ["LEAFNODE"],
+        "permissions": {
+            "publish": [
+                "regions.us.api.CONSUMER.RESET.CONTENT_GLOBAL.us-to-eu",
+                "$JS.FC.CONTENT_GLOBAL.us-to-eu.>", "$JS.FC.us.*.CONTENT_GLOBAL.us-to-eu.>",
+                "regions.eu.eu-to-us", "_R_.>",
+            ],
+            "subscribe": [
+                "regions.eu.api.CONSUMER.RESET.CONTENT_GLOBAL.eu-to-us",
+                "$JS.FC.CONTENT_GLOBAL.eu-to-us.>", "$JS.FC.eu.*.CONTENT_GLOBAL.eu-to-us.>",
+                "regions.us.us-to-eu", "_R_.>",
+            ],
+        },
+    }  # fmt: skip
 
 
 def test_names_of_subjects() -> None:
