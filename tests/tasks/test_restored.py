@@ -244,6 +244,22 @@ def test_nobody_adds_a_line_to_the_log_but_what_changes_a_row(lost: World, role:
     assert str(told["outbox"]).startswith("lrn_"), "she has a pseudonym from here on"
 
 
+def test_an_event_is_logged_of_the_tenant_of_the_transaction_alone(lost: World) -> None:
+    with psycopg.connect(lost.settings.postgres_worker.get_secret_value(), autocommit=True) as connection:
+        connection.execute("select set_config('app.tenant', %s, false)", [lost.tenant])
+        for tenant in (lost.tenant, "others"):
+            connection.execute("select log_event(%s, 'e', '{}')", [tenant])
+    with psycopg.connect(lost.settings.postgres_relay.get_secret_value()) as relay:
+        assert relay.execute("select tenant, name from change_log").fetchall() == [(lost.tenant, "received")]
+
+
+def test_a_row_that_an_administrator_writes_is_logged_as_well(lost: World, postgres: PlainPostgres) -> None:
+    """Without the tenant of a transaction: by a superuser, whom no policy binds."""
+    postgres.execute(f"update devices set profile = 'desktop' where tenant = '{lost.tenant}'")
+    with psycopg.connect(lost.settings.postgres_relay.get_secret_value()) as relay:
+        assert relay.execute("select distinct name from change_log").fetchall() == [("devices",)]
+
+
 def test_only_a_restore_writes_what_a_restore_reads(lost: World) -> None:
     with psycopg.connect(lost.settings.postgres_api.get_secret_value(), autocommit=True) as connection:
         connection.execute("select set_config('app.tenant', %s, false)", [lost.tenant])
