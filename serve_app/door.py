@@ -10,7 +10,7 @@ from serve_app.access import PROBES
 from serve_app.problems import problem
 from serve_app.requests import request_id
 
-REFUSAL = ("mesh-required", "This address is behind the mesh's door: ask at the address of the API.")
+DETAIL = "This address is behind the mesh's door: ask at the address of the API."
 
 
 class Door:
@@ -23,7 +23,7 @@ class Door:
         if scope["type"] != "http" or scope["path"] in PROBES or self._came_in(scope):
             await self._app(scope, receive, send)
             return
-        await problem(*REFUSAL, instance=request_id(scope))(scope, receive, send)
+        await problem("mesh-required", DETAIL, instance=request_id(scope))(scope, receive, send)
 
     def _came_in(self, scope: Scope) -> bool:
         return mesh_door.came_in(self._digest, Headers(scope=scope).get(mesh_door.HEADER))

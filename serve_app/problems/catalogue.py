@@ -189,8 +189,7 @@ HIDDEN = frozenset(
     (
         "object-missing", "object-truncated", "key-refused", "bad-time", "not-canonical", "document-not-canonical",
         "edge-key", "manifest-invalid", "jwe-malformed", "jwe-header", "jwe-header-malformed", "jwe-header-too-large",
-        "jwe-decrypt", "no-signing-key", "key-rotated", "audit-segment",
-       
+        "jwe-decrypt", "no-signing-key", "key-rotated", "audit-segment", "mesh-certificate", "mesh-unknown-peer",
     )
 )  # fmt: skip
 """Codes of faults inside the service: they are logged, and answered as `internal`."""
