@@ -35,7 +35,7 @@ TRIES: Final = 5
 KINDS: Final = {"bundle": "bundles", "device": "devices", "package": "packages", "version": "versions", "kid": "kids"}
 HOME = b"""
     insert into foreign_tenants (tenant, region) values (%(tenant)s, %(region)s)
-    on conflict (tenant) do update set region = foreign_tenants.region returning region
+    on conflict (tenant) do update set region = foreign_tenants.region returning region, xmax = 0 as is_new
 """
 REVOKED = b"""
     insert into foreign_revocations (tenant, kind, subject, issued_at)
@@ -67,7 +67,7 @@ class Elsewhere:
             kind = event.TYPE
             with telemetry.bound(tenant=event.tenant_id, event_id=event.id):
                 result = await receive(self._connections, region, event)
-            if result == "recorded" and isinstance(event, RevocationIssued):
+            if result in ("recorded", "named") and isinstance(event, RevocationIssued):
                 await self._tell_caches(event)
         except ContentError as error:
             if error.retryable:
@@ -113,7 +113,8 @@ def _read(subject: str, region: str, body: bytes) -> Envelope:
 
 
 async def receive(connections: Connections, region: str, event: Envelope) -> str:
-    """Note what an event says; returns `recorded`, `ignored` (a type of no concern here) or `conflict`."""
+    """Note what an event says; returns `recorded`, `named` (the same, and the first that is heard of this name: from now on it is that
+    region's), `ignored` (a type of no concern here) or `conflict`."""
     tenant = event.tenant_id
     async with connections.db.tenant(tenant) as tx:
         home = await fetch_one(tx, HOME.decode(), {"tenant": tenant, "region": region})
@@ -134,7 +135,7 @@ async def receive(connections: Connections, region: str, event: Envelope) -> str
                 pass
             case _:
                 return "ignored"
-    return "recorded"
+    return "named" if home["is_new"] else "recorded"
 
 
 async def announce(tx: Transaction, settings: Settings, tenant: str) -> None:

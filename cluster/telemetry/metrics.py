@@ -111,7 +111,9 @@ LOG_AGE = _gauge("content_event_log_oldest_seconds", "How long the oldest change
 LOG_CHANGES = _counter("content_event_log_changes", "Changes of rows that were archived.")
 DATABASE_BEHIND = _gauge("content_database_behind", "1 while the database lacks what its log has: nothing is issued.")
 EDGE_AGE = _gauge("content_edge_oldest_seconds", "How long the oldest word has waited for the CDN to take it.")
-EDGE_WORDS = _counter("content_edge_words", "What the CDN was told to forget: told, busy, failed, unreadable.", "result")
+EDGE_WORDS = _counter(
+    "content_edge_words", "What the CDN was told to forget: told, busy, failed, unreadable.", "result"
+)
 CONNECTIONS = _gauge("content_database_connections", "Open connections of a replica's pool.", "role")
 WAITING = _gauge("content_database_waiting", "Requests that wait for a connection of the pool.", "role")
 WAITS = _counter("content_database_waits", "Requests that had to wait for a connection.", "role")
@@ -127,7 +129,7 @@ EVENTS_IN = _counter(
 EVENTS_OUT = _counter("content_events_published", "Events that NATS has acknowledged.", "type")
 FOREIGN_EVENTS = _counter(
     "content_foreign_events",
-    "Events of other regions: recorded, ignored, refused, conflict.",
+    "Events of other regions: recorded, named (of a tenant that is new here), ignored, refused, conflict.",
     "origin",
     "type",
     "result",

@@ -215,6 +215,12 @@ ALERTS: tuple[Alert, ...] = (
         _happened(metrics.FOREIGN_EVENTS, '15m', _where(result='=~refused|conflict'), 'region, origin, type'), "0m", "ticket",
         "{{ $labels.region }} refuses {{ $labels.type }} of {{ $labels.origin }}.",
     ),
+    Alert(
+        "ContentForeignNames",
+        f"{_grown(metrics.FOREIGN_EVENTS, '1h', _where(result='=named'), 'region, origin')} > 50",
+        "0m", "ticket",
+        "{{ $labels.origin }} has claimed {{ $value | humanize }} names of tenants within an hour, as {{ $labels.region }} heard it.",
+    ),
     # release and platform
     Alert(
         "ContentReleaseRolledBack", _happened(metrics.RELEASE_DECISIONS, '1h', _where(decision='=roll-back')), "0m", "page",

@@ -25,20 +25,25 @@ SIGNS = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]FAI
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Operate", epilog=examples("doctor", "doctor --without pools --json"))(doctor)
+    app.command(
+        rich_help_panel="Operate",
+        epilog=examples("doctor", "doctor --without pools --json", "doctor --only events --only log"),
+    )(doctor)
 
 
 def doctor(
     without: Annotated[list[str] | None, typer.Option(help="leave out a group; repeat for several")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="look at this group alone; repeat for several")] = None,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
     """Look at every part as an operator would, and say what to do about what is wrong."""
     from tasks.doctor import CHECKS, examine  # imports every adapter
 
-    if unknown := set(without or []) - set(CHECKS):
+    if unknown := {*(without or []), *(only or [])} - set(CHECKS):
         raise typer.BadParameter(f"no such group: {', '.join(sorted(unknown))}; there are {', '.join(CHECKS)}")
-    found = asyncio.run(examine(settings_for(home), without or []))
+    left_out = [*(without or []), *(name for name in CHECKS if only and name not in only)]
+    found = asyncio.run(examine(settings_for(home), left_out))
     if as_json:
         print_json([asdict(finding) for finding in found])
     else:

@@ -1,0 +1,72 @@
+"""What another region says of tenants: the first word on a name counts, what another one says of it is refused, and what an operator
+does when the first word was false."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.connections import Connections
+from content.events import Envelope, parse
+from tasks.elsewhere import receive
+from tests.support.kept import World, made, served
+from tests.support.plain_postgres import PlainPostgres
+
+RUNBOOK = Path(__file__).resolve().parents[2] / "docs/runbooks/foreign-refused.md"
+NAME = "acme"
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainPostgres]:
+    with served(tmp_path_factory) as found:
+        yield found
+
+
+@pytest.fixture
+def world(postgres: PlainPostgres) -> Iterator[World]:
+    with made(postgres) as found:
+        yield found
+
+
+def event(region: str, kind: str, data: dict[str, object]) -> Envelope:
+    body = {
+        "specversion": "1.0", "id": f"{region}-{kind}", "source": f"/content-service/{region}", "type": f"content.{kind}.v1",
+        "subject": NAME, "time": "2026-11-27T08:00:00Z", "tenant_id": NAME, "data": {"tenant_id": NAME, **data},
+    }  # fmt: skip
+    return parse(json.dumps(body).encode())
+
+
+def heard(world: World, region: str, kind: str, **data: object) -> str:
+    async def take(connections: Connections) -> str:
+        return await receive(connections, region, event(region, kind, data))
+
+    return world.run(take)
+
+
+def revoked(world: World, region: str) -> str:
+    named = {"bundles": [], "devices": ["d1"], "packages": [], "versions": [], "kids": [], "complete": True}
+    return heard(world, region, "revocation.issued", version=[1, 1], issued_at="2026-11-27T08:00:00Z", **named)
+
+
+def test_a_false_word_on_a_name_is_told_apart_and_taken_back_as_the_runbook_says(
+    world: World, postgres: PlainPostgres
+) -> None:
+    assert heard(world, "us", "tenant.homed", home_region="us") == "named", "counted, since many of them are an alert"
+    assert heard(world, "us", "tenant.homed", home_region="us") == "recorded"
+    assert revoked(world, "us") == "recorded"
+    assert revoked(world, "ap") == "conflict"
+
+    (statements,) = re.findall(r"```sql\n(.*?)```", RUNBOOK.read_text(), re.DOTALL)
+    assert "'eu'" in statements and f"'{NAME}'" in statements
+    postgres.execute(statements.replace("'eu'", "'ap'"))
+
+    assert revoked(world, "us") == "conflict"
+    assert revoked(world, "ap") == "recorded"
+    rows = postgres.execute(
+        f"select region, count(*) from foreign_tenants join foreign_revocations using (tenant) where tenant = '{NAME}' group by 1"
+    )
+    assert rows == [("ap", 1)]
