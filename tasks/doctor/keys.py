@@ -101,5 +101,9 @@ def _drill(drills: dict[str, Any], settings: Settings) -> Finding:
             name, "no drill was ever made", "Mark a tenant: tenant set NAME --drill (docs/how-to/stolen-key.md)."
         )
     if drills["drills"] and (drills["age_s"] or 0.0) > most:
-        return fail(name, f"no drill has passed for {days:.0f} days", "content-service keys rotate NAME --drill.")
+        return fail(
+            name,
+            f"no drill has passed for {days:.0f} days",
+            "content-service keys rotate --drill --reason TEXT --tenant NAME.",
+        )
     return ok(name, f"the last one passed {days:.0f} days ago" if drills["drills"] else "not made here")
