@@ -164,6 +164,7 @@ def test_what_the_log_has_of_a_learners_content_keys_opens_for_nobody_after_an_e
     assert not world.rows("select 1 as x from learners where secret = %s", row["secret"])
     sealed = [change.value for change in archived(world) if change.name == "content_keys" and change.value]
     assert row["pseudonym"] in {shredding.whose(value["sealed"]) for value in sealed if value.get("sealed")}
+    assert not [value for value in sealed if value["scope"] == "device-a" and WRAPPED in json.dumps(value)]
     assert brought_back(world) == {"device-b 1": "w", "device-b 2": WRAPPED, "phone 1": WRAPPED}
 
 
