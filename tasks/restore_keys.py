@@ -22,6 +22,7 @@ SECRETS = """
 CLOSED = f"""
     select key, value ->> 'kid' as kid, value ->> '{SEALED}' as sealed from restore_rows
     where name = '{KEYS}' and value ->> '{SEALED}' is not null and not value ? '{UNSEALED}'
+      and (%(after)s::jsonb is null or key > %(after)s::jsonb) order by key limit {BATCH}
 """
 OPENED = f"""
     update restore_rows r set value = case when found.text is null then null
@@ -33,12 +34,12 @@ OPENED = f"""
 async def unseal(tx: Transaction) -> int:
     """Open what is staged, part of `tx`, when the learners have come back; returns how many keys there were."""
     secrets = {row["pseudonym"]: row["secret"] for row in await fetch_all(tx, SECRETS)}
-    rows = await fetch_all(tx, CLOSED)
-    for start in range(0, len(rows), BATCH):
-        batch = rows[start : start + BATCH]
-        keys, texts = [Jsonb(row["key"]) for row in batch], [_opened(row, secrets) for row in batch]
+    done, after = 0, None
+    while rows := await fetch_all(tx, CLOSED, {"after": after}):
+        keys, texts = [Jsonb(row["key"]) for row in rows], [_opened(row, secrets) for row in rows]
         await tx.execute(OPENED.encode(), [keys, texts])
-    return len(rows)
+        done, after = done + len(rows), keys[-1]
+    return done
 
 
 def _opened(row: dict[str, Any], secrets: dict[str, str]) -> str | None:
