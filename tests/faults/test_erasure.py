@@ -10,10 +10,12 @@ from typing import Any
 import nats
 import pytest
 
+from cluster import places
 from cluster.local.home import read_json
 from cluster.objects import Objects
 from content.canonical import derive_id
 from content.errors import ContentError
+from content.eventlog import parse_segment
 from tests.support import messages
 from tests.support.light import Light
 from tests.support.tenants import Tenant
@@ -51,6 +53,11 @@ def in_tables(running: Light, word: str) -> list[str]:
     return found
 
 
+def said(segment: bytes) -> bytes:
+    """What a segment or slip of the event log tells, which it holds packed."""
+    return b"\n".join(parse_segment(segment).lines())
+
+
 def in_the_store(running: Light, word: str) -> list[str]:
     """Every version of every blob, and every key, in which a word stands."""
     objects = Objects(running.settings)
@@ -60,8 +67,9 @@ def in_the_store(running: Light, word: str) -> list[str]:
             if word in entry["Key"]:
                 found.append(entry["Key"])
         for entry in page.get("Versions", []):
-            body = objects.client.get_object(Bucket=objects.bucket, Key=entry["Key"], VersionId=entry["VersionId"])
-            if word.encode() in body["Body"].read():
+            answer = objects.client.get_object(Bucket=objects.bucket, Key=entry["Key"], VersionId=entry["VersionId"])
+            body: bytes = answer["Body"].read()
+            if word.encode() in (said(body) if entry["Key"].startswith("events/") else body):
                 found.append(entry["Key"])
     return found
 
@@ -129,12 +137,30 @@ def taught(bare: Light, tenant: Tenant, *learners: str) -> tuple[str, list[Any]]
 def test_after_an_erasure_nothing_anywhere_names_the_learner(bare: Light, tenant: Tenant) -> None:
     ada, bob = someone(), someone()
     package, devices = taught(bare, tenant, ada, bob)
+    talkative = messages.event(
+        "enrollment.created.v1",
+        tenant.name,
+        {"enrollment_id": "enr-more", "learner_id": ada, "course_id": "c", "email": f"{ada}@school.example"},
+        "event-more",
+    )
+    messages.send(bare, "enrollment.created.v1", {**talkative, "subject": ada, "learner_name": ada})
+    archived = "select 1 as x from inbox where event_id = 'event-more' and not exists (select 1 from change_log where tenant = %s)"
+    until("it was taken in and archived", lambda: bare.rows(archived, tenant.name), 30.0)
+    (known,) = bare.rows(
+        "select pseudonym, secret from learners where tenant = %s and learner_id = %s", tenant.name, ada
+    )
+    wrapped = bare.rows("select wrapped from content_keys where scope = %s", devices[0].id)[0]["wrapped"]
+    assert in_the_store(bare, known["secret"]) == [places.identity(tenant.name, known["pseudonym"])]
+    assert in_the_store(bare, known["pseudonym"]), "segments are looked into"
     assert {"devices.learner_id", "bundles.learner_id", "outbox.data"} <= set(in_tables(bare, ada))
     assert on_the_streams(bare, ada)
     bundle = next(row for row in tenant.api.bundles() if row["learner_id"] == ada)
     done = erased(tenant, ada)
     assert done["counts"]["bundles"] == 1 and done["counts"]["devices"] == 1
     assert everywhere(bare, ada) == []
+    # Nor does anything tell what the content keys of the device were: the log has them sealed under what is gone.
+    assert everywhere(bare, known["secret"]) == []
+    assert in_tables(bare, wrapped) == [] and in_the_store(bare, wrapped) == []
     # What was made for their device alone is gone with it, row, key and blob; what is another's is not.
     assert bundle["bundle_id"] not in {row["bundle_id"] for row in tenant.api.bundles()}
     keys = bare.rows("select scope from content_keys where tenant = %s", tenant.name)
