@@ -62,6 +62,9 @@ class Postgres(Part):
     def version(self, site: Site) -> str:
         return ask_version(str(programs() / "postgres"), "--version").split()[-1]
 
+    def address(self, site: Site) -> str:
+        return f"127.0.0.1:{site.ports['postgres_mesh' if site.mtls else 'postgres']}"
+
     def plan(self, site: Site) -> Plan:
         options = {
             "listen_addresses": "127.0.0.1",

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from content.scorm.archive.names import clean_path
 from content.scorm.course.encoding import decode
 from content.scorm.course.words import plain
 from content.scorm.findings import Findings
+from content.scorm.limits import ImportLimits
 from content.scorm.model import Item, Organization, Resource
 from tests.content.scorm import fuzz_manifests
 from tests.content.scorm.course.reading import codes, read
@@ -42,7 +44,7 @@ class Written:
 def courses(draw: st.DrawFn) -> Written:
     names = iter(draw(st.lists(NAME, min_size=60, max_size=60, unique=True)))
     paths = draw(st.lists(st.lists(SEGMENT, min_size=1, max_size=3).map("/".join), min_size=1, max_size=4, unique=True))
-    paths = [path for path in paths if _is_name(path)] or ["index.html"]
+    paths = _apart([path for path in paths if _is_name(path)]) or ["index.html"]
     resources = tuple(
         Resource(
             next(names),
@@ -50,7 +52,7 @@ def courses(draw: st.DrawFn) -> Written:
             href=_href(path) + draw(st.sampled_from(["", "?a=1", "#top", "?a=1&b=%20#x"])),
             files=(path,),
         )
-        for path in dict.fromkeys(path.casefold() and path for path in paths)
+        for path in paths
     )
 
     def item(depth: int) -> Item:
@@ -165,4 +167,15 @@ def _written(resource: Resource) -> str:
 def _is_name(path: str) -> bool:
     """Whether the zip's reader takes it as it is; odd names have tests of their own."""
     segments = path.split("/")
-    return all(each == each.strip(" .") and each.isprintable() for each in segments) and path.isascii()
+    taken = clean_path(path, ImportLimits(), Findings()) == path  # not `NUL`, say
+    return taken and all(each == each.strip(" .") and each.isprintable() for each in segments) and path.isascii()
+
+
+def _apart(paths: list[str]) -> list[str]:
+    """Those that a disk holds beside each other: of two that differ in case, or of a file and a folder of one name, the first."""
+    kept: dict[str, str] = {}
+    for path in paths:
+        folded = path.casefold()
+        if not any(each == folded or each.startswith(f"{folded}/") or folded.startswith(f"{each}/") for each in kept):
+            kept[folded] = path
+    return list(kept.values())
