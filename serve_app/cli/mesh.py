@@ -8,7 +8,7 @@ import typer
 
 from serve_app.cli.groups import Commands
 from serve_app.cli.options import DEFAULT_HOME, AsJson, Home, examples, settings_for
-from serve_app.cli.output import print_json, say
+from serve_app.cli.output import answer, print_json
 from serve_app.cli.tables import column, moment, show
 
 mesh_app = Commands(help="mTLS: the certificates that are shown, and new ones for a local stack.")
@@ -43,11 +43,12 @@ def rotate(
         bool, typer.Option("--authority", help="By a new authority; the one before stays trusted until the next time.")
     ] = False,
     home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
 ) -> None:
     """New certificates for everybody in a local stack, while it runs. Open connections stay as they are."""
     from cluster.local.stack import Stack
 
     told = Stack(home).rotate(authority=authority)
-    say(
-        f"new certificates by {'a new' if authority else 'the same'} authority; read by {', '.join(told) or 'nobody yet'}"
-    )
+    by = "a new" if authority else "the same"
+    text = f"New certificates by {by} authority; read by {', '.join(told) or 'nobody yet'}."
+    answer({"authority": "new" if authority else "same", "read_by": told}, as_json, text)

@@ -176,6 +176,8 @@ def test_who_was_left_waiting_by_a_dead_owner_is_ended(tmp_path: Path) -> None:
     own = slots.Slots(tmp_path)
     slot = own.make()
     with subprocess.Popen([sys.executable, "-c", "input()", f"{slot}/in"], stdin=subprocess.PIPE) as left:
+        # A process that has just begun has no arguments for a moment.
+        until("its arguments", lambda: str(slot) in Path(f"/proc/{left.pid}/cmdline").read_text(), 30)
         assert slots.reap(tmp_path) == 0
         assert left.poll() is None
         os.close(own._lock)  # pyright: ignore[reportPrivateUsage]  # as its death would

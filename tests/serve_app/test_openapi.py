@@ -111,7 +111,7 @@ def test_every_documented_problem_is_one_of_the_catalogue() -> None:
                 assert str(CATALOGUE[code].status) == status, (path, code)
                 jsonschema.validate(shown["value"], made()["components"]["schemas"]["Problem"])
                 seen.add(code)
-    everywhere = {"method-not-allowed"}  # of paths, not of operations
+    everywhere = {"method-not-allowed", "mesh-required"}  # of paths, and of who asks past the door; not of operations
     assert set(CATALOGUE) - seen == everywhere
 
 

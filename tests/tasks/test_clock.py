@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OWN_CLOCK = {
     "actors/drain.py",  # tells Ray until when a node drains, which Ray compares with the same machine's clock
+    "tasks/edge_words.py",  # tells operators how long a word of NATS has waited; nothing is decided by it
     "tasks/edge_rotation.py",  # asks for one address of the edge, to see whether it knows the key; signs nothing that lasts
     "tasks/bootstrap.py",  # the first tenant of a local stack
     "tasks/courier.py",  # says in a delivery when it was made, as its receiver compares with a clock of its own
