@@ -56,7 +56,8 @@ def configure(service: str, settings: Settings) -> None:
 
 def for_people() -> None:
     """Of a command line: warnings and worse, on standard error, since standard output is the command's answer."""
-    out = Lines(None, sys.stderr)
+    # Asked for at each line: another one may stand there by then, and this one be closed.
+    out = Lines(None, lambda: sys.stderr)
     structlog.configure(
         processors=[*_chain({}), console],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
@@ -87,13 +88,13 @@ class Lines:
     The file is renamed at `KEEP_BYTES`, keeping one older; a process notices within a second that another did so.
     """
 
-    def __init__(self, path: Path | None, stream: TextIO | None = None) -> None:
+    def __init__(self, path: Path | None, stream: Callable[[], TextIO] = lambda: sys.stdout) -> None:
         self._stream = stream
         self._path, self._file, self._inode, self._look_at = path, -1, -1, 0.0
 
     def msg(self, line: str) -> None:
         if self._path is None:
-            stream = self._stream or sys.stdout
+            stream = self._stream()
             stream.write(f"{line}\n")
             stream.flush()
             return

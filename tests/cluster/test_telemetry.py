@@ -36,6 +36,19 @@ def told(tmp_path: Path, program: str, **settings: Any) -> list[dict[str, Any]]:
 # -- lines --------------------------------------------------------------------------------------------------------------
 
 
+def test_lines_for_people_go_where_standard_error_is_by_then(tmp_path: Path) -> None:
+    """A test of a command, or a supervisor, may put another stream there and close it."""
+    program = (
+        "import io, sys, structlog\nfrom cluster.telemetry import logs\n"
+        "own, sys.stderr = sys.stderr, io.StringIO()\nlogs.for_people()\nsys.stderr.close()\nsys.stderr = own\n"
+        "structlog.get_logger().warning('heard')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert "warning heard" in done.stderr
+
+
 def test_a_line_says_when_what_where_and_about_what(tmp_path: Path) -> None:
     program = f"""
 with telemetry.bound(tenant="acme", job="job_1", attempt=2), telemetry.span("work", parent="{PARENT}"):
