@@ -33,7 +33,8 @@ async def begin(tx: Transaction, connections: Connections, tenant: str, action: 
     await trust.lock(tx, tenant)
     row = await fetch_one(
         tx,
-        "update tenants set sequence_epoch = sequence_epoch + 1 returning sequence_epoch, deleted_at is not null as gone",
+        "update tenants set sequence_epoch = sequence_epoch + 1 "
+        "returning sequence_epoch, deleted_at is not null as gone, closed_at is not null as closed",
     )
     assert row is not None
     if row["gone"]:  # its keys are, too
@@ -41,7 +42,8 @@ async def begin(tx: Transaction, connections: Connections, tenant: str, action: 
     now = await database.now(tx)
     if erased := await erasure.repeat(tx, tenant):
         log.warning("learners erased again", tenant=tenant, learners=erased)
-    if await fetch_one(tx, "select 1 as x from trust_lists limit 1"):
+    # Of a tenant that is being deleted the keys may be out of use already, and nobody is served its lists.
+    if not row["closed"] and await fetch_one(tx, "select 1 as x from trust_lists limit 1"):
         for _ in range(LISTS):
             await trust.publish(tx, connections, tenant, now)
         await revocations.publish(tx, connections, tenant, now, anyway=True)
@@ -50,9 +52,12 @@ async def begin(tx: Transaction, connections: Connections, tenant: str, action: 
 
 
 async def require_keys(tx: Transaction, connections: Connections) -> None:
-    """Demand that the key service has the keys that the rows name. Raises ContentError `key-service-differs`."""
+    """Demand that the key service has the keys that the rows name, but of a tenant that has ended or is being deleted, whose
+    keys are out of use. Raises ContentError `key-service-differs`."""
     row = await fetch_one(
-        tx, "select kid, key_name from signing_keys where status = 'active' order by not_before desc, kid limit 1"
+        tx,
+        "select kid, key_name from signing_keys where status = 'active' "
+        "and not exists (select 1 from tenants where closed_at is not null) order by not_before desc, kid limit 1",
     )
     if row is None:
         return

@@ -127,6 +127,16 @@ def test_killed_at_its_end_it_leaves_no_rows_and_may_be_called_again(
     assert world.rows("select 1 from restore_rows") == []
 
 
+@pytest.mark.parametrize("ended", ["closed_at = now()", "closed_at = now(), deleted_at = now()"])
+def test_a_tenant_that_ends_or_has_ended_needs_no_key(lost: World, world: World, ended: str) -> None:
+    """Its keys are out of use by then; a region with one such tenant came back never."""
+    lost.do(("update signing_keys set status = 'active'", []), (f"update tenants set {ended}", []))
+    archived(lost)
+    found = restored(world)
+    assert found.tenants == 1
+    assert [row["sequence_epoch"] for row in world.rows("select sequence_epoch from tenants")] == [2]
+
+
 def test_one_that_has_ended_says_again_what_it_came_to(world: World) -> None:
     first = restored(world)
     world.do(("update devices set profile = 'desktop'", []))
