@@ -25,6 +25,7 @@ from cluster.settings import Settings
 from content.canonical import digest
 from content.errors import NotYet
 from tasks import gc, jobs
+from tasks.archive import Archiver
 from tests.support.plain_postgres import PlainPostgres, owned
 
 T = TypeVar("T")
@@ -194,3 +195,16 @@ def _fill(world: World) -> None:
                 values (%s, gen_random_uuid(), 0, %s, 1, 't', %s, now())""", [tenant, device, Jsonb({"learner_id": learner})]),
         ]  # fmt: skip
     world.do(*statements)
+
+
+def carried(world: World) -> int:
+    """How many changes went into the archive now."""
+
+    async def carry() -> int:
+        archiver = Archiver(world.settings, world.objects)
+        try:
+            return await archiver.carry()
+        finally:
+            await archiver.close()
+
+    return asyncio.run(carry())

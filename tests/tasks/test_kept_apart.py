@@ -3,7 +3,6 @@ beside the agreed fields, and keys that end with them."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from importlib import resources
@@ -22,12 +21,11 @@ from cluster.release.expand import statements
 from content.errors import ContentError
 from content.eventlog import Change
 from tasks import erasure, erasure_job, holds, restore_epoch
-from tasks.archive import Archiver
 from tasks.content_keys import content_keys
 from tasks.intake import receive
 from tasks.restore_log import ReadLog, load
 from tasks.restore_rows import named_in
-from tests.support.kept import ADA, BOB, PACKAGE, Keys, World, made, served
+from tests.support.kept import ADA, BOB, PACKAGE, Keys, World, carried, made, served
 from tests.support.plain_postgres import PlainPostgres
 from tests.tasks.test_kept import named, without_streams
 
@@ -50,17 +48,6 @@ def world(postgres: PlainPostgres) -> Iterator[World]:
     postgres.execute("truncate event_log, change_log, restore_rows, restore_segments")
     with made(postgres) as found:
         yield found
-
-
-def carried(world: World) -> None:
-    async def carry() -> None:
-        archiver = Archiver(world.settings, world.objects)
-        try:
-            await archiver.carry()
-        finally:
-            await archiver.close()
-
-    asyncio.run(carry())
 
 
 def archived(world: World) -> list[Change]:

@@ -4,7 +4,6 @@ to the builders. What needs keys, devices and real builds is in tests/faults/tes
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,10 +18,9 @@ from cluster.eventlog import state
 from cluster.local.postgres import DATABASE
 from content.errors import ContentError
 from tasks import jobs, restore, restore_blobs, restore_packages, restore_rows
-from tasks.archive import Archiver
 from tasks.restore import Restore, Restored
 from tasks.restore_blobs import Outcome
-from tests.support.kept import PACKAGE, World, made, served
+from tests.support.kept import PACKAGE, World, carried, made, served
 from tests.support.plain_postgres import PlainPostgres
 
 pytestmark = pytest.mark.xdist_group("servers")
@@ -44,7 +42,7 @@ def lost(postgres: PlainPostgres) -> Iterator[World]:
     postgres.execute(f"create database {DATABASE} template clean owner content_owner", database="postgres")
     with made(postgres) as world:
         world.do(("update signing_keys set status = 'retired'", []))
-        archived(world)
+        carried(world)
         yield world
 
 
@@ -60,17 +58,6 @@ def world(lost: World, postgres: PlainPostgres) -> World:
 
 def _at(dsn: SecretStr, name: str) -> SecretStr:
     return SecretStr(urlunsplit(urlsplit(dsn.get_secret_value())._replace(path=f"/{name}")))
-
-
-def archived(world: World) -> None:
-    async def carry() -> None:
-        archiver = Archiver(world.settings, world.objects)
-        try:
-            await archiver.carry()
-        finally:
-            await archiver.close()
-
-    asyncio.run(carry())
 
 
 def restored(world: World, *, builds: bool = False) -> Restored:
@@ -131,7 +118,7 @@ def test_killed_at_its_end_it_leaves_no_rows_and_may_be_called_again(
 def test_a_tenant_that_ends_or_has_ended_needs_no_key(lost: World, world: World, ended: str) -> None:
     """Its keys are out of use by then; a region with one such tenant came back never."""
     lost.do(("update signing_keys set status = 'active'", []), (f"update tenants set {ended}", []))
-    archived(lost)
+    carried(lost)
     found = restored(world)
     assert found.tenants == 1
     assert [row["sequence_epoch"] for row in world.rows("select sequence_epoch from tenants")] == [2]

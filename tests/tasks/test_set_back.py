@@ -26,7 +26,7 @@ from tasks import archive, audit, holds, reconcile, restore_log, revocations
 from tasks.archive import Archiver
 from tasks.reconcile import Reconciled
 from tasks.restore_log import ReadLog
-from tests.support.kept import World, made, served
+from tests.support.kept import World, carried, made, served
 from tests.support.plain_postgres import PlainPostgres
 
 pytestmark = pytest.mark.xdist_group("servers")
@@ -71,17 +71,6 @@ def set_back(postgres: PlainPostgres) -> Iterator[None]:
     yield
     postgres.execute(f"drop database {DATABASE}", database="postgres")
     postgres.execute(f"alter database before rename to {DATABASE}", database="postgres")
-
-
-def carried(world: World) -> int:
-    async def carry() -> int:
-        archiver = Archiver(world.settings, world.objects)
-        try:
-            return await archiver.carry()
-        finally:
-            await archiver.close()
-
-    return asyncio.run(carry())
 
 
 def reconciled(world: World, **how: bool) -> Reconciled:
