@@ -138,6 +138,14 @@ def holding_path(tenant: str, package_id: str, device_id: str) -> str:
     return "/v1/tenants/{}/packages/{}/devices/{}/holding".format(*segments)
 
 
+SERVICES = ("authoring", "media", "catalog", "ai-gateway", "sync")
+
+
+def addresses(settings: Settings) -> dict[str, str]:
+    """The address of each; empty where it is not set."""
+    return {service: getattr(settings, f"{service.replace('-', '_')}_url") for service in SERVICES}
+
+
 ASSISTANT_PATH = "/v1/assistant-settings"
 HEARD_PATH = "/v1/events"
 
@@ -147,14 +155,7 @@ class Neighbours:
 
     def __init__(self, settings: Settings, breakers: Breakers = PROCESS_BREAKERS) -> None:
         self._settings = settings
-        urls = {
-            "authoring": settings.authoring_url,
-            "media": settings.media_url,
-            "catalog": settings.catalog_url,
-            "ai-gateway": settings.ai_gateway_url,
-            "sync": settings.sync_url,
-        }
-        self._calls = Calls(settings, urls, breakers)
+        self._calls = Calls(settings, addresses(settings), breakers)
 
     def __enter__(self) -> Self:
         return self

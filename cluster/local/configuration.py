@@ -17,6 +17,7 @@ from cluster.local.errors import LocalStackError
 from cluster.local.home import Home, read_json, write_json
 from cluster.local.part import Site
 from cluster.mesh_door import digest_of
+from cluster.neighbours import SERVICES
 from cluster.settings import Settings
 
 EDGE_KEY_ID = "LOCALEDGE"
@@ -77,7 +78,7 @@ def settings_of(site: Site, overrides: Mapping[str, Any]) -> dict[str, Any]:
         "openbao_token": site.secrets["openbao_token"],
         **{
             f"{service.replace('-', '_')}_url": f"{_door(site, 'neighbours', 'neighbours_mesh')}/{service}"
-            for service in ("authoring", "media", "catalog", "ai-gateway", "sync")
+            for service in SERVICES
         },
         "edge_url": site.url("edge"),
         **edge_keys(site.secrets),

@@ -20,6 +20,7 @@ from cluster.local.errors import LocalStackError
 from cluster.local.home import write_secret
 from cluster.local.part import Part, Plan, Site, ask_version
 from cluster.mesh_door import HEADER
+from cluster.neighbours import SERVICES
 
 US, NEIGHBOURS, GATEWAY = "content-service", "neighbours", "content-gateway"
 IDLE, IDLE_DATABASE = "1h", "20d"
@@ -56,7 +57,7 @@ IDENTITIES = (
 PEERS = {
     "nats": spiffe("nats"),
     "importer": spiffe("content-scorm-importer"),
-    **{service: spiffe(NEIGHBOURS) for service in ("authoring", "media", "catalog", "ai-gateway", "sync")},
+    **{service: spiffe(NEIGHBOURS) for service in SERVICES},
 }
 """Setting `mesh_peers`: who answers there."""
 

@@ -27,6 +27,7 @@ from cluster.local.heard import Heard
 from cluster.local.learner_page import Learning, serve_learner
 from cluster.local.misbehaviour import Control, Misbehaviour
 from cluster.neighbours import (
+    SERVICES,
     AssistantEntry,
     AssistantRequest,
     AssistantSettings,
@@ -36,8 +37,6 @@ from cluster.neighbours import (
     Listing,
     OriginalFacts,
 )
-
-SERVICES = ("authoring", "media", "catalog", "ai-gateway", "sync")
 
 
 class Store:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cluster import mesh
+from cluster.neighbours import addresses
 from cluster.settings import Settings
 from content.errors import ContentError
 from tasks.doctor.findings import Finding, fail, ok, warn
@@ -18,16 +19,12 @@ REMEDY = "Look at what renews it: cert-manager's Certificate, or `content-servic
 async def check(settings: Settings) -> list[Finding]:
     if settings.mesh_folder is None:
         return [ok("mesh", "nothing is spoken by mTLS here: mesh_folder is not set")]
-    used = {"nats": settings.nats_url, "importer": settings.importer_url}
-    used |= {name: getattr(settings, f"{name.replace('-', '_')}_url") for name in NEIGHBOURS}
+    used = {"nats": settings.nats_url, "importer": settings.importer_url, **addresses(settings)}
     unknown = [peer for peer, url in used.items() if url and peer not in settings.mesh_peers]
     found = [_certificate(folder) for folder in mesh.folders(settings.mesh_folder)]
     if unknown:
         found.append(fail("mesh: peers", f"not named: {', '.join(unknown)}", "Add their SPIFFE names to mesh_peers."))
     return found
-
-
-NEIGHBOURS = ("authoring", "media", "catalog", "ai-gateway", "sync")
 
 
 def _certificate(folder: Path) -> Finding:
