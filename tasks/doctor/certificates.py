@@ -30,6 +30,7 @@ async def check(settings: Settings) -> list[Finding]:
 def _certificate(folder: Path) -> Finding:
     try:
         found = mesh.shown(folder)
+        mesh.of_folder(folder, mesh.SPIFFE)  # that its key fits, and whom we trust
     except ContentError as error:
         return fail("mesh: certificate", error.message, error.remedy)
     name = f"mesh: {found.names[0].rpartition('/')[2] if found.names else folder.name}"

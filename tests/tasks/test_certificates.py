@@ -43,5 +43,7 @@ async def test_what_is_missing(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.ensure(["us"])
     assert await said(tmp_path / "us", media_url="https://m") == {"mesh: us": "ok", "mesh: peers": "fail"}
+    (authority.of("us") / mesh.KEY).write_text("")
+    assert await said(tmp_path / "us") == {"mesh: certificate": "fail"}
     (authority.of("us") / mesh.CERTIFICATE).write_text("nothing")
     assert await said(tmp_path / "us") == {"mesh: certificate": "fail"}
