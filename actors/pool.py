@@ -17,6 +17,7 @@ import structlog
 
 from cluster import telemetry
 from cluster.connections import Connections, Role
+from cluster.ending import end
 from cluster.settings import Settings
 from cluster.telemetry.metrics import POOL_DEPTH
 from content.errors import ContentError
@@ -98,9 +99,7 @@ class Replica(ABC):
         """Leave in good order: finish for `drain_s`, then give back what is left."""
         self.stopping.set()
         await self.drain()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         await self.connections.close()
 
     async def drain(self) -> None:

@@ -23,6 +23,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from cluster.ending import end
+
 PREFIX = "cache.invalidate.v1."
 EVENT = "content.play_package.withdrawn.v1"
 ASK_S, SILENCE_S = 0.5, 1.5
@@ -71,9 +73,7 @@ class Invalidations:
 
     async def close(self) -> None:
         self._heard = 0.0
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        await end(self._keeper)
         await self._drop()
 
     async def tell(self, changed: Changed) -> bool:

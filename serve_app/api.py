@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from cluster import mesh, telemetry
 from cluster.connections import Connections
+from cluster.ending import end
 from cluster.invalidations import Invalidations
 from cluster.manifests import Manifests
 from cluster.settings import Settings
@@ -98,8 +99,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     teller = asyncio.create_task(_tell(opened))
     noter = asyncio.create_task(cold_answers.flush_uses(opened, app.state.uses))
     yield
-    teller.cancel()
-    noter.cancel()
+    await end(teller, noter)
     await app.state.uses.flush()
     await app.state.job_events.close()
     await app.state.invalidations.close()

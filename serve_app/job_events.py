@@ -22,6 +22,7 @@ import structlog
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from cluster.ending import end
 from cluster.settings import Settings
 from content.errors import ContentError
 
@@ -85,9 +86,7 @@ class JobEvents:
                 del self._waiting[name]
 
     async def close(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+        await end(self._listener)
 
     async def _listen(self) -> None:
         while True:

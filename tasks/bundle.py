@@ -22,6 +22,7 @@ from psycopg.types.json import Jsonb
 from cluster import failpoints, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
+from cluster.ending import end
 from cluster.outbox import Outgoing, emit
 from cluster.queue import Work
 from cluster.telemetry.metrics import BUNDLES, SEALED
@@ -297,4 +298,4 @@ async def renewed(connections: Connections, tenant: str, attempt: str) -> AsyncI
     try:
         yield
     finally:
-        keeper.cancel()
+        await end(keeper)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from cluster.connections import Connections
+from cluster.ending import end
 from cluster.telemetry import describe
 from content.errors import ContentError
 from tasks import jobs
@@ -55,9 +56,7 @@ class Progress:
     async def __aexit__(self, *_: object) -> None:
         # A cancel that meets a statement may come out as that one's failure, and would be lost.
         self._over = True
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
+        await end(self._writer)
 
     async def unless_cancelled(self, work: Coroutine[Any, Any, T]) -> T:
         """What the work returns or raises. Raises JobCancelled as soon as the job is to end, when the work has stopped."""

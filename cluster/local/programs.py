@@ -36,7 +36,7 @@ class Api(_Program):
     """One replica of content-api, served by uvicorn."""
 
     name: ClassVar[str] = "api"
-    ports: ClassVar[tuple[str, ...]] = ("api",)
+    ports: ClassVar[tuple[str, ...]] = ("api", "api_inside")
 
     def address(self, site: Site) -> str:
         return site.url("api")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
+import zlib
 from typing import Any
 
 import nats
@@ -14,6 +16,7 @@ from cluster import places
 from cluster.local.home import read_json
 from cluster.objects import Objects
 from content.canonical import derive_id
+from content.documents import DocumentRefused
 from content.errors import ContentError
 from content.eventlog import parse_segment
 from tests.support import messages
@@ -54,8 +57,20 @@ def in_tables(running: Light, word: str) -> list[str]:
 
 
 def said(segment: bytes) -> bytes:
-    """What a segment or slip of the event log tells, which it holds packed."""
-    return b"\n".join(parse_segment(segment).lines())
+    """What a segment or slip of the event log tells, which it holds packed.
+
+    Other tests of this run spoil segments and put the right ones back; versions of a key stay, so of a spoilt one this is what
+    anybody could still unpack.
+    """
+    try:
+        return b"\n".join(parse_segment(segment).lines())
+    except DocumentRefused:
+        header, _, packed = segment.partition(b"\n")
+        unpack = zlib.decompressobj()
+        with contextlib.suppress(zlib.error):
+            for at in range(0, len(packed), 64):
+                header += unpack.decompress(packed[at : at + 64])
+        return header
 
 
 def in_the_store(running: Light, word: str) -> list[str]:

@@ -265,4 +265,7 @@ def test_certificates_and_the_authority_change_while_it_runs(secured: Secured, t
     shutil.copy(secured.authority.trusted, kept.of("content-service") / "ca.crt")
     until("the old authority gone", lambda: settled(False), 30.0)
     assert works()
-    assert secured.stack.up(kind="light").kept, "rotated parts are not started anew"
+    state = read_json(secured.stack.home.state)
+    kept = secured.stack.up(kind="light").kept
+    assert set(kept) == set(state["parts"]), "rotated parts are not started anew"
+    assert read_json(secured.stack.home.state)["ports"] == secured.ports == state["ports"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -190,6 +191,7 @@ class Versions:
             **os.environ,
             "CONTENT_SETTINGS": str(home.settings),
             "BADNESS": str(self.folder / "none"),
+            "PYTHONFAULTHANDLER": "1",
             **env,
         }
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -197,6 +199,15 @@ class Versions:
                 [sys.executable, "-m", *argv], env=environment, stdout=log, stderr=log,
                 cwd=Path(__file__).resolve().parents[2],
             )  # fmt: skip
+
+    def ended(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        """Wait for one that was told to end; where it does not, what its threads were doing is told."""
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # PYTHONFAULTHANDLER writes where it stood
+            process.wait(30)
+            raise AssertionError(f"{name} did not end:\n{(self.folder / f'{name}.log').read_text()[-4000:]}") from None
 
     def answers(self, name: str) -> bool:
         assert self.processes[name].poll() is None, (self.folder / f"{name}.log").read_text()[-2000:]
@@ -233,8 +244,8 @@ def two_versions(tenant: Populated, folder: Path, kind: str = "real" if REAL els
     finally:
         for process in found.processes.values():
             process.terminate()
-        for process in found.processes.values():
-            process.wait(30)
+        for name, process in found.processes.items():
+            found.ended(name, process)
 
 
 def _scraped(asked: Any, now: datetime) -> bool:
