@@ -8,7 +8,9 @@ from typing import Any
 from actors.job_pool import JobReplica
 from cluster.database import Transaction
 from cluster.queue import BUILD, IMPORT, PREVIEW
-from tasks import build, import_scorm, preview, restore_packages, workspace
+from tasks import build, preview, workspace
+from tasks.importing import import_scorm
+from tasks.recovery import restore_packages
 from tasks.seats import Seats
 
 STALE_S = 3600.0

@@ -16,8 +16,9 @@ from cluster import queue
 from cluster.queue import LICENCE, REBUNDLE, ROTATION, Work
 from cluster.telemetry import describe
 from content.errors import ContentError
-from tasks import bundle, claims, lists, planning, rebundle_job, revocations, rotation_job, scrub
+from tasks import bundle, claims, lists, planning, rebundle_job, revocations, rotation_job
 from tasks.courier import Courier, sweep
+from tasks.keeping import scrub
 from tasks.key_numbers import KeyNumbers
 
 RENEW_S, WEBHOOKS_S, REVOCATIONS_S = 3600.0, 1.0, 0.5

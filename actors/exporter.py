@@ -16,7 +16,8 @@ from cluster.database import Transaction
 from cluster.queue import DELETION, ERASURE, EXPORT, HOLD, RETENTION, THAW, Work, depth
 from cluster.telemetry import describe
 from content.errors import ContentError
-from tasks import cold_job, erasure_job, export, holds_job, retention, tenant_deletion_job
+from tasks import export
+from tasks.keeping import cold_job, erasure_job, holds_job, retention, tenant_deletion_job
 
 WORK = {
     EXPORT: export,

@@ -3,7 +3,7 @@
 It is a cluster of its own in production, since whoever broke out of a sandbox in a shared Ray cluster would own that. All it
 has is what `GIVEN` names, the origins of the object store, and the SHA-256 of a token: no database, no events, no keys. A
 request brings addresses, each of which gives or takes one object of this import for a while (`cluster.importer`). They must
-be of the store's origin, and nothing is followed elsewhere. GET the upload → read it (`tasks.reading_packages`) → PUT report,
+be of the store's origin, and nothing is followed elsewhere. GET the upload → read it (`tasks.importing.reading_packages`) → PUT report,
 course and canonical zip, telling all along how far it is.
 
 A replica is at two packages at once, of which one may be large: behind a large one the small ones go on. A second large one
@@ -36,7 +36,7 @@ from cluster.settings import Settings
 from cluster.telemetry import describe
 from content.errors import ContentError
 from tasks import workspace
-from tasks.reading_packages import PACKAGES, read_package
+from tasks.importing.reading_packages import PACKAGES, read_package
 
 ORDER_BYTES = 1 << 20
 PIECE = 1 << 20

@@ -20,9 +20,10 @@ from cluster.database import Transaction
 from cluster.queue import Work
 from cluster.telemetry import describe
 from content.errors import NotYet, ObjectCold
-from tasks import cold, jobs, steering
-from tasks.cold import Unit
+from tasks import jobs, steering
 from tasks.jobs import LONE_DEATHS, Retry
+from tasks.keeping import cold
+from tasks.keeping.cold import Unit
 
 log = structlog.get_logger()
 

@@ -26,7 +26,7 @@ from cluster.queue import Work
 from cluster.telemetry import SpanKind, describe
 from cluster.telemetry.metrics import QUEUE_AGE, QUEUE_PAUSED
 from content.errors import ObjectCold
-from tasks import cold
+from tasks.keeping import cold
 
 log = structlog.get_logger()
 

@@ -16,10 +16,10 @@ from cluster.events import Events
 from cluster.telemetry import describe
 from cluster.telemetry.metrics import OUTBOX_AGE
 from content.errors import ContentError
-from tasks.archive import Archiver
-from tasks.edge_words import SITES_S, EdgeWords, carry_sites
+from tasks.edge.edge_words import SITES_S, EdgeWords, carry_sites
 from tasks.elsewhere import Elsewhere
 from tasks.intake import Intake
+from tasks.recovery.archive import Archiver
 from tasks.relay import Relay
 
 IDLE_S, AWAY_S, SHARE_S = 0.1, 1.0, 5.0

@@ -28,7 +28,7 @@ from cluster.sandbox.pool import pool
 from cluster.settings import Settings
 from content.scorm.inspect import inspect_package
 from content.scorm.report import Report
-from tasks.reading_packages import PACKAGES, limits_of, read_package
+from tasks.importing.reading_packages import PACKAGES, limits_of, read_package
 
 REFUSED = ("MalformedXml", "MissingLaunchUrl")
 """Of the shared ones, these are too broken to be played; all others are taken."""

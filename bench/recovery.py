@@ -25,8 +25,8 @@ from cluster.connections import Connections
 from cluster.objects import Objects
 from cluster.settings import Settings
 from content.bundles.keys import ContentKey
-from tasks.restore import BATCHES_AT_ONCE, Restore
-from tasks.restore_blobs import copied
+from tasks.recovery.restore import BATCHES_AT_ONCE, Restore
+from tasks.recovery.restore_blobs import copied
 from tasks.sealing import Target, seal_batch
 
 MOVED_ON = {"tenants", "trust_lists", "revocation_lists", "audit_log", "jobs"}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.topology import BUILDER, BUNDLER
-from tasks.archive import LATE_S
-from tasks.restore import TENANTS_AT_ONCE
+from tasks.recovery.archive import LATE_S
+from tasks.recovery.restore import TENANTS_AT_ONCE
 
 BUNDLES, PACKAGES, TENANTS = 1_000_000, 10_000, 200
 """A large region: so many bundles, of so many packages and tenants."""

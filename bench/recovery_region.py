@@ -35,10 +35,10 @@ from cluster.settings import Settings
 from content.canonical import rfc3339
 from content.devices.identity import DeviceIdentity
 from tasks import build, bundle, intake, jobs
-from tasks.archive import Archiver
 from tasks.planning import Group
-from tasks.restore_rows import summary
-from tasks.restore_tables import logged
+from tasks.recovery.archive import Archiver
+from tasks.recovery.restore_rows import summary
+from tasks.recovery.restore_tables import logged
 
 PACKAGES = int(os.environ.get("CONTENT_DRILL_PACKAGES", "1000"))
 DEVICES = int(os.environ.get("CONTENT_DRILL_DEVICES", "8"))

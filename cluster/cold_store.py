@@ -2,8 +2,8 @@
 
 `glacier` changes the class of the object in place and has the store restore it, which takes hours. `prefix` moves it below
 `cold/`, where nothing but this module reads; so a local store behaves the same way, to the answer of whoever asks for it.
-`off`, for stores like R2 whose hot class costs little, moves nothing. Each step may be done twice. Before: `tasks/retention.py`
-decides, `tasks/cold.py` asks for it back. Calls block.
+`off`, for stores like R2 whose hot class costs little, moves nothing. Each step may be done twice. Before: `tasks/keeping/retention.py`
+decides, `tasks/keeping/cold.py` asks for it back. Calls block.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ from serve_app.routes import (
     webhooks,
 )  # fmt: skip
 from serve_app.tokens import Tokens
-from tasks.uses import Uses
+from tasks.keeping.uses import Uses
 
 TELL_S = 5.0
 DESCRIPTION = """Course drafts in; signed PlayPackages and per-device encrypted offline bundles out.

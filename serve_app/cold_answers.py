@@ -1,6 +1,6 @@
 """What lies in cold storage is answered with 202 and the job that brings it back, whichever route meets it.
 
-A route that reads a blob meets it as `ObjectCold`; one that only hands out an address asks first (`tasks.cold.require_hot`). Asking
+A route that reads a blob meets it as `ObjectCold`; one that only hands out an address asks first (`tasks.keeping.cold.require_hot`). Asking
 again while the job is at work gives the same job; when it has ended the same request is answered as ever. `?tier=` of the request
 says how fast, where the store knows a difference.
 """
@@ -19,8 +19,8 @@ from content.errors import ContentError, ObjectCold
 from serve_app.models.storage import Restore
 from serve_app.problems import answer
 from serve_app.requests import Caller, caller_of
-from tasks import cold
-from tasks.cold import Unit, UnitCold
+from tasks.keeping import cold
+from tasks.keeping.cold import Unit, UnitCold
 
 RETRY_AFTER_S = 5
 TIERS = ("bulk", "standard", "expedited")

@@ -62,7 +62,7 @@ class Inspection:
 
     def _warm(self, count: int) -> None:
         """Start sandboxes for the next files. Where there is none, each file will say so."""
-        from tasks.reading_packages import PACKAGES
+        from tasks.importing.reading_packages import PACKAGES
 
         with suppress(ContentError):
             sandbox.warm(PACKAGES, self._settings, count)
@@ -70,7 +70,7 @@ class Inspection:
     def _read(self, path: Path) -> Report | ContentError:
         if (wrong := _why_not(path)) is not None:
             return wrong
-        from tasks.reading_packages import read_package
+        from tasks.importing.reading_packages import read_package
 
         with self._lock:
             self._left -= 1

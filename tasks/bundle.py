@@ -28,10 +28,11 @@ from cluster.queue import Work
 from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
 from content.errors import ContentError, ObjectCold
-from tasks import claims, cold, issued, jobs, planning, seals, uses
+from tasks import claims, issued, jobs, planning, seals
 from tasks.batches import batch_limit
-from tasks.cold import Unit
 from tasks.contents import Contents, read_contents
+from tasks.keeping import cold, uses
+from tasks.keeping.cold import Unit
 from tasks.licences import issue
 from tasks.planning import Group
 from tasks.seals import Made, Seal

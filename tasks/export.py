@@ -38,7 +38,8 @@ from content.exports import (
 from content.exports.archive import write_zip
 from content.packages import parse
 from content.packages.manifest import COURSE, SCORM
-from tasks import exports, jobs, site, uses
+from tasks import exports, jobs, site
+from tasks.keeping import uses
 from tasks.progress import Progress, Stages, job_cancelled
 
 STAGES: Stages = {"plan": (0.0, 0.05), "write": (0.05, 0.97), "publish": (0.97, 1.0)}

@@ -29,7 +29,8 @@ from content.exports import EXPORTER_VERSION
 from content.exports.imported.formats import require_possible
 from content.exports.options import Options
 from content.packages.manifest import SCORM
-from tasks import holds, jobs
+from tasks import jobs
+from tasks.keeping import holds
 
 KIND = queue.EXPORT
 FINISHED = "content.export.finished.v1"

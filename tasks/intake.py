@@ -26,8 +26,10 @@ from content.canonical import derive_id, digest
 from content.errors import ContentError
 from content.events import CourseDraftPublished, EnrollmentCancelled, EnrollmentCreated, Envelope, parse
 from content.events.types import CourseDraftPublishedData, EnrollmentCancelledData, EnrollmentCreatedData
-from tasks import elsewhere, erasure, imports, jobs, planning, revocations
+from tasks import elsewhere, jobs, planning, revocations
 from tasks.epochs import leave_enrolment
+from tasks.importing import imports
+from tasks.keeping import erasure
 
 DURABLE, SUBJECT, BATCH = "content-intake", ">", 32
 TRIES = 5

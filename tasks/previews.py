@@ -21,7 +21,8 @@ from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
 from content.canonical import derive_id
 from content.exports import EXPORTER_VERSION
-from tasks import holds, jobs
+from tasks import jobs
+from tasks.keeping import holds
 
 KIND = queue.PREVIEW
 

@@ -20,9 +20,10 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all
 from cluster.telemetry.metrics import BUNDLES, SEALED
 from content.bundles.licence import Licence
-from tasks import bundle, claims, holds, seals
+from tasks import bundle, claims, seals
 from tasks.batches import batch_limit
 from tasks.contents import read_contents
+from tasks.keeping import holds
 from tasks.licences import issue
 from tasks.planning import Group
 from tasks.rebundle import MATCHING, Selection

@@ -20,7 +20,8 @@ from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
 from cluster.queue import Work
 from content.errors import ContentError
-from tasks import exports, imports, jobs, previews, versions
+from tasks import exports, jobs, previews, versions
+from tasks.importing import imports
 from tasks.job_states import ENDED, State
 
 MADE = {queue.BUILD: versions, queue.EXPORT: exports, queue.PREVIEW: previews, queue.IMPORT: imports}

@@ -1,4 +1,4 @@
-"""CloudFront as documents: what each region's two distributions are, made from the table of rules (`cluster.edge_rules`).
+"""CloudFront as documents: what each region's two distributions are, made from the table of rules (`cluster.edge.edge_rules`).
 
 A document is one call of an AWS service: its name, what it `gives`, and the parameters, which name what other documents give as
 `${kind:name}` and what the installation has as `${name}` (`VARIABLES`). File names are in the order of the calls; `cluster.aws.edge_apply`
@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cluster import edge_code, edge_rules
+from cluster import edge_code
 from cluster.aws import edge_access
 from cluster.aws.edge_calls import Document, call, counted, named
-from cluster.edge_rules import Rule
+from cluster.edge import edge_rules
+from cluster.edge.edge_rules import Rule
 from cluster.topology import REPLICAS
 
 DOMAIN: Final = "content.example"

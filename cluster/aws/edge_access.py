@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from cluster import edge_rules
 from cluster.aws import ACCOUNT, bucket
 from cluster.aws.edge_calls import Document, call, named
 from cluster.aws.iam import trust
+from cluster.edge import edge_rules
 from cluster.topology import REPLICAS
 
 FIELDS: Final = (

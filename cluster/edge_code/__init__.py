@@ -1,4 +1,4 @@
-"""The programs that run at an edge, in JavaScript, each put together with the table of rules (`cluster.edge_rules`) for one installation.
+"""The programs that run at an edge, in JavaScript, each put together with the table of rules (`cluster.edge.edge_rules`) for one installation.
 
 `files`, `sites` and `answer` are CloudFront Functions (run-time cloudfront-js-2.0: a subset of the language, 10 KB, no network):
 `files` refuses what has no rule, `sites` decides which origin may serve what and hands cookies over, `answer` adds the headers of

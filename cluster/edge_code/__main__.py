@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from cluster import edge_code, edge_rules
+from cluster import edge_code
+from cluster.edge import edge_rules
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m cluster.edge_code", description=__doc__)

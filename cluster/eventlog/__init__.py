@@ -1,4 +1,4 @@
 """The event log in Postgres and in the object store: which tables it holds, how far the archive is, segments and slips.
 
-After: `tasks.archive` carries changes from one to the other, `tasks.restore` reads them back.
+After: `tasks.recovery.archive` carries changes from one to the other, `tasks.recovery.restore` reads them back.
 """

@@ -1,7 +1,7 @@
 """Slips against what this database knows: each of their changes waits here, or is in a segment that was archived from here.
 
 One that is neither was acknowledged by a life of this database that is gone: it was set back, even where the archive itself shows
-nothing, and what the slip holds is to be brought back (`tasks.reconcile`). Whoever may put slips may not put just anything:
+nothing, and what the slip holds is to be brought back (`tasks.recovery.reconcile`). Whoever may put slips may not put just anything:
 `read_slip` takes rows of a few tables, of the tenant whose slip it is, and no removals.
 """
 

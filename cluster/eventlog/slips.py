@@ -23,7 +23,7 @@ URGENT = (
 )  # fmt: skip
 """Tables whose changes are kept so; of devices and packages, since they say what was taken back. Removals take nothing back, and a
 slip that could remove would be worth forging. So the slip of an erasure tells that there was one, by pseudonym, and whoever restores
-erases again (`tasks.erasure.repeat`)."""
+erases again (`tasks.keeping.erasure.repeat`)."""
 WAITING = """
     select n, jsonb_build_object('n', n, 'transaction', transaction::text, 'at', at, 'tenant', tenant, 'name', name,
                                  'key', key, 'value', value)::text as line

@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cluster import cdn
+from cluster.edge import cdn
 from cluster.local import identity, mesh, nats, postgres
 from cluster.local.errors import LocalStackError
 from cluster.local.home import Home, read_json, write_json

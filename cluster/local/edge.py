@@ -1,7 +1,7 @@
 """The CDN of the local stack: serves what a signed URL allows, out of S3, with ranges.
 
-`python -m cluster.local.edge CONFIGURATION`. The same check as production's CDN makes (`cluster.cdn.verify`), for GET and
-HEAD below the prefixes of the same table (`cluster.edge_rules`). The keys that it knows stand in a file, which is read again when it
+`python -m cluster.local.edge CONFIGURATION`. The same check as production's CDN makes (`cluster.edge.cdn.verify`), for GET and
+HEAD below the prefixes of the same table (`cluster.edge.edge_rules`). The keys that it knows stand in a file, which is read again when it
 has changed: so the key that signs is rotated while it runs. Each answer is one JSON line in the access log, with the bytes that
 were really handed to the connection: a resumed download is proven by them.
 
@@ -36,7 +36,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from cluster import cdn, edge_rules, mesh
+from cluster import mesh
+from cluster.edge import cdn, edge_rules
 from cluster.local import edge_shell
 from cluster.local.edge_keys import KeyFile
 from cluster.local.edge_manifests import EdgeManifests, answer

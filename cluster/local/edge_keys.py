@@ -1,6 +1,6 @@
 """The key group of the local edge: a file of public keys by id, which the edge reads again when it has changed.
 
-What CloudFront's key group is in production (`cluster.cloudfront.CloudFrontKeys`): a signature by any key in it is good. Written by
+What CloudFront's key group is in production (`cluster.edge.cloudfront.CloudFrontKeys`): a signature by any key in it is good. Written by
 `content-service edge rotate` and by nobody else, once the stack has made it.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cluster import cdn
+from cluster.edge import cdn
 from cluster.local.home import read_json, write_json
 
 
@@ -43,7 +43,7 @@ class KeyFile(Mapping[str, cdn.PublicKey]):
 
 
 class LocalKeys:
-    """`cluster.edge_keys.KeyGroup` over that file."""
+    """`cluster.edge.edge_keys.KeyGroup` over that file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

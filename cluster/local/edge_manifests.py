@@ -16,7 +16,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cluster import edge_rules
+from cluster.edge import edge_rules
 from cluster.invalidations import Changed, Invalidations
 from cluster.manifests import Kept, Key, Manifests
 from content.errors import ContentError

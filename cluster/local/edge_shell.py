@@ -12,7 +12,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from cluster import edge_rules, player
+from cluster import player
+from cluster.edge import edge_rules
 from content.errors import ContentError
 from content.media_types import media_type, with_charset
 

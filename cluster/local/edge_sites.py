@@ -25,7 +25,8 @@ from urllib.parse import unquote, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cluster import cdn, content_origins, edge_rules, places
+from cluster import places
+from cluster.edge import cdn, content_origins, edge_rules
 from cluster.local import edge_shell
 from content.errors import ContentError
 

@@ -1,10 +1,10 @@
-"""What the edge has to forget when the shape of manifests changes: everything below one prefix, by `cluster.purging`."""
+"""What the edge has to forget when the shape of manifests changes: everything below one prefix, by `cluster.edge.purging`."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from cluster import purging
+from cluster.edge import purging
 from cluster.settings import Settings
 
 MANIFESTS = "/packages/"

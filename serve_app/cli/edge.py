@@ -14,9 +14,9 @@ from serve_app.cli.output import print_json, say
 from serve_app.cli.tables import column, show
 
 if TYPE_CHECKING:
-    from cluster.edge_keys import KeyGroup
+    from cluster.edge.edge_keys import KeyGroup
     from cluster.settings import Settings
-    from tasks.edge_rotation import Done, Store
+    from tasks.edge.edge_rotation import Done, Store
 
 edge_app = Commands(help="The edge: the keys that sign its addresses, and having it forget.")
 
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 @edge_app.command("keys", epilog=examples("edge keys", "edge keys --secret content/eu/edge"))
 def list_keys(file: Keys = None, secret: Secret = None, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Each key: whether it signs, is next or retired, and whether the edge takes it. Private keys are never shown."""
-    from cluster import edge_keys
+    from cluster.edge import edge_keys
 
     settings = settings_for(home)
     known, group = _store(file, secret, settings, home).read(), _group(settings, home)
@@ -83,7 +83,7 @@ def rotate(
     from datetime import UTC, datetime
 
     from cluster.telemetry import logs
-    from tasks.edge_rotation import advance, edge_accepts
+    from tasks.edge.edge_rotation import advance, edge_accepts
 
     logs.for_people()
     settings = settings_for(home)
@@ -107,7 +107,7 @@ def invalidate(
     as_json: AsJson = False,
 ) -> None:
     """Have the CDN forget everything below a prefix, as after a release that changes the shape of manifests."""
-    from cluster.purging import invalidate_prefix
+    from cluster.edge.purging import invalidate_prefix
 
     told = invalidate_prefix(settings_for(home), prefix, cause)
     if as_json:
@@ -128,7 +128,7 @@ def tell(home: Home = DEFAULT_HOME) -> None:
 
     from cluster import telemetry
     from content.errors import ContentError
-    from tasks import edge_words
+    from tasks.edge import edge_words
 
     settings = settings_for(home)
     if settings.edge_cdn == "none":
@@ -145,7 +145,7 @@ def tell(home: Home = DEFAULT_HOME) -> None:
 
 
 def _told(done: Done) -> dict[str, Any]:
-    from cluster.edge_keys import Publish, Remove, Switch, Wait
+    from cluster.edge.edge_keys import Publish, Remove, Switch, Wait
     from content.canonical import rfc3339
 
     match done.step:
@@ -170,10 +170,10 @@ def _told(done: Done) -> dict[str, Any]:
 
 def _store(file: Path | None, secret: str | None, settings: Settings, home: Path) -> Store:
     from cluster.local.home import Home as Folder
-    from tasks.edge_rotation import FileStore, SecretStore
+    from tasks.edge.edge_rotation import FileStore, SecretStore
 
     if secret is not None:
-        from cluster.cloudfront import client_of
+        from cluster.edge.cloudfront import client_of
 
         return SecretStore(client_of("secretsmanager", settings.s3_region), secret)  # beside the bucket
     if file is not None:
@@ -185,12 +185,12 @@ def _store(file: Path | None, secret: str | None, settings: Settings, home: Path
 def _group(settings: Settings, home: Path) -> KeyGroup:
     match settings.edge_cdn:
         case "cloudfront":
-            from cluster.cloudfront import client_of
-            from cluster.cloudfront_keys import CloudFrontKeys
+            from cluster.edge.cloudfront import client_of
+            from cluster.edge.cloudfront_keys import CloudFrontKeys
 
             return CloudFrontKeys(client_of(), settings.cloudfront_key_group_id)
         case "cloudflare":
-            from cluster.cloudflare import WorkerKeys
+            from cluster.edge.cloudflare import WorkerKeys
 
             return WorkerKeys.of(settings)
         case _:

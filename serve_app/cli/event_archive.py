@@ -18,7 +18,7 @@ archive_app = Commands(help="The event log's archive in the object store.")
 @archive_app.command(epilog=examples("events archive status", "events archive status --json"))
 def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """How far the archive is, and what waits (exit code 1 if something has waited for over a minute)."""
-    from tasks import archive
+    from tasks.recovery import archive
 
     found = connected(settings_for(home), archive.status)
     if as_json:
@@ -44,7 +44,7 @@ def verify(
     from cluster.eventlog.store import LogStore
     from cluster.objects import Objects
     from content.errors import ContentError
-    from tasks.restore_source import source
+    from tasks.recovery.restore_source import source
 
     settings = settings_for(home)
     store = LogStore(source(settings, address) if address else Objects(settings), settings.region)

@@ -101,7 +101,7 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """Remove blobs that no row names; report rows whose blob is missing (exit code 1)."""
-    from tasks.gc import collect
+    from tasks.keeping.gc import collect
 
     report = connected(settings_for(home), lambda c: collect(c, grace_s=grace_s, dry_run=dry_run))
     if as_json:
@@ -126,7 +126,7 @@ def retention(
     """Do a tenant's nightly round now: cold storage, locks, the archive of the audit log, what a hold had stopped."""
     from dataclasses import asdict
 
-    from tasks.retention import run
+    from tasks.keeping.retention import run
 
     done = asdict(connected(settings_for(home), lambda c: run(c, tenant)))
     if as_json:

@@ -41,8 +41,8 @@ def restore(
     The database is migrated and empty, the key service is the one that the region used, the bucket may lack blobs. One that
     was killed goes on where it stopped when it is called again.
     """
-    from tasks.restore import Restore
-    from tasks.restore_source import source
+    from tasks.recovery.restore import Restore
+    from tasks.recovery.restore_source import source
 
     settings = settings_for(home)
 
@@ -82,7 +82,7 @@ def reconcile(
 
     Rows that are missing come back, whatever was numbered twice is outranked, and work goes on.
     """
-    from tasks.reconcile import reconcile as run
+    from tasks.recovery.reconcile import reconcile as run
 
     settings = settings_for(home)
     found = connected(settings, lambda connections: run(connections, dry_run=dry_run, anyway=anyway))

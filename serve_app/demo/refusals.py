@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cluster import cdn
+from cluster.edge import cdn
 from cluster.settings import Settings
 from content.errors import ContentError
 from serve_app.client import Client, problem_of

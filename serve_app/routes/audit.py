@@ -12,7 +12,8 @@ from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Page
 from serve_app.models.storage import ArchiveVerification
 from serve_app.models.tenants import Entry, Verification
-from tasks import audit, audit_archive
+from tasks import audit
+from tasks.keeping import audit_archive
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 ENTRIES = Listing(

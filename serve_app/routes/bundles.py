@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from cluster import database
-from cluster.cdn import UrlSigner
 from cluster.database import fetch_all, fetch_one
+from cluster.edge.cdn import UrlSigner
 from content.errors import ContentError
 from serve_app.auth import Authenticated, Caller, Platform
 from serve_app.cold_answers import RESTORING, Tier
@@ -19,8 +19,9 @@ from serve_app.models.base import Before, Given, Id, Page, Since
 from serve_app.models.bundles import Bundle, BundleOffer, BundleState
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import cold, replanning, signed_lists
-from tasks.cold import Unit
+from tasks import replanning, signed_lists
+from tasks.keeping import cold
+from tasks.keeping.cold import Unit
 from tasks.signed_lists import LIST_VERSION
 
 router = APIRouter(prefix="/v1/bundles", tags=["bundles"])

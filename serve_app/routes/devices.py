@@ -29,7 +29,8 @@ from serve_app.models.bundles import Challenge, ChallengeRequest, Device, NewDev
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from serve_app.taking_back import list_now
-from tasks import deactivation, erasure, planning, signed_lists
+from tasks import deactivation, planning, signed_lists
+from tasks.keeping import erasure
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 REFUSED = (

@@ -16,7 +16,7 @@ from serve_app.models.storage import Erasure, NewErasure
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from serve_app.taking_back import archived_again, list_now
-from tasks import erasure
+from tasks.keeping import erasure
 
 router = APIRouter(prefix="/v1/erasures", tags=["erasures"])
 COLUMNS = "erasure_id, pseudonym, state, counts, job_id, requested_at, done_at"

@@ -10,9 +10,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from cluster import database, places, player
-from cluster.cdn import UrlSigner
-from cluster.content_origins import address_of
 from cluster.database import Transaction, fetch_one
+from cluster.edge.cdn import UrlSigner
+from cluster.edge.content_origins import address_of
 from content.errors import ContentError
 from content.exports import EXPORTER_VERSION
 from content.exports.options import Options
@@ -26,9 +26,10 @@ from serve_app.models.exports import Export, ExportShown, ExportState, Format, N
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from serve_app.routes.plans import newest
-from tasks import cold, exports, holds, steering
-from tasks.cold import Unit
+from tasks import exports, steering
 from tasks.exports import Wanted
+from tasks.keeping import cold, holds
+from tasks.keeping.cold import Unit
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
 COLUMNS = """export_id, package_id, version, format, options, published, state, job_id, size_bytes, digest, problem, created_at,

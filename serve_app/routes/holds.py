@@ -16,7 +16,7 @@ from serve_app.models.storage import Hold, HoldRelease, NewHold
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from serve_app.taking_back import archived_again
-from tasks import holds
+from tasks.keeping import holds
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
 COLUMNS = "hold_id, package_id, reason, by_operator, job_id, placed_at, released_at, release_reason"

@@ -38,8 +38,10 @@ from serve_app.problems import not_found, raises
 from serve_app.problems.pages import preferred
 from serve_app.record import record
 from serve_app.report_answers import PAGE, report_answer
-from tasks import holds, imports, steering
-from tasks.imports import Upload
+from tasks import steering
+from tasks.importing import imports
+from tasks.importing.imports import Upload
+from tasks.keeping import holds
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
 COLUMNS = """import_id, file_name, size_bytes, digest, course_id, state, job_id, edition, title, package_id, version, problem,

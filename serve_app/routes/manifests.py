@@ -13,8 +13,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from cluster import places
-from cluster.cdn import UrlSigner
 from cluster.database import fetch_one
+from cluster.edge.cdn import UrlSigner
 from cluster.manifests import Kept
 from content.errors import ContentError
 from content.packages import parse
@@ -25,9 +25,9 @@ from serve_app.listing import Listing, Order, Paging
 from serve_app.models.base import Id, Number, Page
 from serve_app.models.packages import Asset, Signature, SignedUrl
 from serve_app.problems import not_found, raises
-from tasks import cold
-from tasks.cold import Unit
-from tasks.uses import version_subject
+from tasks.keeping import cold
+from tasks.keeping.cold import Unit
+from tasks.keeping.uses import version_subject
 
 router = APIRouter(prefix="/v1/packages/{package_id}/versions/{version}", tags=["packages"])
 ASSETS = Listing(

@@ -9,8 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from cluster import database, places, player
-from cluster.cdn import UrlSigner
 from cluster.database import Transaction, fetch_one
+from cluster.edge.cdn import UrlSigner
 from content.errors import ContentError
 from serve_app.auth import Authenticated, Platform
 from serve_app.idempotency import Idempotent
@@ -18,7 +18,8 @@ from serve_app.models.base import Id
 from serve_app.models.previews import NewPreview, Preview, PreviewShown
 from serve_app.problems import not_found, raises
 from serve_app.record import record
-from tasks import holds, previews, steering
+from tasks import previews, steering
+from tasks.keeping import holds
 from tasks.previews import Wanted
 
 router = APIRouter(prefix="/v1/previews", tags=["drafts"])

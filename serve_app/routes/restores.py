@@ -11,8 +11,8 @@ from serve_app.idempotency import Idempotent
 from serve_app.models.base import Id, Number
 from serve_app.models.storage import NewRestore, Restore, RestoreAsked
 from serve_app.problems import not_found
-from tasks import cold, uses
-from tasks.cold import Unit
+from tasks.keeping import cold, uses
+from tasks.keeping.cold import Unit
 
 router = APIRouter(prefix="/v1/packages/{package_id}/versions/{version}", tags=["packages"])
 

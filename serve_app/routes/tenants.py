@@ -25,8 +25,9 @@ from serve_app.models.trust import RevocationKind, Revoked
 from serve_app.problems import not_found, raises
 from serve_app.record import record
 from serve_app.taking_back import archived_again
-from tasks import signed_lists, tenant_deletion, tenants
+from tasks import signed_lists, tenants
 from tasks.elsewhere import home_of, require_not_elsewhere, revoked
+from tasks.keeping import tenant_deletion
 from tasks.signed_lists import LIST_VERSION
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"])

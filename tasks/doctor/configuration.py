@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from cluster import cdn
+from cluster.edge import cdn
 from cluster.settings import Settings
 from tasks.doctor.findings import Finding, fail, ok, warn
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster import cdn
+from cluster.edge import cdn
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = ec.generate_private_key(ec.SECP256R1())

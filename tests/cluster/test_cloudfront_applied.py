@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from moto import mock_aws
 from moto.acm.models import acm_backends
 
-from cluster import cdn
 from cluster.aws import edge, edge_apply
 from cluster.aws.edge_apply import KINDS, Applying
+from cluster.edge import cdn
 from content.errors import ContentError
 
 CLIENT = botocore.session.get_session().create_client(

@@ -14,8 +14,9 @@ from botocore.validate import ParamValidator
 from cryptography.hazmat.primitives.asymmetric import ec
 from moto import mock_aws
 
-from cluster import cdn, edge_code, edge_rules
+from cluster import edge_code
 from cluster.aws import edge
+from cluster.edge import cdn, edge_rules
 from cluster.topology import REGIONS
 
 MODELS = botocore.session.get_session()

@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 from urllib3 import HTTPResponse
 
-from cluster import cloudfront_sites
-from cluster.cloudfront_sites import SiteSettings, pieces
+from cluster.edge import cloudfront_sites
+from cluster.edge.cloudfront_sites import SiteSettings, pieces
 from content.errors import ContentError
 
 ARN = "arn:aws:cloudfront::111122223333:key-value-store/6f0c6a6b-0000-4000-8000-000000000000"

@@ -11,8 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.requests import Request
 
-from cluster import cdn
-from cluster.content_origins import address_of, label_of, split
+from cluster.edge import cdn
+from cluster.edge.content_origins import address_of, label_of, split
 from cluster.local.edge_shell import shell_file
 from cluster.local.edge_sites import Origin, Sites
 from content.errors import ContentError

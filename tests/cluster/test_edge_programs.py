@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl
 import pytest
 from starlette.requests import Request
 
-from cluster import cdn, edge_rules
-from cluster.cloudfront_sites import pieces
-from cluster.content_origins import label_of
+from cluster.edge import cdn, edge_rules
+from cluster.edge.cloudfront_sites import pieces
+from cluster.edge.content_origins import label_of
 from cluster.local.edge_shell import shell_file
 from cluster.local.edge_sites import Origin, Sites
 from content.errors import ContentError

@@ -11,8 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.requests import Request
 
-from cluster import cdn
-from cluster.edge_rules import DEFAULT_CSP
+from cluster.edge import cdn
+from cluster.edge.edge_rules import DEFAULT_CSP
 from cluster.local.edge_sites import Origin, Sites
 from content.errors import ContentError
 

@@ -1,6 +1,6 @@
 """Hostile code inside the sandbox of packages, in the place of the parser that a package took over: nothing passes.
 
-The “package” is the exploit. It is handed in as any upload is, and run where `tasks.packages_inside` would have read it, with its
+The “package” is the exploit. It is handed in as any upload is, and run where `tasks.importing.packages_inside` would have read it, with its
 limits and its view of the machine; it tells what came of its attempts by the only way there is, a report. Afterwards the next
 package is read as if nothing had been.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.reading_packages import Reading
+from tasks.importing.reading_packages import Reading
 from tests.support.sandboxes import sandboxed
 from tests.support.waiting import until
 from tests.tasks.test_reading_packages import World, hijack, world
@@ -90,7 +90,7 @@ def test_no_other_file_and_no_environment(attack: Attack, world: World, monkeypa
         attempt("another upload", lambda: open(facts["path"]).read())
         for path in ("/etc/passwd", "/etc/hostname", "/etc/ssl", "/home", "/var", "/bin/sh", facts["checkout"] + "/tests", facts["home"]):
             attempt(path, lambda: os.stat(path))
-        for name in ("cluster", "serve_app", "tests", "tasks.reading_packages", "boto3", "psycopg", "ray", "cryptography"):
+        for name in ("cluster", "serve_app", "tests", "tasks.importing.reading_packages", "boto3", "psycopg", "ray", "cryptography"):
             attempt("import " + name, lambda: __import__(name, fromlist=["x"]))
         there = sorted(os.listdir("/in")) == ["package.zip"] and os.listdir("/out") == []
         found["folders"] = ("failed " if there else "done ") + repr((os.listdir("/in"), os.listdir("/out")))
@@ -179,8 +179,13 @@ def test_it_reads_itself_and_the_interpreter_alone(attack: Attack) -> None:
     found = attack(
         """
         found["site"] = repr(sorted(os.listdir("/site")))
-        found["sources"] = repr(sorted(os.path.join(folder, each)[9:] for folder in ("/sources", "/sources/tasks") for each in os.listdir(folder)))
+        found["sources"] = repr(sorted(os.path.join(folder, each)[9:] for folder in ("/sources", "/sources/tasks", "/sources/tasks/importing") for each in os.listdir(folder)))
         """
     )
-    assert json.loads(found["sources"].replace("'", '"')) == ["content", "tasks", "tasks/packages_inside.py"]
+    assert json.loads(found["sources"].replace("'", '"')) == [
+        "content",
+        "tasks",
+        "tasks/importing",
+        "tasks/importing/packages_inside.py",
+    ]
     assert json.loads(found["site"].replace("'", '"')) == ["langcodes"]

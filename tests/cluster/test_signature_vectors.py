@@ -12,7 +12,7 @@ from botocore.signers import CloudFrontSigner
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from cluster import cdn
+from cluster.edge import cdn
 from content.errors import ContentError
 from tests.support import independent_cdn
 from tests.support.edge_programs import SITE_URL, run_worker

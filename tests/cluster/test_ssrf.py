@@ -32,7 +32,7 @@ from actors.importer import Importer, _host_of, _Work, given  # pyright: ignore[
 from cluster import egress
 from cluster import importer as importer_client
 from cluster.breaker import Breakers
-from cluster.cloudflare import Cloudflare
+from cluster.edge.cloudflare import Cloudflare
 from cluster.importer import Order
 from cluster.keys.kms_region import Place, Region
 from cluster.keys.openbao import OpenBao
@@ -51,7 +51,7 @@ from serve_app.client.uploading import store_client
 from serve_app.device.download import Silent, edge_client, fetch
 from serve_app.pools import _replicas  # pyright: ignore[reportPrivateUsage]
 from tasks.courier import Courier
-from tasks.restore_source import source
+from tasks.recovery.restore_source import source
 
 ROOT = Path(__file__).parents[2]
 Dialled = list[tuple[Any, ...]]
@@ -65,8 +65,8 @@ API = "the API that a device or the CLI was pointed at"
 FETCHES = {
     "actors/importer.py": ORDER,
     "cluster/aws/edge_apply.py": "AWS, by region",
-    "cluster/cloudflare.py": SETTINGS,
-    "cluster/cloudfront.py": "AWS, by region",
+    "cluster/edge/cloudflare.py": SETTINGS,
+    "cluster/edge/cloudfront.py": "AWS, by region",
     "cluster/errands.py": SETTINGS,
     "cluster/egress.py": TENANT,
     "cluster/events.py": SETTINGS,
@@ -85,7 +85,7 @@ FETCHES = {
     "cluster/local/publishing.py": LOCAL,
     "cluster/local/s3.py": LOCAL,
     "cluster/neighbour_calls.py": "our settings, by cluster.outbound; ids in paths are the caller's",
-    "cluster/objects.py": "our settings; a restore's --from (tasks/restore_source.py) is the operator's",
+    "cluster/objects.py": "our settings; a restore's --from (tasks/recovery/restore_source.py) is the operator's",
     "cluster/outbound.py": "whoever makes a Transport: the hosts that it names",
     "cluster/presigned.py": f"{NONE}: it signs addresses of the store",
     "cluster/release/kubernetes.py": OPERATOR,
@@ -106,7 +106,7 @@ FETCHES = {
     "tasks/courier.py": TENANT,
     "tasks/doctor/events.py": SETTINGS,
     "tasks/doctor/ray_pools.py": SETTINGS,
-    "tasks/edge_rotation.py": SETTINGS,
+    "tasks/edge/edge_rotation.py": SETTINGS,
 }
 """Every module that can open a connection, and who says where to. PostgreSQL's protocol is not here: psycopg is given a DSN of the
 settings in `cluster.database`, and what a database says back names no address."""

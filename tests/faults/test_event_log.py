@@ -14,7 +14,7 @@ from cluster.eventlog import tables
 from cluster.eventlog.store import LogStore
 from content.eventlog import Change, latest, parse_segment
 from serve_app.client import ApiError
-from tasks.archive import Archiver
+from tasks.recovery.archive import Archiver
 from tests.support.light import Light
 from tests.support.tenants import Tenant
 

@@ -24,11 +24,11 @@ from cluster.local.ports import choose
 from cluster.settings import Settings
 from content.errors import ContentError
 from serve_app.client import Client
-from tasks import gc
 from tasks.claims import allocate
 from tasks.doctor import event_log
+from tasks.keeping import gc
 from tasks.planning import Group
-from tasks.reconcile import Reconciled, reconcile
+from tasks.recovery.reconcile import Reconciled, reconcile
 from tests.faults.test_event_log import carried
 from tests.support.courses import Course
 from tests.support.devices import Device

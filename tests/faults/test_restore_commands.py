@@ -17,9 +17,9 @@ from cluster.connections import Connections
 from cluster.database import fetch_all
 from cluster.eventlog.store import LogStore
 from cluster.settings import Settings
-from tasks import holds
-from tasks.restore import Restore
-from tasks.restore_source import source
+from tasks.keeping import holds
+from tasks.recovery.restore import Restore
+from tasks.recovery.restore_source import source
 from tests.faults.test_event_log import carried
 from tests.faults.test_recovery import ROOT, command, lost, populated
 from tests.support.light import Light

@@ -19,8 +19,8 @@ from cluster.connections import Connections
 from cluster.events import Events
 from cluster.settings import Settings
 from content.errors import ContentError
-from tasks import audit_archive, gc, holds_job, retention
-from tasks.edge_words import EdgeWords
+from tasks.edge.edge_words import EdgeWords
+from tasks.keeping import audit_archive, gc, holds_job, retention
 from tests.support.connected import with_connections
 from tests.support.light import Light
 from tests.support.populated import PIXELS, Populated

@@ -29,10 +29,10 @@ IDS = {
     "CONTENT_CLOUDFLARE_ZONE_ID": "z", "CONTENT_CLOUDFLARE_ACCOUNT_ID": "a",
 }  # fmt: skip
 """What an installation fills in."""
-CDN = "from cluster import purging; purging.connect(Settings.load())"
+CDN = "from cluster.edge import purging; purging.connect(Settings.load())"
 USES = {
-    "content-service restore": "import tasks.restore, tasks.restore_source, cluster.connections",
-    "content-service reconcile": "import tasks.reconcile, cluster.connections",
+    "content-service restore": "import tasks.recovery.restore, tasks.recovery.restore_source, cluster.connections",
+    "content-service reconcile": "import tasks.recovery.reconcile, cluster.connections",
     "python -m cluster.migrations": "import cluster.migrations.__main__",
     "content-service release promote": f"""
 from serve_app.cli import release
@@ -40,8 +40,8 @@ from cluster.release.plan import Plan
 release._listen()
 release._promoter(release._gateway("", "content", "r", "https://k", release.ACCOUNT, "a", "b"), "http://p", "http://a", "http://b", None, Plan(), False)
 {CDN}""",
-    "content-service edge tell": f"import tasks.edge_words, tasks.edge_shell, cluster.objects; {CDN}",
-    "content-service edge rotate": f"import tasks.edge_rotation, cluster.edge_keys; {CDN}",
+    "content-service edge tell": f"import tasks.edge.edge_words, tasks.edge.edge_shell, cluster.objects; {CDN}",
+    "content-service edge rotate": f"import tasks.edge.edge_rotation, cluster.edge.edge_keys; {CDN}",
 }
 """Every command of a job, and what it comes to: its heavy imports stand inside of functions."""
 PROGRAM = """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cluster import player
-from cluster.edge_rules import IMPORTED_CSP
+from cluster.edge.edge_rules import IMPORTED_CSP
 from content.canonical import digest
 from content.drafts import parse as parse_draft
 from content.exports import Entry, Options, Stored, plan_export

@@ -11,7 +11,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from cluster import edge_keys
+from cluster.edge import edge_keys
 from cluster.local.edge_keys import LocalKeys
 from cluster.local.home import Home, write_json
 from serve_app.cli import app, main

@@ -98,7 +98,7 @@ def test_a_fault_of_ours_is_no_refusal(run: Run, monkeypatch: pytest.MonkeyPatch
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr("tasks.reading_packages.read_package", broken)
+    monkeypatch.setattr("tasks.importing.reading_packages.read_package", broken)
     code, out, err = run("inspect", made("course.zip"), "--json")
     assert (code, out) == (2, "") and "a fault" in err
 

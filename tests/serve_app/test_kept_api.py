@@ -19,7 +19,7 @@ from content.errors import ContentError
 from serve_app import auth
 from serve_app.api import attach, create_app
 from serve_app.requests import Caller, authenticated
-from tasks import cold_job, retention
+from tasks.keeping import cold_job, retention
 from tests.support.kept import ADA, PACKAGE, World, made, served
 from tests.support.plain_postgres import PlainPostgres
 

@@ -23,7 +23,7 @@ from serve_app.problems.catalogue import CATALOGUE, HIDDEN
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = ("content", "cluster", "tasks", "actors", "serve_app")
 ELSEWHERE = {
-    "cluster.cdn": "signed addresses are checked by the edge",
+    "cluster.edge.cdn": "signed addresses are checked by the edge",
     "content.signatures": "signatures are verified by devices",
     "content.trust.keys": "as above",
     "content.trust.lists": "as above",

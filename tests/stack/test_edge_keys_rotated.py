@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from cluster.local.edge_keys import LocalKeys
 from cluster.local.home import Home, read_json
 from serve_app.cli import app
-from tasks.edge_rotation import FileStore, advance, edge_accepts
+from tasks.edge.edge_rotation import FileStore, advance, edge_accepts
 from tests.support.populated import Populated
 from tests.support.replicas import replicas
 from tests.support.running import Running

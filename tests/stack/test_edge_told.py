@@ -11,9 +11,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from cluster.cloudfront import CloudFrontPurger
+from cluster.edge.cloudfront import CloudFrontPurger
 from cluster.events import Events
-from tasks.edge_words import EdgeWords
+from tasks.edge.edge_words import EdgeWords
 from tests.support.populated import Populated
 from tests.support.running import Running
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from cluster.content_origins import address_of, label_of
+from cluster.edge.content_origins import address_of, label_of
 from cluster.local import publishing
 from cluster.local.identity import DEMO_LEARNER, mint_token
 from cluster.local.learner_page import PATH

@@ -16,8 +16,8 @@ import pytest
 
 from actors.importer import given
 from cluster import places
-from cluster.cdn import UrlSigner
 from cluster.connections import Connections
+from cluster.edge.cdn import UrlSigner
 from cluster.importer import Order, token_digest
 from cluster.local import publishing
 from cluster.presigned import CHECKSUM, Presigner
@@ -25,7 +25,7 @@ from cluster.topology import IMPORTER
 from content.canonical import digest
 from content.errors import ContentError
 from serve_app.client import Import
-from tasks import gc
+from tasks.keeping import gc
 from tests.content.scorm.packages import manifest_12, zip_of
 from tests.support.imports import broken_package, imported, keys, package, upload
 from tests.support.running import Running

@@ -24,7 +24,7 @@ import pytest
 from botocore.exceptions import ClientError
 from nats.js.errors import NoStreamResponseError
 
-from cluster import cdn
+from cluster.edge import cdn
 from cluster.local import publishing
 from cluster.local.configuration import load_settings
 from cluster.local.errors import LocalStackError, part_failed

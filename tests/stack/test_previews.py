@@ -16,7 +16,7 @@ from cluster.connections import Connections
 from cluster.local import publishing
 from content.errors import ContentError
 from serve_app.client import PreviewShown
-from tasks import gc
+from tasks.keeping import gc
 from tests.support.connected import with_connections
 from tests.support.courses import Course
 from tests.support.killing import BUILDER, killed_at

@@ -20,8 +20,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cluster import places
-from cluster.cdn import UrlSigner
 from cluster.connections import Connections
+from cluster.edge.cdn import UrlSigner
 from cluster.local import publishing
 from cluster.local.identity import mint_token
 from cluster.regions import GLOBAL, origin_of

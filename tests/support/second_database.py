@@ -18,8 +18,8 @@ from cluster.local.home import read_json
 from cluster.local.postgres import LOGINS
 from cluster.migrations import migrate
 from cluster.settings import Settings
-from tasks.restore_rows import summary
-from tasks.restore_tables import logged
+from tasks.recovery.restore_rows import summary
+from tasks.recovery.restore_tables import logged
 from tests.support.running import Running
 
 ROLES = ("owner", "api", "worker", "relay", "ops", "analyst")

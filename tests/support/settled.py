@@ -8,7 +8,7 @@ from typing import Any
 
 from cluster import places
 from cluster.connections import Connections
-from tasks import gc
+from tasks.keeping import gc
 from tests.support.running import Running
 from tests.support.tenants import BUNDLE_EVENT, EXPORT_EVENT, IMPORT_EVENT, PACKAGE_EVENT, Tenant
 from tests.support.waiting import until

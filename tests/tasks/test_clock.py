@@ -9,12 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OWN_CLOCK = {
     "actors/drain.py",  # tells Ray until when a node drains, which Ray compares with the same machine's clock
-    "tasks/edge_words.py",  # tells operators how long a word of NATS has waited; nothing is decided by it
-    "tasks/edge_rotation.py",  # asks for one address of the edge, to see whether it knows the key; signs nothing that lasts
+    "tasks/edge/edge_words.py",  # tells operators how long a word of NATS has waited; nothing is decided by it
+    "tasks/edge/edge_rotation.py",  # asks for one address of the edge, to see whether it knows the key; signs nothing that lasts
     "tasks/bootstrap.py",  # the first tenant of a local stack
     "tasks/courier.py",  # says in a delivery when it was made, as its receiver compares with a clock of its own
-    "tasks/gc.py",  # compares with the store's times, by hours
-    "tasks/holds_job.py",  # the same, by days
+    "tasks/keeping/gc.py",  # compares with the store's times, by hours
+    "tasks/keeping/holds_job.py",  # the same, by days
     "tasks/doctor/",  # measures how far the clocks are apart
     "tasks/workspace.py",  # compares with times of files on the same machine
 }

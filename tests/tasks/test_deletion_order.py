@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.tenant_deletion_job import ALL, PERSONAL, condition
+from tasks.keeping.tenant_deletion_job import ALL, PERSONAL, condition
 
 
 @pytest.mark.parametrize("table", ["packages", "parts", "webhooks", "a_table_of_next_year"])

@@ -13,15 +13,15 @@ import pytest
 import structlog
 from moto import mock_aws
 
-from cluster import cdn, edge_keys
-from cluster.cdn import UrlSigner
-from cluster.cloudflare import Cloudflare, WorkerKeys
-from cluster.cloudfront_keys import SETTLES_S, CloudFrontKeys
-from cluster.edge_keys import KeyGroup, Publish, Remove, Switch, UrlKeys, Wait
+from cluster.edge import cdn, edge_keys
+from cluster.edge.cdn import UrlSigner
+from cluster.edge.cloudflare import Cloudflare, WorkerKeys
+from cluster.edge.cloudfront_keys import SETTLES_S, CloudFrontKeys
+from cluster.edge.edge_keys import KeyGroup, Publish, Remove, Switch, UrlKeys, Wait
 from cluster.local.edge_keys import KeyFile, LocalKeys
 from cluster.settings import Settings
 from content.errors import ContentError
-from tasks.edge_rotation import Done, FileStore, SecretStore, Store, advance
+from tasks.edge.edge_rotation import Done, FileStore, SecretStore, Store, advance
 from tests.support.cdn_fakes import FakeCloudFront, cloudflare
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

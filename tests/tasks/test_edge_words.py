@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.errors import ConnectionClosedError
 
-from cluster import purging
-from cluster.cloudflare import MOST_TAGS, Cloudflare, CloudflarePurger, tag_of
-from cluster.cloudfront import CloudFrontPurger
-from cluster.purging import ANY, invalidate_prefix, of_version, reduced, reference_of
+from cluster.edge import purging
+from cluster.edge.cloudflare import MOST_TAGS, Cloudflare, CloudflarePurger, tag_of
+from cluster.edge.cloudfront import CloudFrontPurger
+from cluster.edge.purging import ANY, invalidate_prefix, of_version, reduced, reference_of
 from cluster.settings import Settings
 from cluster.telemetry import metrics
 from content.errors import ContentError
-from tasks import edge_shell, edge_words
-from tasks.edge_words import EdgeWords
+from tasks.edge import edge_shell, edge_words
+from tasks.edge.edge_words import EdgeWords
 from tests.support.cdn_fakes import FOLDERS, PATHS, FakeCloudFront, cloudflare
 
 DISTRIBUTIONS = {"files": "EFILES", "sites": "ESITES"}
@@ -305,7 +305,7 @@ def test_a_purge_is_named_by_what_it_says_and_why() -> None:
 
 def test_a_release_invalidates_by_prefix_once(monkeypatch: pytest.MonkeyPatch) -> None:
     cdn = FakeCloudFront()
-    monkeypatch.setattr("cluster.purging.connect", lambda _: CloudFrontPurger(cdn, DISTRIBUTIONS))
+    monkeypatch.setattr("cluster.edge.purging.connect", lambda _: CloudFrontPurger(cdn, DISTRIBUTIONS))
     for _ in range(2):
         assert invalidate_prefix(Settings(), "packages/", "2.4.0") is True
     assert cdn.invalidations["EFILES"][0][2] == ("/packages/*",) and len(cdn.invalidations["EFILES"]) == 1

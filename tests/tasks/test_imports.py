@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from content.errors import ContentError
 from content.scorm.model import Course, Item, Launch, Organization, Resource
 from tasks import workspace
-from tasks.import_commit import course_of
-from tasks.imports import Upload
+from tasks.importing.import_commit import course_of
+from tasks.importing.imports import Upload
 from tasks.seats import Seats
 
 COURSE = Course(

@@ -20,8 +20,8 @@ from cluster.objects import Objects
 from cluster.settings import Settings
 from content.canonical import digest
 from content.errors import ContentError
-from tasks import (
-    audit,
+from tasks import audit
+from tasks.keeping import (
     audit_archive,
     cold,
     cold_job,
@@ -35,8 +35,8 @@ from tasks import (
     tenant_deletion_job,
     uses,
 )
-from tasks.cold import Unit, UnitCold
-from tasks.uses import Uses
+from tasks.keeping.cold import Unit, UnitCold
+from tasks.keeping.uses import Uses
 from tests.support.kept import ADA, BIG, BOB, PACKAGE, Keys, World, made, served
 from tests.support.plain_postgres import PlainPostgres
 

@@ -20,11 +20,12 @@ from cluster.keys import shredding
 from cluster.release.expand import statements
 from content.errors import ContentError
 from content.eventlog import Change
-from tasks import erasure, erasure_job, holds, restore_epoch
 from tasks.content_keys import content_keys
 from tasks.intake import receive
-from tasks.restore_log import ReadLog, load
-from tasks.restore_rows import named_in
+from tasks.keeping import erasure, erasure_job, holds
+from tasks.recovery import restore_epoch
+from tasks.recovery.restore_log import ReadLog, load
+from tasks.recovery.restore_rows import named_in
 from tests.support.kept import ADA, BOB, PACKAGE, Keys, World, carried, made, served
 from tests.support.plain_postgres import PlainPostgres
 from tests.tasks.test_kept import named, without_streams

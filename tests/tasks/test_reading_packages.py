@@ -18,8 +18,8 @@ from cluster.settings import Settings
 from content.errors import ContentError
 from content.scorm.archive import read_canonical, stream_canonical
 from content.scorm.limits import ImportLimits
-from tasks import reading_packages
-from tasks.reading_packages import Reading, limits_of, read_package
+from tasks.importing import reading_packages
+from tasks.importing.reading_packages import Reading, limits_of, read_package
 from tests.content.scorm.course.reading import LIMITS
 from tests.content.scorm.hostile_manifests import CASES as MANIFESTS
 from tests.content.scorm.hostile_zips import HOSTILE
@@ -228,7 +228,7 @@ def hijack(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Readi
     call = sandbox.call
 
     def called(job: Any, function: str, arguments: Any, settings: Settings, on_share: Any = None) -> Any:
-        assert function == "tasks.packages_inside:read"
+        assert function == "tasks.importing.packages_inside:read"
         return call(job, "runpy:run_path", {"path_name": arguments["path"]}, settings, None)
 
     def read(code: str, *, facts: object = None, canonical: bool = True, **more: Any) -> Reading:

@@ -17,9 +17,10 @@ from pydantic import SecretStr
 from cluster.eventlog import state
 from cluster.local.postgres import DATABASE
 from content.errors import ContentError
-from tasks import jobs, restore, restore_blobs, restore_packages, restore_rows
-from tasks.restore import Restore, Restored
-from tasks.restore_blobs import Outcome
+from tasks import jobs
+from tasks.recovery import restore, restore_blobs, restore_packages, restore_rows
+from tasks.recovery.restore import Restore, Restored
+from tasks.recovery.restore_blobs import Outcome
 from tests.support.kept import PACKAGE, World, carried, made, served
 from tests.support.plain_postgres import PlainPostgres
 

@@ -14,7 +14,7 @@ from content.bundles.part import PartSealer
 from content.canonical import digest
 from content.errors import ContentError
 from tasks.healing import heal
-from tasks.scrub import _covers, _look
+from tasks.keeping.scrub import _covers, _look
 from tasks.sealing import Source
 
 PATH = "sea_" + "0" * 26 + "/a/0.part"

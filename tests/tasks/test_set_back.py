@@ -22,10 +22,12 @@ from cluster.telemetry.metrics import DATABASE_BEHIND, Metric
 from content.canonical import canonical
 from content.errors import ContentError
 from content.eventlog import make_segment
-from tasks import archive, audit, holds, reconcile, restore_log, revocations
-from tasks.archive import Archiver
-from tasks.reconcile import Reconciled
-from tasks.restore_log import ReadLog
+from tasks import audit, revocations
+from tasks.keeping import holds
+from tasks.recovery import archive, reconcile, restore_log
+from tasks.recovery.archive import Archiver
+from tasks.recovery.reconcile import Reconciled
+from tasks.recovery.restore_log import ReadLog
 from tests.support.kept import World, carried, made, served
 from tests.support.plain_postgres import PlainPostgres
 

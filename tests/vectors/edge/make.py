@@ -1,6 +1,6 @@
 """Writes the vectors of signed URLs and cookies: `python -m tests.vectors.edge.make`. The same bytes each time.
 
-Written from the public description of CloudFront's signed URLs and nothing of ours, so that what `cluster.cdn` signs and checks is
+Written from the public description of CloudFront's signed URLs and nothing of ours, so that what `cluster.edge.cdn` signs and checks is
 compared with a second reading. The private keys are made from a text and protect nothing.
 """
 
