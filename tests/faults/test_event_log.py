@@ -8,10 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from cluster import places
 from cluster.eventlog import tables
 from cluster.eventlog.store import LogStore
+from cluster.objects import Objects
+from content.errors import ContentError
 from content.eventlog import Change, latest, parse_segment
 from serve_app.client import ApiError
 from tasks.recovery.archive import Archiver
@@ -116,6 +119,24 @@ def test_one_of_two_archivers_works(bare: Light) -> None:
     idle, worked = asyncio.run(both())
     assert idle == 0
     assert worked > 0
+
+
+def test_an_archiver_that_the_store_refuses_lets_another_go_on(bare: Light) -> None:
+    """As one whose clock is wrong: it would hold the lock, and the region's archive would stand still with it."""
+
+    async def go() -> int:
+        wrong = bare.settings.model_copy(update={"s3_secret_key": SecretStr("another")})
+        refused, right = Archiver(wrong, Objects(wrong)), Archiver(bare.settings, bare.objects)
+        try:
+            with pytest.raises(ContentError):
+                await refused.step()
+            return await right.carry()
+        finally:
+            await refused.close()
+            await right.close()
+
+    Tenant(bare)
+    assert asyncio.run(go()) > 0
 
 
 def test_a_burst_of_learners_is_no_standstill(bare: Light) -> None:
