@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kuberay import edge, external_secrets, guards, mtls, names
+from kuberay import edge, external_secrets, guards, jobs, mtls, names
 from kuberay.duties import CLOUDFLARE_SECRET, DUTIES
 from kuberay.jobs import TASKS
 from kuberay.monitoring import grafana, rules
@@ -199,7 +199,7 @@ def _cdn(name: str, allowed: list[Any], ids: dict[str, str], *, token: bool) -> 
         },
         images=images(),
         configMapGenerator=[settings(edge.EDGE_MAP, {"CONTENT_EDGE_CDN": name, **ids}, merge=False)],
-        patches=[patch("CronJob", "content-release", promoter)],
+        patches=[patch("CronJob", name, promoter) for name in (jobs.PROMOTER, jobs.ROLLBACK)],
     )
 
 

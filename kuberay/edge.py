@@ -19,8 +19,8 @@ from kuberay.settings import SERVICE_MAP
 
 TELLS, ROTATES, ROTATES_NOW = "content-edge", "content-edge-keys", "content-edge-keys-emergency"
 REACHES: dict[str, tuple[str, ...]] = {TELLS: ("nats", "store")}
-WHO = (TELLS, ROTATES, ROTATES_NOW, "content-release")
-"""Who reaches the CDN: for a change of the manifests' shape, the promoter does, too."""
+WHO = (TELLS, ROTATES, ROTATES_NOW, jobs.PROMOTER, jobs.ROLLBACK)
+"""Who reaches the CDN: for a change of the manifests' shape, who promotes and who takes back does, too."""
 EDGE_MAP = "content-edge-settings"
 """Settings of the CDN: in these pods and in no other, since whoever has them talks to it."""
 ROTATION = Task(

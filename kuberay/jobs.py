@@ -16,6 +16,7 @@ from kuberay.duties import variable
 from kuberay.guards import account
 from kuberay.settings import SERVICE_MAP
 
+PROMOTER, ROLLBACK = "content-release", "content-release-rollback"
 JOBS = "content-jobs"
 """What stands in the label of a cluster at pods of jobs."""
 SECRETS = "/var/run/secrets/content"
@@ -26,7 +27,8 @@ TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 class Task:
     """One job. `schedule` None: `kubectl create job --from=cronjob/NAME` starts it; `first`: a Job that a release begins with.
 
-    `files` are Secrets that are mounted below `SECRETS`; `may` are rules of a Role, and with them comes the token.
+    `files` are Secrets that are mounted below `SECRETS`; `may` are rules of a Role (its own, or of whom it runs as), and with them
+    comes the token.
     """
 
     name: str
@@ -53,6 +55,10 @@ class Task:
 
 _RESTORE = ("content-service", "restore", "--from", "s3://$(CONTENT_S3_BUCKET)")
 _NATS = ("nats_user", "nats_password")
+_ROUTE = {
+    "apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "resourceNames": [names.API],
+    "verbs": ["get", "patch"],
+}  # fmt: skip
 _LOGINS = ("postgres_worker", "postgres_ops", "postgres_relay")
 
 
@@ -95,7 +101,7 @@ TASKS = (
         first=True, secrets=("postgres_owner",), reaches=("postgres",), deadline_s=1800, retries=2,
     ),
     Task(
-        "content-release",
+        PROMOTER,
         (
             "content-service", "release", "promote",
             "--prometheus", "http://prometheus.monitoring.svc.cluster.local:9090",
@@ -106,11 +112,17 @@ TASKS = (
         ),
         "promotes the canary, or takes it back; goes on from the route's annotations when it is started again",
         image=names.CLI_IMAGE, files=("content-release-probe",), reaches=("control-plane", "prometheus", "api"),
-        may=({
-            "apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "resourceNames": [names.API],
-            "verbs": ["get", "patch"],
-        },),
+        may=(_ROUTE,),
         deadline_s=6 * 3600, retries=20, decides=(1, 2), environment=(("CONTENT_METRICS_PORT", str(names.COMMAND_METRICS)),),
+    ),
+    Task(
+        ROLLBACK,
+        (
+            "content-service", "release", "rollback", "--reason", f"somebody started {ROLLBACK}",
+            "--namespace", names.NAMESPACE, "--route", names.API,
+        ),
+        "gives the stable version of the API all the traffic at once; asks neither Prometheus nor the versions (docs/release.md)",
+        image=names.CLI_IMAGE, reaches=("control-plane",), may=(_ROUTE,), runs_as=PROMOTER, deadline_s=3600, retries=20,
     ),
 )  # fmt: skip
 
@@ -126,7 +138,7 @@ def all_jobs() -> list[dict[str, Any]]:
     for task in TASKS:
         if not task.runs_as:
             found.append(account(task.name))
-        if task.may:
+        if task.may and not task.runs_as:
             found += _role(task)
         found.append(_job(task) if task.first else cron_job(task))
     return found

@@ -103,7 +103,9 @@ class Archiver:
             try:
                 return await self._archive(connection, await self._state(connection))
             except ContentError:
-                await self.close()  # and with it the lock: for whoever reconciles, or whose clock and way to the store are right
+                await (
+                    self.close()
+                )  # and with it the lock: for whoever reconciles, or whose clock and way to the store are right
                 raise
 
     async def carry(self) -> int:

@@ -40,6 +40,12 @@ from cluster.release.plan import Plan
 release._listen()
 release._promoter(release._gateway("", "content", "r", "https://k", release.ACCOUNT, "a", "b"), "http://p", "http://a", "http://b", None, Plan(), False)
 {CDN}""",
+    "content-service release rollback": f"""
+from serve_app.cli import release
+from cluster.release.plan import Plan
+release._listen()
+release._promoter(release._gateway("", "content", "r", "https://k", release.ACCOUNT, "a", "b"), "", "", "", None, Plan(), False)
+{CDN}""",
     "content-service edge tell": f"import tasks.edge.edge_words, tasks.edge.edge_shell, cluster.objects; {CDN}",
     "content-service edge rotate": f"import tasks.edge.edge_rotation, cluster.edge.edge_keys; {CDN}",
 }

@@ -36,7 +36,13 @@ OUT = {
     "content-scorm-importer": {STORE},
 }  # fmt: skip
 """Besides names and the pods of their own Ray cluster."""
-CDN = ("content-edge", "content-edge-keys", "content-edge-keys-emergency", "content-release")
+CDN = (
+    "content-edge",
+    "content-edge-keys",
+    "content-edge-keys-emergency",
+    "content-release",
+    "content-release-rollback",
+)
 PUBLIC = "0.0.0.0/0 but 14 networks 443/TCP"
 
 
