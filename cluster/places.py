@@ -2,6 +2,8 @@
 
 A manifest's key ends in its digest, so that a late attempt whose manifest differs (ai-gateway was away, say) can never
 overwrite the one that was committed.
+
+Statements that work on many blobs at once say the same keys in SQL (`…_sql`), of the row by that name.
 """
 
 from __future__ import annotations
@@ -24,6 +26,11 @@ def asset(tenant: str, digest: str) -> str:
     return f"assets/{tenant}/{digest.removeprefix('sha256:')}"
 
 
+def asset_sql(row: str) -> str:
+    """`asset` of a row with `tenant` and `digest`."""
+    return f"'assets/' || {row}.tenant || '/' || substr({row}.digest, 8)"
+
+
 def manifest(tenant: str, package_id: str, version: int, digest: str) -> str:
     return f"packages/{tenant}/{package_id}/{version}/{digest.removeprefix('sha256:')}.json"
 
@@ -31,6 +38,14 @@ def manifest(tenant: str, package_id: str, version: int, digest: str) -> str:
 def withdrawn(tenant: str, package_id: str, version: int, digest: str) -> str:
     """Where the manifest of a withdrawn version is kept: the edge serves nothing from there."""
     return f"withdrawn/{tenant}/{package_id}/{version}/{digest.removeprefix('sha256:')}.json"
+
+
+def manifest_sql(row: str) -> str:
+    """`manifest`, or `withdrawn` where it is, of a row of `package_versions`; null where the version has none yet."""
+    return (
+        f"case when {row}.state = 'withdrawn' then 'withdrawn/' else 'packages/' end || {row}.tenant || '/' || "
+        f"{row}.package_id || '/' || {row}.version || '/' || substr({row}.manifest_digest, 8) || '.json'"
+    )
 
 
 def exports(tenant: str, package_id: str, version: int, export_id: str = "") -> str:
@@ -67,6 +82,11 @@ def site_settings(tenant: str) -> str:
 def bundles(tenant: str) -> str:
     """What stands before the `path` of a licence's index and parts."""
     return f"bundles/{tenant}/"
+
+
+def bundle_sql(row: str, path: str = "path") -> str:
+    """The key of an index or part, of a row with `tenant` and its path."""
+    return f"'bundles/' || {row}.tenant || '/' || {row}.{path}"
 
 
 def events(region: str, epoch: int | None = None, sequence: int | None = None) -> str:

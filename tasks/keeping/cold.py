@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from cluster import queue
+from cluster import places, queue
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
@@ -20,19 +20,18 @@ from tasks import jobs
 from tasks.keeping.uses import Kind, version_subject
 
 KIND = queue.THAW
-VERSION_KEYS = """
-    select case when v.state = 'withdrawn' then 'withdrawn/' else 'packages/' end || v.tenant || '/' || v.package_id || '/'
-           || v.version || '/' || substr(v.manifest_digest, 8) || '.json' as key
+VERSION_KEYS = f"""
+    select {places.manifest_sql("v")} as key
     from package_versions v where v.package_id = %(package)s and v.version = %(version)s and v.manifest_digest is not null
     union all
-    select 'assets/' || va.tenant || '/' || substr(va.digest, 8) from version_assets va
+    select {places.asset_sql("va")} from version_assets va
     where va.package_id = %(package)s and va.version = %(version)s
 """
-SEAL_KEYS = """
-    select 'bundles/' || s.tenant || '/' || s.index_path as key from seals s
+SEAL_KEYS = f"""
+    select {places.bundle_sql("s", "index_path")} as key from seals s
     where s.seal_id = %(subject)s and s.index_path is not null
     union all
-    select 'bundles/' || sp.tenant || '/' || sp.path from seal_parts sp where sp.seal_id = %(subject)s
+    select {places.bundle_sql("sp")} from seal_parts sp where sp.seal_id = %(subject)s
 """
 EXPORT_KEYS = "select e.key from exports e where e.export_id = %(subject)s and e.key is not null"
 COLD = """

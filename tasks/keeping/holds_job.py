@@ -33,14 +33,14 @@ AT_ONCE, STEP = 16, 200
 """A batch is over before a hold that waits for it loses its patience (`cluster.database`)."""
 FRESH_S = 2 * 24 * 3600.0
 ACTIVE = "select hold_id, package_id from holds where released_at is null order by hold_id"
-OF_PACKAGE = """
-    select 'assets/' || %(tenant)s || '/' || substr(digest, 8) as key from version_assets where package_id = %(package)s
-    union select 'bundles/' || %(tenant)s || '/' || index_path from seals where package_id = %(package)s and index_path is not null
-    union select 'bundles/' || %(tenant)s || '/' || p.path from seal_parts p join seals s on s.seal_id = p.seal_id
+OF_PACKAGE = f"""
+    select {places.asset_sql("va")} as key from version_assets va where package_id = %(package)s
+    union select {places.bundle_sql("s", "index_path")} from seals s where package_id = %(package)s and index_path is not null
+    union select {places.bundle_sql("p")} from seal_parts p join seals s on s.seal_id = p.seal_id
           where s.package_id = %(package)s
     order by 1
 """
-"""Blobs of a package whose keys do not say so. A digest is written `sha256:…`, and a key has what follows."""
+"""Blobs of a package whose keys do not say so."""
 
 
 async def run(connections: Connections, begun: dict[str, Any]) -> None:
@@ -135,7 +135,7 @@ async def covered(
     else:
         prefixes = [f"{kind}/{tenant}/{package_id}/" for kind in ("packages", "withdrawn", "exports")]
         async with connections.db.tenant(tenant) as tx:
-            rows = await fetch_all(tx, OF_PACKAGE, {"tenant": tenant, "package": package_id})
+            rows = await fetch_all(tx, OF_PACKAGE, {"package": package_id})
         named = [row["key"] for row in rows]
     everywhere = [front + prefix for front in ("", COLD, places.HELD) for prefix in prefixes]
     found = await asyncio.to_thread(_below, connections, everywhere, since, replaced)

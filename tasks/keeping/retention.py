@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 
 import structlog
 
-from cluster import failpoints, queue
+from cluster import failpoints, places, queue
 from cluster.cold_store import ColdStore
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
@@ -33,7 +33,7 @@ DUE = """
     and (called_at is null or called_at < now() - make_interval(secs => %s)) returning name
 """
 # Blobs that all those who name them have not used since the border. `hot` are the names that were.
-UNUSED = """
+UNUSED = f"""
     with hot_versions as (
         select v.package_id, v.version from package_versions v
         left join uses u on u.kind = 'version' and u.subject = v.package_id || '/' || v.version
@@ -42,18 +42,17 @@ UNUSED = """
         select s.seal_id from seals s left join uses u on u.kind = 'seal' and u.subject = s.seal_id
         where s.state <> 'ready' or greatest(u.last_used, s.ready_at, s.created_at) >= %(border)s),
     blobs as (
-        select 'assets/' || a.tenant || '/' || substr(a.digest, 8) as key, a.size_bytes from assets a
+        select {places.asset_sql("a")} as key, a.size_bytes from assets a
         where a.created_at < %(border)s and not exists (
             select 1 from version_assets va join hot_versions h using (package_id, version) where va.digest = a.digest)
         union all
-        select case when v.state = 'withdrawn' then 'withdrawn/' else 'packages/' end || v.tenant || '/' || v.package_id || '/'
-               || v.version || '/' || substr(v.manifest_digest, 8) || '.json', v.manifest_bytes from package_versions v
+        select {places.manifest_sql("v")}, v.manifest_bytes from package_versions v
         where v.manifest_digest is not null and (v.package_id, v.version) not in (select package_id, version from hot_versions)
         union all
-        select 'bundles/' || s.tenant || '/' || s.index_path, s.index_size from seals s
+        select {places.bundle_sql("s", "index_path")}, s.index_size from seals s
         where s.index_path is not null and s.seal_id not in (select seal_id from hot_seals)
         union all
-        select 'bundles/' || p.tenant || '/' || p.path, p.size_bytes from parts p
+        select {places.bundle_sql("p")}, p.size_bytes from parts p
         where exists (select 1 from seal_parts sp where sp.path = p.path)
           and not exists (select 1 from seal_parts sp join hot_seals h using (seal_id) where sp.path = p.path)
         union all

@@ -40,11 +40,11 @@ log = structlog.get_logger()
 
 # A part's path begins with the seal that made it, whose index vouches for every byte; if that seal is gone, any other that
 # names the part vouches for what it uses. What only withdrawn versions use is not read from any more and need not be whole.
-DUE = """
+DUE = f"""
     with due as (
         select path, size_bytes from parts
         where (scrubbed_at is null or scrubbed_at <= %(now)s - make_interval(secs => %(again_s)s))
-          and not exists (select 1 from cold_objects c where c.key = 'bundles/' || parts.tenant || '/' || parts.path)
+          and not exists (select 1 from cold_objects c where c.key = {places.bundle_sql("parts")})
         order by scrubbed_at nulls first, path limit %(limit)s for update skip locked)
     select d.path, d.size_bytes, s.seal_id, s.package_id, s.version, s.profile, s.scope, s.epoch, s.index_path,
            s.index_digest, sp.number,

@@ -65,6 +65,23 @@ def old(world: World) -> None:
     )
 
 
+def test_statements_say_the_same_keys_as_the_code(world: World) -> None:
+    sha = "sha256:" + "ab" * 32
+    (found,) = world.rows(
+        f"""select {places.asset_sql("a")} as asset, {places.bundle_sql("a")} as part, {places.bundle_sql("a", "index_path")} as index,
+               {places.manifest_sql("v")} as manifest, {places.manifest_sql("w")} as withdrawn, {places.manifest_sql("n")} as none
+            from (values ('t', %s, 's/p', 's/i')) as a (tenant, digest, path, index_path),
+                 (values ('t', 'pkg', 7, 'published', %s)) as v (tenant, package_id, version, state, manifest_digest),
+                 (values ('t', 'pkg', 7, 'withdrawn', %s)) as w (tenant, package_id, version, state, manifest_digest),
+                 (values ('t', 'pkg', 7, 'building', null)) as n (tenant, package_id, version, state, manifest_digest)""",
+        sha, sha, sha,
+    )  # fmt: skip
+    assert found == {
+        "asset": places.asset("t", sha), "part": places.bundles("t") + "s/p", "index": places.bundles("t") + "s/i",
+        "manifest": places.manifest("t", "pkg", 7, sha), "withdrawn": places.withdrawn("t", "pkg", 7, sha), "none": None,
+    }  # fmt: skip
+
+
 def named(world: World, word: str) -> list[str]:
     """Columns of the tenant's tables in which a word stands. (What waits for the archive of the event log is carried away within
     seconds; here nobody carries it.)"""
