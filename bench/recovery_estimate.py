@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.topology import BUILDER, BUNDLER
-from tasks.recovery.archive import LATE_S
+from tasks.recovery.archived import LATE_S
 from tasks.recovery.restore import TENANTS_AT_ONCE
 
 BUNDLES, PACKAGES, TENANTS = 1_000_000, 10_000, 200

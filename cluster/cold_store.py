@@ -19,6 +19,8 @@ from content.errors import ContentError
 UNDER_WAY = {"RestoreAlreadyInProgress", "ObjectAlreadyInActiveTierError", "InvalidObjectState"}
 """Answers to whoever asks for what is on its way, or has never been cold."""
 HOT = "STANDARD"
+PATIENT = b"set local idle_in_transaction_session_timeout = '30min'"
+"""For the transaction that moves a blob: a large one takes its time to be copied."""
 
 
 class ColdStore:

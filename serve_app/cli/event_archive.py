@@ -18,9 +18,9 @@ archive_app = Commands(help="The event log's archive in the object store.")
 @archive_app.command(epilog=examples("events archive status", "events archive status --json"))
 def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """How far the archive is, and what waits (exit code 1 if something has waited for over a minute)."""
-    from tasks.recovery import archive
+    from tasks.recovery import archived
 
-    found = connected(settings_for(home), archive.status)
+    found = connected(settings_for(home), archived.status)
     if as_json:
         print_json(found)
     else:
@@ -30,7 +30,7 @@ def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
         say(f"  {found['waiting']} changes wait, the oldest for {found['oldest_s']:.1f} s")
         if found["behind"]:
             say(f"  set back: {found['behind']}")
-    if found["behind"] or found["oldest_s"] > archive.LATE_S:
+    if found["behind"] or found["oldest_s"] > archived.LATE_S:
         raise typer.Exit(FAILED)
 
 

@@ -10,7 +10,7 @@ import asyncio
 from typing import Any
 
 from cluster import failpoints
-from cluster.cold_store import ColdStore
+from cluster.cold_store import PATIENT, ColdStore
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from content.errors import NotYet
@@ -18,8 +18,6 @@ from tasks import jobs
 from tasks.keeping import uses
 from tasks.progress import job_cancelled
 
-PATIENT = b"set local idle_in_transaction_session_timeout = '30min'"
-"""A large blob takes its time to be copied."""
 LEFT = """
     select c.key, c.state from cold_objects c where c.key = any(%s) order by c.key
 """

@@ -25,7 +25,7 @@ from tasks import previews
 from tasks.idempotency_keys import forget_expired
 from tasks.importing import imports
 from tasks.keeping import holds
-from tasks.recovery import archive
+from tasks.recovery import archived
 from tasks.workspace import sweep
 
 KINDS = ("assets/", "packages/", "withdrawn/", "bundles/", "exports/", "previews/", "imports/")
@@ -70,7 +70,7 @@ async def collect(connections: Connections, *, grace_s: float | None = None, dry
     old = [key for key in old if _tenant_of(key) not in held]
     aborted = 0
     if not dry_run:
-        await archive.require_archived(connections)
+        await archived.require_archived(connections)
         again = await named(connections)  # what came back under an old name meanwhile is no orphan any more
         old = [key for key in old if key not in again]
         removed = await _remove(connections, old)

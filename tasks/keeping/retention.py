@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 import structlog
 
 from cluster import failpoints, places, queue
-from cluster.cold_store import ColdStore
+from cluster.cold_store import PATIENT, ColdStore
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.queue import Work
@@ -63,8 +63,6 @@ UNUSED = f"""
     where b.size_bytes >= %(least)s and not exists (select 1 from cold_objects c where c.key = b.key)
     order by b.key limit %(limit)s on conflict do nothing returning key
 """
-PATIENT = b"set local idle_in_transaction_session_timeout = '30min'"
-"""A large blob takes its time to be copied."""
 log = structlog.get_logger()
 
 

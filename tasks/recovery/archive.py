@@ -20,7 +20,6 @@ import structlog
 from psycopg.rows import DictRow, dict_row
 
 from cluster import database, failpoints
-from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
 from cluster.eventlog import settled, state, tables
 from cluster.eventlog.state import LogState
@@ -37,8 +36,6 @@ MOST_CHANGES, MOST_BYTES = 20_000, 32 << 20
 SLIPS_EVERY = 200
 """So many segments lie between two looks at slips that are no longer needed."""
 SLIP_KEPT_S = 3600.0
-LATE_S = 60.0
-"""The archive is never farther behind than this while all is well."""
 AT_ONCE = 20
 """Segments that are archived in one go."""
 WRITERS = 16
@@ -305,53 +302,3 @@ class Archiver:
 
 def _ends(at: Position, last: int) -> str:
     return f"The archive goes on to segment {at.epoch}/{last}, and this database ends with {at.sequence}."
-
-
-async def require_archived(connections: Connections, within_s: float = 60.0) -> None:
-    """Wait until whatever has changed by now is archived; where this process may, it does so itself.
-
-    Raises ContentError `event-log-late` (retryable).
-    """
-    row = await _asked(connections, "select coalesce(max(n), 0) as n from change_log", [])
-    archiver = None
-    if connections.settings.postgres_relay.get_secret_value():
-        archiver = Archiver(connections.settings, connections.objects)
-    try:
-        async with asyncio.timeout(within_s):
-            while await _asked(connections, "select 1 as n from change_log where n <= %s limit 1", [row]):
-                if archiver is None or not (await archiver.step()).changes:
-                    await asyncio.sleep(0.2)
-    except TimeoutError as late:
-        raise ContentError(
-            "event-log-late",
-            f"What changed is not archived within {within_s:.0f} s.",
-            "See content_event_log_oldest_seconds and the logs of content-outbox-relay, then try again.",
-            True,
-        ) from late
-    finally:
-        if archiver is not None:
-            await archiver.close()
-
-
-async def status(connections: Connections) -> dict[str, Any]:
-    """How far the archive is, and what waits (role ops)."""
-    region = connections.settings.region
-    async with connections.ops.connection() as ops:
-        known, row = await state.read(ops, region), await fetch_one(ops, AGE)
-    at = known.position if known else Position(0)
-    return {
-        "region": region,
-        "epoch": at.epoch,
-        "sequence": at.sequence,
-        "digest": at.digest,
-        "archived_at": known.archived_at.isoformat() if known and known.archived_at else None,
-        "behind": known.behind if known and known.behind_since else "",
-        "waiting": int(row["n"]) if row else 0,
-        "oldest_s": float(row["age_s"] or 0) if row else 0.0,
-    }
-
-
-async def _asked(connections: Connections, question: str, values: Sequence[Any]) -> int:
-    async with connections.ops.connection() as ops:
-        row = await fetch_one(ops, question, values)
-    return int(row["n"]) if row else 0
