@@ -253,25 +253,26 @@ def test_one_that_has_archived_beside_a_later_epoch_is_brought_together_with_it(
 def test_an_archiver_at_work_makes_way_for_who_knows_better(world: World) -> None:
     """Nobody has to stop the pool first."""
 
-    async def both(connections: Any) -> bool:
+    async def both(connections: Any) -> tuple[bool, int]:
         archiver = Archiver(world.settings, world.objects)
         try:
             await archiver.carry()
             work = asyncio.create_task(reconcile.reconcile(connections, anyway=True))
-            refused = False
+            refused, since = False, 0
             while not work.done():
                 try:
-                    await archiver.step()
+                    since += (await archiver.step()).changes
                 except ContentError as error:
                     refused |= error.code == "database-behind"
                 await asyncio.sleep(0.01)
             await work
-            return refused
+            return refused, since
         finally:
             await archiver.close()
 
-    assert world.run(both)
-    assert carried(world) > 0 and epoch(world) == 2
+    refused, since = world.run(both)
+    assert refused
+    assert since + carried(world) > 0 and epoch(world) == 2
 
 
 # -- killed -----------------------------------------------------------------------------------------------------------
