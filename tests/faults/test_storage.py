@@ -148,6 +148,7 @@ EXPORT_STORY = (
 )
 
 
+@pytest.mark.slow
 def test_an_export_gets_through_all_of_it(bare: Light, proxy: S3Proxy) -> None:
     """What breaks off, or comes with another byte, is never in the file; nothing of the attempts before is left."""
     owner = Populated(bare)
@@ -167,6 +168,7 @@ def test_an_export_gets_through_all_of_it(bare: Light, proxy: S3Proxy) -> None:
     assert len([key for key in exports.keys(owner) if asked["export_id"] in key]) == 1
 
 
+@pytest.mark.slow
 def test_an_asset_that_stays_damaged_fails_the_export_and_is_not_tried_for_ever(bare: Light, proxy: S3Proxy) -> None:
     owner = Populated(bare)
     bare.worker("exporter")

@@ -325,7 +325,12 @@ STAYS = {"tenants", "jobs", "signing_keys", "audit_log", "audit_segments", "inbo
 
 
 @pytest.mark.parametrize(
-    "point", [None, pytest.param("deletion.after_rows", marks=pytest.mark.slow), "deletion.after_blobs"]
+    "point",
+    [
+        pytest.param(None, marks=pytest.mark.slow),
+        pytest.param("deletion.after_rows", marks=pytest.mark.slow),
+        "deletion.after_blobs",
+    ],
 )
 def test_a_tenant_that_is_deleted_leaves_its_name_and_its_audit_log(
     bare: Light, tenant: Populated, http: httpx.Client, point: str | None

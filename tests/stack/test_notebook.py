@@ -76,6 +76,7 @@ def test_the_notebook_makes_bundles_anew_and_compares(analyst: Tenant, tmp_path:
         opens(analyst, course, device, 2)
 
 
+@pytest.mark.slow
 async def test_a_killed_kernel_loses_nothing(analyst: Tenant, running: Running, tmp_path: Path) -> None:
     course, devices = await asyncio.to_thread(published, analyst, "shared", 2)
     running.rows(PAUSE)  # so that the job still waits when the kernel dies
