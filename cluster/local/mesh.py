@@ -64,7 +64,7 @@ PEERS = {
 
 class Mesh(Part):
     name: ClassVar[str] = "mesh"
-    ports: ClassVar[tuple[str, ...]] = ("api_mesh", "importer_mesh", "neighbours_mesh", "postgres_mesh")
+    ports: ClassVar[tuple[str, ...]] = ("api_mesh", "importer_mesh", "neighbours_mesh", "postgres_mesh", "api")
     reload: ClassVar[signal.Signals | None] = signal.SIGUSR2
 
     def version(self, site: Site) -> str:
@@ -81,7 +81,7 @@ class Mesh(Part):
         write_secret(_file(site), configuration(site))
 
     def unhealthy(self, site: Site) -> str | None:
-        for name in (*self.ports, "api"):
+        for name in self.ports:
             try:
                 socket.create_connection(("127.0.0.1", site.ports[name]), timeout=1).close()
             except OSError as error:

@@ -237,12 +237,10 @@ class Stack:
         state = read_json(self.home.state)
         known: dict[str, int] = state.get("ports", {})
         running = self._noted(state)
-        wanted = [port for part in (*PARTS, MESH) for port in part.ports]
+        wanted = dict.fromkeys(port for part in (*PARTS, MESH) for port in part.ports)
         alive = {port for part in EVERY if self._alive(running.get(part.name)) for port in part.ports}
         if RAY.name in running and self._alive(running[RAY.name]):
             alive |= {"api", "api_inside"}
-        if self._alive(running.get(MESH.name)):
-            alive.add("api")  # the public door, whether or not an API is behind it
         foreign = self.home.reserved_by_others()
         good = {
             name: port for name, port in known.items() if name in alive or (port not in foreign and ports.is_free(port))

@@ -100,9 +100,8 @@ class Archiver:
             try:
                 return await self._archive(connection, await self._state(connection))
             except ContentError:
-                await (
-                    self.close()
-                )  # and with it the lock: for whoever reconciles, or whose clock and way to the store are right
+                # And with it the lock: for whoever reconciles, or whose clock and way to the store are right.
+                await self.close()
                 raise
 
     async def carry(self) -> int:

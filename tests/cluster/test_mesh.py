@@ -214,7 +214,7 @@ def test_keys_are_for_one_user_alone(authority: Authority) -> None:
 
 
 def test_haproxy_takes_the_doors(tmp_path: Path) -> None:
-    names = (*Mesh.ports, "api", "api_inside", "neighbours", "postgres")
+    names = (*Mesh.ports, "api_inside", "neighbours", "postgres")
     site = Site(Home(tmp_path), {name: 20000 + n for n, name in enumerate(names)}, {"mesh_door": "s3cret"}, mtls=True)
     site.home.prepare()
     site.authority.ensure(IDENTITIES)
