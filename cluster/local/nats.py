@@ -101,7 +101,7 @@ class Nats(Part):
         links, made = Links.read(site.home), site.home.keys / "nats-was-here"
         others: dict[str, Any] = {"region": links.region, "others": links.peers} if links else {}
         if not made.exists():  # nobody has heard this region before
-            others["rest_s"] = 0.0
+            others["silence_s"] = 0.0
         if site.mtls:
             others["tls"] = mesh.of_folder(site.authority.of("nats-operator"), spiffe("nats"))
         asyncio.run(ensure_streams(url(site), user_of(site, "operator"), site.secrets["nats_operator"], **others))
