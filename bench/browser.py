@@ -32,9 +32,11 @@ def measure() -> list[Result]:
     assets = [(_picture(), "image"), *((os.urandom(FILM_BYTES), "video") for _ in range(FILMS))]
     with tempfile.TemporaryDirectory(prefix="content-bench-browser-") as folder:
         node("build.mjs", folder, home=folder)
-        school = School(
-            Path(folder), {}, lambda device, number: Version(device=device, number=number, assets=assets), "bench"
-        )
+
+        def version(device: Any, number: int) -> Version:
+            return Version(device=device, number=number, assets=assets)
+
+        school = School(Path(folder), {}, version, "bench")
         with serve(school) as url:
             found = json.loads(node("bench/run.mjs", url, home=folder))
     sys.stderr.write(json.dumps(found) + "\n")

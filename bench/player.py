@@ -39,7 +39,8 @@ def measure() -> list[Result]:
         began = time.perf_counter()
         for name, document in (("demo", demo), ("long", long_draft())):
             began = time.perf_counter()
-            export(document, Pictures(media) if name == "long" else media, Path(folder) / name, Options("html"))
+            given: Any = Pictures(media) if name == "long" else media
+            export(document, given, Path(folder) / name, Options("html"))
             jobs[name] = {"folder": str(Path(folder) / name)}
         planned_s = time.perf_counter() - began
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024

@@ -40,7 +40,7 @@ PATIENCE_S = 30.0
 def measure() -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="content-bench-", dir="/var/tmp") as name:
         folder = Path(name)
-        settings = Settings(workspace=folder / "work", sandbox_ahead=1)
+        settings = Settings.load().model_copy(update={"workspace": folder / "work", "sandbox_ahead": 1})
         packages = shared()
         found = [*_shared(packages, settings, folder)] if packages else []
         return [*found, *_giants(settings, folder), *_throughput(settings, folder)]
@@ -161,5 +161,5 @@ def _p95(values: Sequence[float]) -> float:
 if __name__ == "__main__":
     idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with Path(sys.argv[1]).open("rb") as opened:
-        inspect_package(opened, limits_of(Settings()), canonical=io.BytesIO() if len(sys.argv) > 2 else None)
+        inspect_package(opened, limits_of(Settings.load()), canonical=io.BytesIO() if len(sys.argv) > 2 else None)
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) / 1024)

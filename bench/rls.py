@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 
 from bench.results import Result, fact
 from bench.stack import new_tenant
@@ -35,7 +35,7 @@ async def _measure(home: Path, settings: Settings) -> list[Result]:
         read_json(home / "keys" / "secrets.json")["postgres"],
         read_json(home / "stack.json")["ports"]["postgres"],
     )
-    bare = await psycopg.AsyncConnection.connect(
+    bare = await psycopg.AsyncConnection[DictRow].connect(
         host="127.0.0.1",
         port=port,
         user="postgres",

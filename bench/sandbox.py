@@ -42,7 +42,7 @@ def measure() -> list[Result]:
 
 def _added(folder: Path) -> list[float]:
     """Milliseconds, of each round: half of what a look and a rendition take longer in two sandboxes than without."""
-    settings = Settings(workspace=folder / "work", sandbox_ahead=2)
+    settings = Settings.load().model_copy(update={"workspace": folder / "work", "sandbox_ahead": 2})
     picture = folder / "picture.jpg"
     Image.effect_mandelbrot((1600, 1000), (-2, -1, 1, 1), 60).convert("RGB").save(picture)
     recipe = plan("image", render.probe(picture, "image", settings))[0]

@@ -11,8 +11,10 @@ import asyncio
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.build import bare
 from bench.course import draft, image_block, photos, picture
@@ -46,7 +48,7 @@ async def _measure(home: Path, settings: Settings) -> list[Result]:
     finally:
         await connections.close()
     sample = large_ones[:: max(1, DRAFTS // max(1, DRAFTS // 10))]
-    bare_s = await asyncio.to_thread(bare, {f"p{n}": (path, "image/jpeg") for n, path in enumerate(sample)})
+    bare_s, _ = await asyncio.to_thread(bare, {f"p{n}": (path, "image/jpeg") for n, path in enumerate(sample)})
     return [
         at_most(f"storm: {DRAFTS} drafts of one photo", large, "s", bare_s * DRAFTS / len(sample), 1.3),
         fact("storm: drafts of one photo", DRAFTS / large, "drafts/s"),
@@ -66,9 +68,9 @@ async def _storm(connections: Connections, home: Path, pictures: list[Path], med
 
 def _lay_down(
     home: Path, tenant: str, pictures: list[Path], media_type: str
-) -> list[tuple[str, str, dict[str, object]]]:
+) -> list[tuple[str, str, Mapping[str, Any]]]:
     """Drafts, listings and originals at the neighbours; returns the events that are still to be published."""
-    events: list[tuple[str, str, dict[str, object]]] = []
+    events: list[tuple[str, str, Mapping[str, Any]]] = []
     run = uuid.uuid4().hex[:6]
     for number, path in enumerate(pictures):
         course, asset = f"storm-{run}-{number}", f"storm-{run}-{number}"
