@@ -20,8 +20,10 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.errors import NotFoundError
 
 from cluster import mesh
+from cluster.regions import ORIGINAL
 from cluster.settings import Settings
 from content.errors import ContentError
 
@@ -32,8 +34,17 @@ GIVEN_BACK_S = 2.0
 
 
 @dataclass(frozen=True)
+class Taken:
+    """An event that a stream has on disk: which one it is there. `again`: it had it already, under the same id."""
+
+    stream: str
+    sequence: int
+    again: bool
+
+
+@dataclass(frozen=True)
 class StreamState:
-    """What tells one stream from another of the same name: when it was made, and how far it has counted."""
+    """What tells one stream from another of the same name: when it was made, and how far it has counted what began here."""
 
     created: datetime
     last_sequence: int
@@ -83,23 +94,31 @@ class Events:
 
     async def publish(
         self, subject: str, body: bytes, message_id: str, headers: Mapping[str, str] | None = None
-    ) -> None:
+    ) -> Taken:
         """Publish once: returns when the stream has it on disk."""
         try:
-            await self._stream.publish(
+            told = await self._stream.publish(
                 subject, body, timeout=PUBLISH_S, headers={"Nats-Msg-Id": message_id, **(headers or {})}
             )
         except (NatsError, OSError, TimeoutError) as error:
             raise ContentError("events-unavailable", "NATS did not take an event.", "Try again.", True) from error
+        return Taken(told.stream, told.seq, bool(told.duplicate))
 
     async def state(self, stream: str) -> StreamState:
-        """How a stream is now."""
+        """How a stream is now. Of one that other regions feed, only what began here is counted: theirs goes on after a loss."""
         try:
             info = await self._stream.stream_info(stream)
+            last = await self._last_own(stream) if info.config.sources else info.state.last_seq
         except (NatsError, OSError, TimeoutError) as error:
             raise ContentError("events-unavailable", "NATS has no such stream yet.", "Try again.", True) from error
         assert info.created is not None
-        return StreamState(info.created, info.state.last_seq)
+        return StreamState(info.created, last)
+
+    async def _last_own(self, stream: str) -> int:
+        try:
+            return (await self._stream.get_last_msg(stream, ORIGINAL)).seq or 0
+        except NotFoundError:
+            return 0
 
     async def say(self, subject: str, body: bytes) -> None:
         """Publish to whoever listens now; nothing keeps it."""
@@ -186,6 +205,21 @@ class Puller:
                     await left.nak(delay=GIVEN_BACK_S)
                 raise
         return len(messages)
+
+
+class Tries:
+    """How often our own code failed on a message, in this process. NATS's own count of deliveries grows in outages, too."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._failed = most, dict[int, int]()
+
+    def left(self, message: Msg) -> bool:
+        """Count one more failure. Whether it is worth another try."""
+        number = message.metadata.sequence.stream
+        failed = self._failed.pop(number, 0) + 1
+        if failed < self._most:
+            self._failed[number] = failed
+        return failed < self._most
 
 
 async def quiet(_: Exception) -> None:

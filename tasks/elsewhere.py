@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from cluster import telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.events import GIVEN_BACK_S, GLOBAL, Events
+from cluster.events import GIVEN_BACK_S, GLOBAL, NEVER_S, Events, Source, Tries
 from cluster.invalidations import PREFIX, Changed
 from cluster.outbox import Outgoing, emit
 from cluster.regions import FOREIGN, origin_of
@@ -54,6 +54,7 @@ class Elsewhere:
 
     def __init__(self, connections: Connections, events: Events) -> None:
         self._connections, self._events = connections, events
+        self._tries = Tries(TRIES)
         self._puller = events.puller(GLOBAL, DURABLE, FOREIGN, connections.settings.lease_s)
 
     async def step(self) -> int:
@@ -80,7 +81,7 @@ class Elsewhere:
             )
         except Exception:
             log.exception("event of another region failed", region=region, number=message.metadata.sequence.stream)
-            if message.metadata.num_delivered < TRIES:
+            if self._tries.left(message):
                 await message.nak(delay=GIVEN_BACK_S)
                 return
         FOREIGN_EVENTS.add(origin=region, type=kind, result=result)
@@ -96,7 +97,10 @@ class Elsewhere:
 
     async def look(self) -> int:
         """Tell how long each link has been silent, and how much of it is on its way; to be called every few seconds."""
-        for source in await self._events.sources(GLOBAL):
+        found = {source.region: source for source in await self._events.sources(GLOBAL)}
+        settings = self._connections.settings
+        for region in sorted({*found, *settings.region_urls} - {settings.region}):
+            source = found.get(region) or Source(region, NEVER_S, 0)  # left out, say, since it could not begin anew
             REGION_SILENCE.set(source.silent_s, origin=source.region)
             REGION_LAG.set(source.lag, origin=source.region)
         return 0

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from cluster import failpoints, queue, telemetry
 from cluster.connections import Connections
 from cluster.database import Transaction, fetch_one
-from cluster.events import DOMAIN, GIVEN_BACK_S, Events
+from cluster.events import DOMAIN, GIVEN_BACK_S, Events, Tries
 from cluster.queue import Work
 from cluster.telemetry import SpanKind
 from cluster.telemetry.metrics import EVENTS_IN
@@ -43,6 +43,7 @@ class Intake:
 
     def __init__(self, connections: Connections, events: Events) -> None:
         self._connections, self._events = connections, events
+        self._tries = Tries(TRIES)
         self._puller = events.puller(DOMAIN, DURABLE, SUBJECT, connections.settings.lease_s)
 
     async def step(self) -> int:
@@ -57,8 +58,8 @@ class Intake:
                 raise
             await self._bury(message, error)
         except Exception as error:
-            log.exception("event failed", subject=message.subject, tries=message.metadata.num_delivered)
-            if message.metadata.num_delivered < TRIES:
+            log.exception("event failed", subject=message.subject, number=message.metadata.sequence.stream)
+            if self._tries.left(message):
                 await message.nak(delay=GIVEN_BACK_S)
                 return
             await self._bury(message, ContentError("internal", f"Our code failed on it: {type(error).__name__}."))

@@ -5,13 +5,13 @@ them: when that connection is lost, so are the locks, and the next read fails be
 that froze is silent on its connection, which Postgres ends after a lease; when it wakes up, what it holds in its hands is
 older than half a lease, and it publishes none of it.
 Within a window the keys go side by side and the rows of one key one after the other, so a row that fails holds back
-only its own key. A crash between publishing and marking sends a row again under the same message id.
+only its own key, which is left out for a while. A crash between publishing and marking sends a row again under the same message id.
 
 Rows are chosen by `published_at is null`, never by "everything after position n": positions commit out of order.
 
-A NATS that lost what it had acknowledged (emptied, restored, set back by a power loss) is noticed before anything more
-is published to it, and everything the stream would still hold goes out again under the same ids
-(docs/adr/0021-what-outlives-a-fault.md).
+A NATS that lost what it had acknowledged (emptied, set back by a power loss) is noticed before anything more
+is published to it, or by the number under which it takes an event, and everything the stream would still hold goes out
+again under the same ids (docs/adr/0021-what-outlives-a-fault.md). No relay marks rows that it had read before that.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from psycopg.rows import DictRow, dict_row
 
 from cluster import failpoints, telemetry
 from cluster.database import Transaction, fetch_all, fetch_one
-from cluster.events import GLOBAL, OURS, Events, StreamState
+from cluster.events import GLOBAL, OURS, Events, StreamState, Taken
 from cluster.outbox import PARTITIONS
 from cluster.settings import Settings
 from cluster.streams import KEPT_S
@@ -44,12 +44,20 @@ from content.events.envelope import to_bytes
 PARTITION_LOCK, PRESENCE_LOCK = 72_001, 72_002
 log = structlog.get_logger()
 
-WAITING = """
-    select id, tenant, key, sequence, type, data, traceparent, created_at from outbox
-    where published_at is null and partition = any(%s) order by position limit %s
+REFILLED = "(select max(refilled_at) from event_streams)"
+WAITING = f"""
+    select id, tenant, key, sequence, type, data, traceparent, created_at, {REFILLED} as refilled from outbox o
+    where published_at is null and partition = any(%(partitions)s) and not exists (
+        select 1 from unnest(%(tenants)s::text[], %(keys)s::text[]) as s (tenant, key) where s.tenant = o.tenant and s.key = o.key)
+    order by position limit %(limit)s
 """
-MARK = b"update outbox set published_at = now() where id = any(%s)"
-NOTED = "select created, last_sequence from event_streams where name = %s"
+# Not what was read before a stream was filled again: it may have been acknowledged by the one that is gone.
+MARK = b"""
+    with asked as materialized (select refilled_at from event_streams order by name for share)
+    update outbox set published_at = now()
+    where id = any(%(ids)s) and (select max(refilled_at) from asked) is not distinct from %(refilled)s
+"""
+NOTED = "select created, last_sequence from event_streams where name = %s for update"
 NOTE = b"""
     insert into event_streams (name, created, last_sequence) values (%(name)s, %(created)s, %(last)s)
     on conflict (name) do update set last_sequence = excluded.last_sequence
@@ -58,12 +66,15 @@ NOTE = b"""
 RENEW = b"""
     update event_streams set created = %(created)s, last_sequence = %(last)s, refilled_at = now() where name = %(name)s
 """
-# In portions, so that no statement runs for minutes. It waits for what another relay is at, so none left means none.
+LOST = b"update event_streams set created = 'epoch' where name = %s"
+# In portions, so that no statement runs for minutes. What another relay has published is marked before this reads, or not at all.
 AGAIN = b"""
     update outbox set published_at = null where (tenant, id) in (
         select tenant, id from outbox where published_at > now() - make_interval(secs => %s) limit %s for update)
 """
 PORTION = 50_000
+STUCK_S = 60.0
+"""For so long a key is left out whose next row cannot be sent; a window of them would keep all others waiting."""
 PRESENT = """
     select count(*) as n from pg_locks
     where locktype = 'advisory' and classid = %s and database = (select oid from pg_database where datname = current_database())
@@ -79,6 +90,7 @@ class Relay:
         self._turn = asyncio.Lock()
         self._held: set[int] = set()
         self._known: dict[str, StreamState] = {}
+        self._stuck: dict[tuple[str, str], float] = {}
 
     async def step(self) -> int:
         """Carry one window of rows and return how many were published.
@@ -88,25 +100,53 @@ class Relay:
         async with self._connected() as connection:
             # On the clock that goes on while a process is stopped, which the event loop's timers do not outrun.
             until = time.monotonic() + self._settings.lease_s / 2
-            rows = await fetch_all(connection, WAITING, [sorted(self._held), self._settings.relay_window * 4])
+            rows = await self._waiting(connection)
             if rows and await self._refilled(connection):
                 return 0  # earlier rows wait again, and go first
             sent, error = await self._publish(rows, until)
-            if sent:
+            if sent and await self._took(connection, sent.values()):
                 failpoints.hit("relay.after_publish", self._settings)
-                await connection.execute(MARK, [sent])
+                await connection.execute(MARK, {"ids": list(sent), "refilled": rows[0]["refilled"]})
         if error is not None:
             raise error
         return len(sent)
 
+    async def _waiting(self, connection: Transaction) -> list[dict[str, Any]]:
+        now = time.monotonic()
+        self._stuck = {key: until for key, until in self._stuck.items() if until > now}
+        tenants, keys = [tenant for tenant, _ in self._stuck], [key for _, key in self._stuck]
+        chosen = {"partitions": sorted(self._held), "limit": self._settings.relay_window * 4}
+        return await fetch_all(connection, WAITING, {**chosen, "tenants": tenants, "keys": keys})
+
+    async def _took(self, connection: Transaction, taken: Iterable[Taken]) -> bool:
+        """Note how far the streams have counted, before any row is marked. False where one took an event under a number that it
+        had given before: it was set back while this window was published, and has to be filled again."""
+        whole = True
+        for each in taken:
+            known = self._known[each.stream]
+            if each.again:
+                continue
+            if each.sequence <= known.last_sequence:
+                log.warning("the stream was set back", stream=each.stream, sequence=each.sequence)
+                await connection.execute(LOST, [each.stream])
+                whole = False
+        if not whole:
+            self._known.clear()
+            return False
+        for stream in {each.stream for each in taken if not each.again}:
+            last = max(each.sequence for each in taken if each.stream == stream and not each.again)
+            self._known[stream] = StreamState(self._known[stream].created, last)
+            await connection.execute(NOTE, _noting(stream, self._known[stream]))
+        return True
+
     async def _publish(
         self, rows: Iterable[dict[str, Any]], until: float
-    ) -> tuple[list[uuid.UUID], ContentError | None]:
+    ) -> tuple[dict[uuid.UUID, Taken], ContentError | None]:
         by_key: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
             by_key[row["tenant"], row["key"]].append(row)
         room = asyncio.Semaphore(self._settings.relay_window)
-        sent: list[uuid.UUID] = []
+        sent: dict[uuid.UUID, Taken] = {}
 
         async def carry(own: list[dict[str, Any]]) -> ContentError | None:
             for row in own:
@@ -114,22 +154,22 @@ class Relay:
                     body = _envelope(row, self._settings.region)
                 except Exception as error:  # noqa: BLE001 - say a type that a newer release wrote: its key waits for it
                     log.error("event cannot be sent", id=str(row["id"]), type=row["type"], error=type(error).__name__)
+                    self._stuck[row["tenant"], row["key"]] = time.monotonic() + STUCK_S
                     return None
                 async with room:
                     if time.monotonic() > until:
                         return ContentError("relay-late", "A window took too long.", "Its rows are read again.", True)
                     try:
-                        await self._send(row, body)
+                        sent[row["id"]] = await self._send(row, body)
                     except ContentError as error:
                         NOT_OUT.add()
                         return error
-                sent.append(row["id"])
             return None
 
         errors = await asyncio.gather(*(carry(own) for own in by_key.values()))
         return sent, next((error for error in errors if error is not None), None)
 
-    async def _send(self, row: dict[str, Any], body: bytes) -> None:
+    async def _send(self, row: dict[str, Any], body: bytes) -> Taken:
         """Publish a row as a part of its trace; the event itself names the span it was written in, the header this one."""
         with telemetry.span(
             f"publish {row['type']}",
@@ -139,8 +179,10 @@ class Relay:
             event=str(row["id"]),
         ):
             parent = telemetry.traceparent()
-            await self._events.publish(row["type"], body, str(row["id"]), {"traceparent": parent} if parent else None)
+            headers = {"traceparent": parent} if parent else None
+            taken = await self._events.publish(row["type"], body, str(row["id"]), headers)
         EVENTS_OUT.add(type=row["type"])
+        return taken
 
     async def share(self) -> int:
         """Take or give back partitions until this relay holds its fair share; call every few seconds."""
@@ -165,15 +207,17 @@ class Relay:
         if known is not None and not found.lost_since(known):
             self._known[name] = found
             return False
-        row = await fetch_one(connection, NOTED, [name])
-        if row is None:
-            await connection.execute(NOTE, _noting(name, found))
-        elif found.lost_since(StreamState(row["created"], row["last_sequence"])):
-            again = await connection.execute(AGAIN, [KEPT_S, PORTION])
-            log.warning("the stream has lost its messages; they are sent again", stream=name, rows=again.rowcount)
-            if again.rowcount:
-                return True
-            await connection.execute(RENEW, _noting(name, found))
+        async with connection.transaction():  # no other relay marks rows meanwhile, nor fills the stream as well
+            row = await fetch_one(connection, NOTED, [name])
+            found = await self._events.state(name)
+            if row is None:
+                await connection.execute(NOTE, _noting(name, found))
+            elif found.lost_since(StreamState(row["created"], row["last_sequence"])):
+                again = await connection.execute(AGAIN, [KEPT_S, PORTION])
+                log.warning("the stream has lost its messages; they are sent again", stream=name, rows=again.rowcount)
+                if again.rowcount:
+                    return True
+                await connection.execute(RENEW, _noting(name, found))
         self._known[name] = found
         return known is not None  # another relay may have made rows wait since ours were read
 

@@ -6,13 +6,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from cluster.connections import Connections
+from cluster.events import NEVER_S, Events, Source
 from content.events import Envelope, parse
-from tasks.elsewhere import receive
+from tasks.elsewhere import Elsewhere, receive
 from tests.support.kept import World, made, served
 from tests.support.plain_postgres import PlainPostgres
 
@@ -70,3 +73,27 @@ def test_a_false_word_on_a_name_is_told_apart_and_taken_back_as_the_runbook_says
         f"select region, count(*) from foreign_tenants join foreign_revocations using (tenant) where tenant = '{NAME}' group by 1"
     )
     assert rows == [("ap", 1)]
+
+
+def test_a_region_that_feeds_nothing_is_told_as_silent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left out by `ensure_streams`, say, since it could not begin anew: no source of the stream says that it is missing."""
+    urls = {"us": "https://us.example", "eu": "https://eu.example", "me": "https://me.example"}
+    told: dict[str, float] = {}
+
+    class Gauge:
+        def set(self, value: float, origin: str) -> None:
+            told[origin] = value
+
+    class Fed:
+        def puller(self, *_: object) -> None: ...
+
+        async def sources(self, _: str) -> list[Source]:
+            return [Source("us", 0.5, 0)]
+
+    async def look(connections: Connections) -> None:
+        settings = connections.settings.model_copy(update={"region": "eu", "region_urls": urls})
+        await Elsewhere(replace(connections, settings=settings), cast("Events", Fed())).look()
+
+    monkeypatch.setattr("tasks.elsewhere.REGION_SILENCE", Gauge())
+    world.run(look)
+    assert told == {"us": 0.5, "me": NEVER_S}
