@@ -23,6 +23,7 @@ OWE = b"""
     select w.tenant, w.webhook_id, e.id, e.type, e.data, case w.state when 'paused' then 'infinity' else now() end
     from unnest(%(ids)s::text[], %(types)s::text[], %(data)s::jsonb[]) as e(id, type, data)
     join webhooks w on e.type = any(w.types) and w.state in ('active', 'paused') and w.tenant = %(tenant)s
+    for share of w
     on conflict do nothing
 """
 

@@ -6,7 +6,9 @@ could not be understood, with the reason. All are on file. The window in which a
 `Nats-Msg-Id` is dropped is two hours, longer than any outage after which a relay sends its last batch again.
 
 Where there are other regions, `CONTENT_GLOBAL` takes in what began in theirs, and keeps a consumer for each of them
-(`cluster.regions`). Streams and consumers may be made in any order: a source that is not there yet is tried again.
+(`cluster.regions`). Streams and consumers may be made in any order: a source that is not there yet is tried again. It drops
+nothing by its id then: a region could use the id of another's event for one of its own, and where its own came first the
+other would be missing (measured). What a relay sends twice is there twice; who hears it knows events by their ids.
 """
 
 from __future__ import annotations
@@ -44,10 +46,11 @@ STREAMS: tuple[StreamConfig, ...] = (
 
 def streams(region: str = "", others: Sequence[str] = ()) -> tuple[StreamConfig, ...]:
     """The streams of a region that hears these others."""
+    sources = [source(Flow(other, region)) for other in others]
     return tuple(
-        replace(stream, sources=[source(Flow(other, region)) for other in others] or None)
-        if stream.name == GLOBAL
-        else stream
+        replace(stream, sources=sources, duplicate_window=0)
+        if stream.name == GLOBAL and sources
+        else replace(stream, duplicate_window=DUPLICATE_WINDOW_S)
         for stream in STREAMS
     )
 
@@ -77,7 +80,6 @@ async def ensure_streams(
                 stream,
                 storage=StorageType.FILE,
                 retention=RetentionPolicy.LIMITS,
-                duplicate_window=DUPLICATE_WINDOW_S,
                 num_replicas=replicas,
             )
             try:

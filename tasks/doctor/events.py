@@ -8,13 +8,13 @@ import httpx
 import nats
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import StorageType, StreamConfig
+from nats.js.api import StorageType, StreamConfig, StreamSource
 from nats.js.errors import NotFoundError
 
 from cluster import mesh
 from cluster.events import DEAD, DOMAIN
 from cluster.settings import Settings
-from cluster.streams import DUPLICATE_WINDOW_S, STREAMS
+from cluster.streams import streams
 from tasks.doctor.findings import Finding, fail, ok, warn
 from tasks.intake import DURABLE
 
@@ -47,10 +47,12 @@ async def check(settings: Settings) -> list[Finding]:
         return [fail("events: NATS", f"{settings.nats_url} {why}", REMEDY)]
     try:
         stream_api = client.jetstream(timeout=3)
-        streams = [await _stream(stream_api, wanted) for wanted in STREAMS]
+        others = sorted(set(settings.region_urls) - {settings.region})
+        wanted = streams(settings.region, others)
+        found = [await _stream(stream_api, each) for each in wanted]
         return [
             ok("events: NATS", f"connected as {settings.nats_user or 'nobody'}"),
-            *streams,
+            *found,
             await _lag(stream_api),
             await _dead(stream_api),
             await _synced(settings),
@@ -73,13 +75,23 @@ async def _stream(stream_api: JetStreamContext, wanted: StreamConfig) -> Finding
             ("subjects", sorted(found.subjects or []) == sorted(wanted.subjects or [])),
             ("max_age", found.max_age == wanted.max_age),
             ("storage", found.storage == StorageType.FILE),
-            ("duplicate_window", (found.duplicate_window or 0) >= DUPLICATE_WINDOW_S),
+            ("duplicate_window", _drops(found.duplicate_window, wanted.duplicate_window)),
+            ("sources", {_api(each) for each in wanted.sources or ()} <= {_api(each) for each in found.sources or ()}),
         )
         if not same
     ]
     if wrong:
         return fail(name, f"differs in {', '.join(wrong)}", remedy)
     return ok(name, f"on file, {(found.max_age or 0) / 86400:.0f} days, {found.num_replicas} replicas")
+
+
+def _drops(found_s: float | None, wanted_s: float | None) -> bool:
+    """Whether it drops repeated ids for as long as it must, or never."""
+    return (found_s or 0) >= wanted_s if wanted_s else not found_s
+
+
+def _api(source: StreamSource) -> str:
+    return source.external.api if source.external else ""
 
 
 async def _lag(stream_api: JetStreamContext) -> Finding:

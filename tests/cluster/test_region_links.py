@@ -21,7 +21,9 @@ import nats
 import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from pydantic import SecretStr
 
+from cluster.events import Events, StreamState
 from cluster.local import nats as local_nats
 from cluster.local.configuration import PASSWORDS
 from cluster.local.home import Home
@@ -30,6 +32,7 @@ from cluster.local.part import Site, binary
 from cluster.local.ports import choose
 from cluster.region_flows import SILENCE_S
 from cluster.regions import FOREIGN, GLOBAL, ORIGINAL, Flow, accounts, facts, link_account, link_user, origin_of
+from cluster.settings import Settings
 from cluster.streams import ensure_streams
 from cluster.topology import REGIONS
 from tests.support.tcp_proxy import Wire
@@ -278,6 +281,35 @@ async def test_a_region_that_was_emptied_while_the_link_was_cut_tells_on(pair: W
     await _one_by_one(pair["eu"], "eu-2", "eu-3", "eu-4")
     await pair["us"].has(4)
     assert Counter(await pair["us"].held())["eu", "eu-2"] == 1
+
+
+async def test_what_others_say_is_not_counted_as_its_own(pair: World) -> None:
+    """Else a region that was set back would seem to have everything as soon as others have said enough."""
+    settings = Settings(
+        nats_url=local_nats.url(pair["us"].site), nats_user="content",
+        nats_password=SecretStr(pair["us"].site.secrets["nats_content"]),
+    )  # fmt: skip
+    events = await Events.connect(settings)
+    try:
+        nothing = await events.state(GLOBAL)
+        assert nothing.last_sequence == 0
+        taken = await events.publish(REVOKED, b"us-1", "us-1")
+        assert (taken.stream, taken.again) == (GLOBAL, False)
+        await pair["eu"].publish("eu-1", "eu-2", "eu-3")
+        await settled(pair, {"us-1", "eu-1", "eu-2", "eu-3"})
+        assert await events.state(GLOBAL) == StreamState(nothing.created, taken.sequence)
+    finally:
+        await events.close()
+
+
+async def test_nobody_makes_anothers_event_seem_a_repeated_one(pair: World) -> None:
+    """With its id, which every region knows, on an event of one's own that comes first."""
+    pair.wire.cut()
+    await pair["us"].publish("us-1")
+    async with pair["eu"].client("content") as client:
+        await client.jetstream().publish(CHANGED, b"other", headers={"Nats-Msg-Id": "us-1"})
+    pair.wire.mend()
+    await settled(pair, {"us-1", "other"})
 
 
 async def test_an_emptied_region_takes_nothing_from_who_cannot_begin_again_yet(pair: World) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 from standardwebhooks.webhooks import Webhook
 
+from cluster.deliveries import OWE
 from cluster.local.identity import mint_token
 from tests.support.hooks import FINISHED, PUBLISHED, Hook
 from tests.support.receiver import Receiver, receiving
@@ -41,7 +45,7 @@ def test_what_happens_is_told_and_can_be_verified(running: Running, receiver: Re
     assert messages[PUBLISHED] == (published["id"], published["data"])
     finished = messages[FINISHED][1]
     assert (finished["state"], finished["subject"]["version"]) == ("succeeded", 1)
-    assert {row["state"] for row in hook.deliveries()} == {"delivered"}
+    until("both recorded", lambda: {row["state"] for row in hook.deliveries()} == {"delivered"}, 30, hook.deliveries)
 
     # It is nobody else's, and its secret stands nowhere.
     other = Tenant(running)
@@ -87,12 +91,26 @@ def test_pausing_replacing_the_secret_and_gone(running: Running, receiver: Recei
     hook.ended(hook.test(), "failed")
     shown = hook.show()
     assert (shown["state"], shown["reason"]) == ("disabled", "its receiver answered 410 Gone")
-    actions = [
-        row["action"] for row in running.rows("select action from audit_log where tenant = %s", hook.tenant.name)
-    ]
-    assert actions[-1] == "webhook.disabled"
+    in_order = "select action from audit_log where tenant = %s order by n"
+    assert running.rows(in_order, hook.tenant.name)[-1]["action"] == "webhook.disabled"
     assert hook.api.delete(hook.path).status_code == 204
     assert hook.api.get(hook.path).status_code == 404
+
+
+def test_an_event_that_is_promised_while_it_goes_on_is_not_left_behind(running: Running, receiver: Receiver) -> None:
+    """The promise was made to a paused one, and is committed after the change that frees what paused ones are owed."""
+    hook = Hook(running, receiver.url)
+    hook.api.patch(hook.path, json={"state": "paused"}).raise_for_status()
+    event = {"tenant": hook.tenant.name, "ids": ["evt-late"], "types": [FINISHED], "data": [Jsonb({"late": True})]}
+    waits = "select 1 as x from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%%webhooks%%'"
+    with psycopg.connect(running.settings.postgres_worker.get_secret_value()) as db, ThreadPoolExecutor(1) as threads:
+        db.execute("select set_config('app.tenant', %s, true)", [hook.tenant.name])
+        db.execute(OWE, event)
+        going_on = threads.submit(hook.api.patch, hook.path, json={"state": "active"})
+        until("it waits, or is over", lambda: going_on.done() or running.rows(waits), 30)
+        db.commit()
+        going_on.result(30).raise_for_status()
+    hook.ended("evt-late", "delivered")
 
 
 def test_failing_for_days_ends_it_and_what_it_was_owed(running: Running, receiver: Receiver) -> None:
