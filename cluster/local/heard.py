@@ -1,7 +1,8 @@
 """What sync-service hears: durable JetStream consumers of our two streams that record each event once.
 
 Delivery is at least once, so an event is known by its CloudEvents id; what came again only counts up `deliveries`. An
-event is acknowledged after it is on the disk. The order of the file is the order of first arrival.
+event is acknowledged after it is on the disk. The order of the file is that of first arrival, which need not be the stream's:
+what a broken connection has swallowed comes again behind others. It is told in the order in which the stream took it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ class _Entry:
     subject: str
     received_at: str
     event: dict[str, Any]
+    stored_at: str
+    """When the stream took it, and as which; a stream that was emptied counts from its beginning again."""
+    position: int
     deliveries: int = 1
 
 
@@ -56,13 +60,14 @@ class Heard:
                     known = json.loads(line)
                 except ValueError:  # the last line of a process that was killed; its event comes again
                     continue
-                self._entries.setdefault(
-                    str(known["event"]["id"]), _Entry(known["subject"], known["received_at"], known["event"])
-                )
+                received = known["received_at"]
+                stored, position = known.get("stored_at", received), known.get("position", 0)  # versions before
+                entry = _Entry(known["subject"], received, known["event"], stored, position)
+                self._entries.setdefault(str(known["event"]["id"]), entry)
 
     def entries(self, subject: str | None = None, device_id: str | None = None) -> Iterator[HeardEvent]:
         """What was heard, in order, of this subject (the event's type) and device."""
-        for entry in self._entries.values():
+        for entry in sorted(self._entries.values(), key=lambda each: (each.stored_at, each.position)):
             data = entry.event.get("data")
             device = data.get("device_id") if isinstance(data, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
             if subject in (None, entry.subject) and device_id in (None, device):
@@ -70,8 +75,8 @@ class Heard:
                     subject=entry.subject, received_at=entry.received_at, deliveries=entry.deliveries, event=entry.event
                 )
 
-    def record(self, subject: str, body: bytes) -> None:
-        """Note one delivery; returns once it is on the disk."""
+    def record(self, subject: str, body: bytes, stored_at: datetime, position: int) -> None:
+        """Note one delivery of what the stream took then, as its `position`; returns once it is on the disk."""
         try:
             event = json.loads(body)
             event_id = str(event["id"])
@@ -81,8 +86,13 @@ class Heard:
         if event_id in self._entries:
             self._entries[event_id].deliveries += 1
             return
-        entry = _Entry(subject, datetime.now(UTC).isoformat(), event)
-        line = json.dumps({"subject": entry.subject, "received_at": entry.received_at, "event": event})
+        now, stored = (
+            moment.astimezone(UTC).isoformat(timespec="microseconds") for moment in (datetime.now(UTC), stored_at)
+        )
+        entry = _Entry(subject, now, event, stored, position)
+        line = json.dumps(
+            {"subject": subject, "received_at": now, "stored_at": stored, "position": position, "event": event}
+        )
         with self._path.open("a") as file:
             if file.tell() and not self._ends_a_line():
                 file.write("\n")
@@ -129,7 +139,10 @@ class Heard:
             except NatsTimeout:
                 continue
             for message in messages:
-                await asyncio.to_thread(self.record, message.subject, message.data)
+                told = message.metadata
+                await asyncio.to_thread(
+                    self.record, message.subject, message.data, told.timestamp, told.sequence.stream
+                )
                 await message.ack()
 
     def _ends_a_line(self) -> bool:

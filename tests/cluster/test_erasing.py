@@ -168,7 +168,7 @@ def test_a_stream_that_does_not_answer_is_not_taken_for_somebody_elses(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither one of ours that we may not ask for, nor any while it is silent."""
-    monkeypatch.setattr(erasing, "ANSWER_S", 0.5)
+    monkeypatch.setattr(erasing, "ANSWER_S", 2.0)
 
     async def ends(user: str, *streams: str) -> list[str]:
         settings = Settings(

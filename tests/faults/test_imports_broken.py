@@ -204,7 +204,7 @@ def test_an_attempt_that_wakes_up_late_publishes_nothing_of_what_was_refused(
         job["result"],
     )
     assert bare.rows("select version from package_versions where tenant = %s", tenant.name) == []
-    (event,) = bare.heard(tenant.name, IMPORT_EVENT)
+    (event,) = until("it is told", lambda: bare.heard(tenant.name, IMPORT_EVENT), 30)
     assert event["data"]["result"] == "refused"
     tenant.api.remove_import(asked["import_id"])
 

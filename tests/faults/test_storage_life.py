@@ -190,7 +190,7 @@ def test_while_a_hold_is_on_nothing_is_deleted_whoever_asks(bare: Light, tenant:
     assert bare.objects.size(places.held(export)) is not None
     # Cold it may go, with its lock.
     bare.worker("exporter")
-    until("the locks set", lambda: tenant.api.job(hold["job_id"])["state"] == "succeeded", 30.0)
+    until("the locks set", lambda: tenant.api.job(hold["job_id"])["state"] == "succeeded", 150.0)
     part = next(key for key in after if key.startswith("bundles/"))
     newest = bare.objects.head(part)
     assert newest is not None and newest["ObjectLockLegalHoldStatus"] == "ON"
@@ -202,7 +202,7 @@ def test_while_a_hold_is_on_nothing_is_deleted_whoever_asks(bare: Light, tenant:
     # Released, it goes.
     tenant.api.release_hold(hold["hold_id"], "Closed")
     released = next(tenant.api.holds())
-    until("the locks gone", lambda: tenant.api.job(released["job_id"])["state"] == "succeeded", 30.0)
+    until("the locks gone", lambda: tenant.api.job(released["job_id"])["state"] == "succeeded", 150.0)
     with_connections(bare, lambda c: gc.collect(c, grace_s=0))
     assert bare.objects.size(places.held(export)) is None and bare.objects.size(orphan) is None
     unlocked = bare.objects.head("cold/" + part)

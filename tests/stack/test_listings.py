@@ -130,6 +130,8 @@ def _scans(full: Tenant, listing: Listing, given: set[str], *, after: bool) -> l
         values["state"] = STATES.get(listing.name, "failed")
     with psycopg.connect(dsn.get_secret_value()) as connection:
         connection.execute("select set_config('app.tenant', %s, true)", [full.name])
+        if listing.name == "tenants":  # as few as other tests have made are read whole for less
+            connection.execute("set local enable_seqscan = off")
         statement = f"explain (format json) {listing.statement(given, after=after)}"
         row = connection.execute(statement.encode(), {**values, "limit": 51}).fetchone()
     assert row is not None

@@ -95,11 +95,13 @@ async def test_a_rolled_back_transaction_leaves_no_work(running: Running) -> Non
 
 
 async def test_asking_twice_is_one_entry(running: Running) -> None:
-    async with sleeper(running, 5) as (replica, connections):
-        await put(connections, replica, "1.5")
+    async with sleeper(running, 0.5) as (replica, connections):
+        await put(connections, replica, "60.0")
         await until(lambda: replica.begun)
-        await put(connections, replica, "1.5")
+        await put(connections, replica, "60.0")
         assert states(running, replica.queue) == ["picked"]
+        await replica.stop()
+        running.rows("delete from pgqueuer where entrypoint = %s returning id", replica.queue)
 
 
 async def test_leaving_finishes_what_it_holds(running: Running) -> None:

@@ -184,11 +184,11 @@ def test_the_same_key_is_answered_as_the_first_time(tenant: Tenant) -> None:
 def test_its_link_ends_and_then_it_is_gone(tenant: Tenant) -> None:
     course = tenant.course().text()
     shown = previewed(tenant, course)
-    ends_soon(tenant, 6)
+    ends_soon(tenant, 12)
     short = tenant.api.preview(shown["preview_id"])
     visitor = opened(tenant, short)
     assert visitor.page().status_code == 200
-    until("its time over", lambda: visitor.page().status_code == 403, 20)
+    until("its time over", lambda: visitor.page().status_code == 403, 30)
     assert visitor.page().json()["code"] == "url-expired"
     assert opened(tenant, short).answer.json()["code"] == "url-expired"
     # A signature ends with a whole second, a little before the preview itself.

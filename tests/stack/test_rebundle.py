@@ -14,7 +14,7 @@ from tests.support.devices import Device
 from tests.support.killing import BUNDLER, killed_at
 from tests.support.running import Running
 from tests.support.settled import assert_every_key_has_its_row, unfinished
-from tests.support.tenants import Tenant
+from tests.support.tenants import BUNDLE_EVENT, Tenant
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -111,9 +111,13 @@ def test_everything_is_made_anew_and_old_parts_go(tenant: Tenant, policy: str, p
     assert len(seals(tenant)) == payloads
     assert tenant.api.estimate_rebundle(package_id=package, outdated_keys=True)["bundles"] == 0
     until("all is told", lambda: not unfinished(tenant), 60, lambda: unfinished(tenant))
-    told = [each["data"]["issue"] for each in tenant.heard_of({row["bundle_id"] for row in after.values()})]
-    assert sorted(told) == [1, 1, 1, 2, 2, 2]
-    assert_every_key_has_its_row(tenant.running)
+
+    def told() -> list[int]:
+        return sorted(each["data"]["issue"] for each in tenant.running.heard(tenant.name, BUNDLE_EVENT))
+
+    until("all six heard", lambda: len(told()) >= 6, 30, told)
+    assert told() == [1, 1, 1, 2, 2, 2]
+    assert_every_key_has_its_row(tenant.running, tenant.name)
 
 
 def test_a_late_device_gets_the_new_payload(tenant: Tenant) -> None:
@@ -161,7 +165,7 @@ def test_a_killed_worker_makes_nothing_twice(tenant: Tenant, point: str) -> None
     assert seal["making"] == job
     for device in devices:
         opens(tenant, course, device, 2)
-    assert_every_key_has_its_row(tenant.running)
+    assert_every_key_has_its_row(tenant.running, tenant.name)
 
 
 def test_a_device_that_comes_in_the_middle_gets_the_old_one(tenant: Tenant) -> None:

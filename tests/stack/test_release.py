@@ -58,6 +58,7 @@ def test_a_job_says_which_version_accepted_it(fresh: Versions) -> None:
             job = api.ask_export(tenant.package_id, format)["job_id"]
         rows = tenant.running.rows("select asked_by from jobs where tenant = %s and job_id = %s", tenant.name, job)
         assert rows == [{"asked_by": track}]
+        tenant.api.wait(job)  # no work is left under way for the tests behind this one
 
 
 @pytest.mark.parametrize(

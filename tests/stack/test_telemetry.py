@@ -22,7 +22,7 @@ from tests.support.hooks import Hook
 from tests.support.receiver import receiving
 from tests.support.running import Running
 from tests.support.tenants import BUNDLE_EVENT, PACKAGE_EVENT, Tenant
-from tests.support.told import Seen, files, lines, numbers, spans
+from tests.support.told import Seen, content, files, lines, numbers, spans
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)  # the first test also starts the stack
@@ -259,12 +259,12 @@ def test_no_file_of_the_stack_holds_a_secret_or_a_person(tenant: Tenant) -> None
     found = [
         (path.name, name, excerpt(data, needle))
         for path in files(running)
-        for data in [path.read_bytes()]
+        for data in [content(path)]
         for name, needle in needles.items()
         if needle.encode() in data
     ]
     assert not found
-    seen = {path.name for path in files(running) if tenant.name.encode() in path.read_bytes()}
+    seen = {path.name for path in files(running) if tenant.name.encode() in content(path)}
     assert {"content-api.log", "content-builder.log", "content-bundler.log"} <= seen, "the search sees what is there"
 
 

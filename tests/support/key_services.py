@@ -84,8 +84,8 @@ def kms_settings(primary: str, replica: str, **changes: object) -> Settings:
     """Settings for KMS at these addresses; quotas are out of the way, unless named."""
     given = {
         "key_service": "kms", "kms_endpoint": primary, "kms_replica_endpoint": replica, "kms_access_key": "test",
-        "kms_secret_key": "test", "kms_account": "123456789012", "kms_sign_quota": 100_000, "kms_timeout_s": 1.0,
-        "kms_wait_s": 5.0, **changes,
+        "kms_secret_key": "test", "kms_account": "123456789012", "kms_sign_quota": 100_000, "kms_timeout_s": 20.0,
+        "kms_wait_s": 60.0, **changes,
     }  # fmt: skip
     return Settings(**given)  # pyright: ignore[reportArgumentType]
 

@@ -125,10 +125,11 @@ class _Kept:
         self._seen: dict[str, list[tuple[float, Series]]] = {track: [] for track in targets}
 
     def scrape(self, over: threading.Event) -> None:
-        with httpx.Client(trust_env=False, timeout=EVERY_S) as http:
+        with httpx.Client(trust_env=False, timeout=10) as http:
             while not over.is_set():
                 for track, port in self._targets.items():
-                    self._seen[track].append((time.time(), self._read(http, track, port)))
+                    series = self._read(http, track, port)  # what stood there before the moment that is noted
+                    self._seen[track].append((time.time(), series))
                 over.wait(EVERY_S)
 
     def _read(self, http: httpx.Client, track: str, port: int) -> Series:

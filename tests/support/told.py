@@ -59,6 +59,14 @@ def files(running: Running) -> Iterator[Path]:
         yield from (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
+def content(path: Path) -> bytes:
+    """What stands there; nothing of a file that was rotated away meanwhile."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
 def _lines(path: Path) -> list[str]:
     """Whole lines: the last may be in the middle of being written."""
     return path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []

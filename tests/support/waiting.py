@@ -22,6 +22,20 @@ def until(what: str, ask: Callable[[], T | None], deadline_s: float = 60.0, stat
         time.sleep(EVERY_S)
 
 
+def promised(what: str, ask: Callable[[], object], within_s: float, state: Callable[[], object] = str) -> None:
+    """Every question that is put later than `within_s` from now is answered with a true value.
+
+    How long an answer takes on a busy machine is not counted: a question that was put in time may be answered late, or with
+    what was true when it was put."""
+    began = time.monotonic()
+    while True:
+        asked = time.monotonic()
+        if ask():
+            return
+        assert asked - began <= within_s, f"not {what}, asked after {asked - began:.1f} s; last seen: {state()!r}"
+        time.sleep(EVERY_S)
+
+
 def always(what: str, holds: Callable[[], bool], for_s: float) -> None:
     """Fail as soon as `holds` is false within so many seconds."""
     end = time.monotonic() + for_s

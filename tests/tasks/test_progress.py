@@ -140,9 +140,10 @@ async def test_a_cancelled_job_stops_its_work_and_waits_until_it_has_stopped(row
 
 
 async def test_a_worker_that_leaves_is_not_taken_for_a_cancelled_job(row: Row) -> None:
-    stopped = asyncio.Event()
+    begun, stopped = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:
@@ -153,7 +154,7 @@ async def test_a_worker_that_leaves_is_not_taken_for_a_cancelled_job(row: Row) -
             await told.unless_cancelled(work())
 
     task = asyncio.create_task(attempt())
-    await asyncio.sleep(0.02)
+    await asyncio.wait_for(begun.wait(), 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
