@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from cluster.local import publishing
-from tasks.relay import PRESENCE_LOCK
+from tasks.relay_partitions import PRESENCE_LOCK
 from tests.support.courses import Course
 from tests.support.light import Light
 from tests.support.settled import assert_settled
