@@ -75,7 +75,7 @@ TASKS = (
     _large(
         "content-restore", _RESTORE,
         "rebuilds a region from its event log into an empty, migrated database; goes on where it stopped (docs/recovery.md)",
-        reaches=("postgres", "store", "keys"), deadline_s=12 * 3600, retries=50,
+        reaches=("postgres", "store", "keys", "nats"), deadline_s=12 * 3600, retries=50, secrets=(*_LOGINS, *_NATS),
     ),
     _large(
         "content-restore-help", (*_RESTORE, "--join"),

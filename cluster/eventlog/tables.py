@@ -25,7 +25,7 @@ UNTOLD = {
     "rate_budgets": "lost rows mean a full budget",
     "device_challenges": "they live for five minutes; a registration that broke off begins anew",
     "device_proofs": "they live for a minute, less than any restore takes",
-    "foreign_tenants": "heard from the other regions, whose streams are heard again from their beginning",
+    "foreign_tenants": "heard from the other regions, whose streams `tasks.recovery.hearing` has heard again from their beginning",
     "foreign_revocations": "heard from the other regions, like their tenants",
     "foreign_reports": "heard from the other regions, like their tenants",
 }

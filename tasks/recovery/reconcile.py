@@ -3,8 +3,8 @@
 Restored to a point in time, or failed over to a standby that lacked the last seconds: the archive has segments that it does not
 know, or slips of what was acknowledged last, and NATS events. Under the archiver's lock: rows of those come back, unless they were changed here since; every
 tenant begins its next epoch, so that what was numbered twice is outranked; licences that were issued here since are issued again
-in that epoch; what the neighbours have sent since is taken in again (what was seen changes nothing). The log goes on in a new
-epoch from where this database had left the old one.
+in that epoch; what the neighbours have sent since is taken in again, and other regions are heard again (what was seen changes
+nothing). The log goes on in a new epoch from where this database had left the old one: the end, behind which nobody comes back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import psycopg
 import structlog
@@ -27,19 +27,17 @@ from cluster.eventlog import settled, state, tables
 from cluster.eventlog.settled import Slip
 from cluster.eventlog.state import LogState
 from cluster.eventlog.store import LogStore
-from cluster.events import DOMAIN, GLOBAL, OURS
+from cluster.events import GLOBAL, OURS
 from cluster.settings import Settings
 from cluster.stream_tail import StreamTail
 from cluster.telemetry import describe
 from content.errors import ContentError
 from content.eventlog import Base, Change, LogRefused, Position, Segment, beyond
 from content.eventlog.changes import parse_line
-from tasks import intake, resigning
+from tasks import resigning
 from tasks.keeping import holds
-from tasks.recovery import archive, reconcile_rows, restore_epoch, restore_log, restore_rows
+from tasks.recovery import archive, hearing, reconcile_rows, restore_epoch, restore_log, restore_rows
 
-MARGIN = timedelta(minutes=10)
-"""So much earlier than the last segment known here the events of neighbours are looked at again."""
 LOCK_S = 60
 SAID_SO = "An operator says so."
 PENDING = f"select {archive.SAID} as line from change_log"
@@ -48,8 +46,8 @@ log = structlog.get_logger()
 
 @dataclass
 class Reconciled:
-    """What was found and done. `behind`: why this database counts as set back, empty if it does not; `unknown`: events of ours
-    in the stream that no row knows, since the last seconds never came to the archive."""
+    """What was found and done. `behind`: why this database counts as set back, empty if it does not; `events`: those of neighbours that
+    were taken in again; `unknown`: events of ours in the stream that no row knows, since the last seconds never came to the archive."""
 
     behind: str = ""
     segments: int = 0
@@ -88,7 +86,7 @@ class _Lost:
 async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: bool = False) -> Reconciled:
     """Bring the database up to its log. `anyway`: it was set back, even if the log does not show it.
 
-    May be done again after it was killed. Raises ContentError `archiver-at-work`, LogRefused, or what can be retried.
+    May be done again after it was killed, or after NATS was away. Raises ContentError `archiver-at-work`, LogRefused, or what can be retried.
     """
     settings, found = connections.settings, Reconciled()
     store = LogStore(connections.objects, settings.region)
@@ -107,7 +105,7 @@ async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: 
         found.changes = sum(segment.changes for _, segment in lost.segments)
         found.changes += sum(len(slip.changes) for slip in lost.slips)
         first = lost.segments[0][1].closed_at if lost.segments else known.archived_at
-        since = (first or await database.now(relay)) - MARGIN
+        since = (first or await database.now(relay)) - hearing.MARGIN
         found.unknown = await _unknown(connections, since)
         if dry_run:
             return found
@@ -127,10 +125,11 @@ async def reconcile(connections: Connections, *, dry_run: bool = False, anyway: 
                     await restore_epoch.begin(tx, connections, tenant, "database.reconciled", details)
             issued = sorted({str(change.key["bundle_id"]) for change in own if change.name == "licences"})
             found.reissued += await resigning.in_next_epoch(connections, tenant, issued)
+        # Before the end is noted: whoever is called again after it finds nothing wrong, and does nothing.
+        found.events = await _taken_in(connections, since)
         async with relay.transaction():
             base = Base(at.epoch, at.sequence, at.digest) if at.sequence else known.base
             await state.begin_next(relay, settings.region, max(lost.newest, at.epoch) + 1, base)
-    found.events = await _taken_in(connections, since)
     found.unknown = await _unknown(connections, since)
     return found
 
@@ -231,18 +230,8 @@ async def _strange(connections: Connections, name: str, body: bytes, subject: st
 
 
 async def _taken_in(connections: Connections, since: datetime) -> int:
-    """Events of the neighbours from then on, oldest first; those that were seen change nothing."""
-    async with StreamTail.connect(connections.settings) as tail:
-        bodies = [said.body async for said in tail.back(DOMAIN, since)]
-    new = 0
-    for body in reversed(bodies):
-        try:
-            new += await intake.receive(connections, body)
-        except ContentError as error:
-            if error.retryable:
-                raise
-            log.info("event left out", **describe(error))
-    return new
+    """What NATS still holds: other regions' events from the beginning, the neighbours' from then on."""
+    return await hearing.again(connections, since)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Restoring a region: an empty database, the archive of the event log, the key service, and what the bucket still has.
 
-    read the log → names of learners → rows into their tables → compare → next epoch → blobs made again → work called for
+    read the log → names of learners → rows into their tables → compare → next epoch → blobs made again
+    → what NATS still holds → work called for
 
 Each step is noted in `restore_progress` when it is done, and each may be done again: a restore that was killed goes on where it
 was. Until the end nothing is issued, collected or archived (`cluster.eventlog.state.require_whole`). Several processes may help
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -26,7 +28,15 @@ from cluster.objects import Objects
 from cluster.telemetry import describe
 from cluster.telemetry.logs import text_of
 from content.errors import ContentError
-from tasks.recovery import restore_blobs, restore_epoch, restore_log, restore_packages, restore_rows, restore_seals
+from tasks.recovery import (
+    hearing,
+    restore_blobs,
+    restore_epoch,
+    restore_log,
+    restore_packages,
+    restore_rows,
+    restore_seals,
+)
 from tasks.recovery.restore_blobs import KINDS, Outcome
 from tasks.recovery.restore_rows import Compared
 from tasks.recovery.restore_tables import logged
@@ -50,7 +60,7 @@ END = b"""
 @dataclass
 class Restored:
     """What a restore came to. `differing`: tables whose rows are not what the log tells, none as it should be; `missing`: blobs
-    of a tenant that could not be made again."""
+    of a tenant that could not be made again; `events`: those of neighbours that the log did not have and NATS did, of the last run."""
 
     segments: int = 0
     changes: int = 0
@@ -62,6 +72,7 @@ class Restored:
     tables: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     blobs: dict[str, Any] = field(default_factory=dict[str, Any])
     missing: dict[str, int] = field(default_factory=dict[str, int])
+    events: int = 0
     seconds: dict[str, float] = field(default_factory=dict[str, float])
 
 
@@ -98,6 +109,7 @@ class Restore:
         await self._timed("blobs", self.help())
         await asyncio.to_thread(failpoints.hit, "restore.before_finish", self._connections.settings)
         await self._timed("left", self._left())
+        await self._timed("events", self._hear())
         await self._timed("finish", self._finish(tenants))
         return self.found
 
@@ -302,6 +314,13 @@ class Restore:
                 made = await restore_blobs.file(connections, source, tenant, kind, subject)
             outcomes[subject] = made
         return outcomes
+
+    async def _hear(self) -> None:
+        """What the log cannot tell, and NATS can."""
+        closed_at = self.found.closed_at
+        since = datetime.fromisoformat(closed_at) - hearing.MARGIN if closed_at else hearing.BEGINNING
+        self.found.events = await hearing.again(self._connections, since)
+        self._tell(f"took in {self.found.events} events of neighbours; other regions are heard again")
 
     async def _finish(self, tenants: list[str]) -> None:
         """Call workers to what is to be done, begin the next log, and let everybody work."""

@@ -1,5 +1,6 @@
 """A region restored into an empty database on a Postgres of the test's own and an S3 in this process: how it ends, and what it leaves
-to the builders. What needs keys, devices and real builds is in tests/faults/test_recovery.py.
+to the builders. NATS has nothing to tell here (tests/tasks/test_heard_after_loss.py has one); what needs keys, devices and real builds is
+in tests/faults/test_recovery.py.
 """
 
 from __future__ import annotations
@@ -48,8 +49,13 @@ def lost(postgres: PlainPostgres) -> Iterator[World]:
 
 
 @pytest.fixture
-def world(lost: World, postgres: PlainPostgres) -> World:
+def world(lost: World, postgres: PlainPostgres, monkeypatch: pytest.MonkeyPatch) -> World:
     """The region's bucket with an empty database."""
+
+    async def none(*_: Any) -> int:
+        return 0
+
+    monkeypatch.setattr(restore.hearing, "again", none)
     postgres.execute("drop database if exists restored", database="postgres")
     postgres.execute("create database restored template clean owner content_owner", database="postgres")
     names = [f"postgres_{role}" for role in ("owner", "api", "worker", "relay", "ops")]
