@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from cluster import places
 from cluster.connections import Connections
 from cluster.database import Database, Transaction, fetch_all
+from cluster.local.postgres import DATABASE
 from cluster.objects import Objects
 from cluster.settings import Settings
 from content.canonical import digest
@@ -209,3 +210,17 @@ def carried(world: World) -> int:
             await archiver.close()
 
     return asyncio.run(carry())
+
+
+def copied(postgres: PlainPostgres, source: str, name: str) -> None:
+    postgres.execute(f"create database {name} template {source} owner content_owner", database="postgres")
+
+
+@contextmanager
+def set_back(postgres: PlainPostgres) -> Iterator[None]:
+    """Behind this block the database is as it was before it; the bucket and NATS are not."""
+    postgres.execute("drop database if exists before", database="postgres")
+    copied(postgres, DATABASE, "before")
+    yield
+    postgres.execute(f"drop database {DATABASE}", database="postgres")
+    postgres.execute(f"alter database before rename to {DATABASE}", database="postgres")

@@ -10,7 +10,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ from tasks.recovery.reconcile import Reconciled, reconcile
 from tasks.recovery.restore import Restore, Restored
 from tests.cluster.test_region_links import World as Links
 from tests.cluster.test_region_links import _world as linked
-from tests.support.kept import COURSE, World, carried, made, served
+from tests.support.kept import COURSE, World, carried, copied, made, served, set_back
 from tests.support.messages import event
 from tests.support.plain_postgres import PlainPostgres
 
@@ -71,20 +71,6 @@ def eu(postgres: PlainPostgres, links: Links) -> Iterator[World]:
         world.do(("update signing_keys set status = 'retired'", []))
         carried(world)
         yield world
-
-
-def copied(postgres: PlainPostgres, source: str, name: str) -> None:
-    postgres.execute(f"create database {name} template {source} owner content_owner", database="postgres")
-
-
-@contextmanager
-def set_back(postgres: PlainPostgres) -> Iterator[None]:
-    """Behind this block the database is as it was before it; the bucket and NATS are not."""
-    postgres.execute("drop database if exists before", database="postgres")
-    copied(postgres, DATABASE, "before")
-    yield
-    postgres.execute(f"drop database {DATABASE}", database="postgres")
-    postgres.execute(f"alter database before rename to {DATABASE}", database="postgres")
 
 
 def emptied(world: World, postgres: PlainPostgres) -> World:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +27,7 @@ from tasks.recovery import archive, reconcile, restore_log
 from tasks.recovery.archive import Archiver
 from tasks.recovery.reconcile import Reconciled
 from tasks.recovery.restore_log import ReadLog
-from tests.support.kept import World, carried, made, served
+from tests.support.kept import World, carried, copied, made, served, set_back
 from tests.support.plain_postgres import PlainPostgres
 
 pytestmark = pytest.mark.xdist_group("servers")
@@ -59,20 +58,6 @@ def world(postgres: PlainPostgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr(reconcile, "_taken_in", none)
     with made(postgres) as found:
         yield found
-
-
-def copied(postgres: PlainPostgres, source: str, name: str) -> None:
-    postgres.execute(f"create database {name} template {source} owner content_owner", database="postgres")
-
-
-@contextmanager
-def set_back(postgres: PlainPostgres) -> Iterator[None]:
-    """Behind this block the database is as it was before it; the bucket is not."""
-    postgres.execute("drop database if exists before", database="postgres")
-    copied(postgres, DATABASE, "before")
-    yield
-    postgres.execute(f"drop database {DATABASE}", database="postgres")
-    postgres.execute(f"alter database before rename to {DATABASE}", database="postgres")
 
 
 def reconciled(world: World, **how: bool) -> Reconciled:
