@@ -60,6 +60,9 @@ class Settings(BaseSettings):
 
     nats_erasure_user: str = Field("", description="erasures alone: finds and removes messages that name a learner")
     nats_erasure_password: SecretStr = Field(SecretStr(""), description="its password")
+    nats_operator_user: str = Field("", description="makes streams and the consumers of other regions; no pool has it")
+    nats_operator_password: SecretStr = Field(SecretStr(""), description="its password")
+    nats_replicas: int = Field(3, ge=1, le=5, description="of each stream that `python -m cluster.streams` makes")
 
     mesh_folder: Path | None = Field(
         None,

@@ -9,28 +9,39 @@ Where there are other regions, `CONTENT_GLOBAL` takes in what began in theirs, a
 (`cluster.regions`). Streams and consumers may be made in any order: a source that is not there yet is tried again. It drops
 nothing by its id then: a region could use the id of another's event for one of its own, and where its own came first the
 other would be missing (measured). What a relay sends twice is there twice; who hears it knows events by their ids.
+
+`python -m cluster.streams` does it as the operator of the settings (in Kubernetes the job `content-streams`, by the calendar, so that
+whoever could not answer is asked again).
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 import nats
+from nats.errors import Error as NatsError
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
+from cluster import mesh
+from cluster.events import quiet
 from cluster.region_flows import ANEW, SILENCE_S, ensure_consumers, first_sequence, hearing, source
 from cluster.regions import GLOBAL, Flow
+from cluster.settings import Settings
 
 DUPLICATE_WINDOW_S = 2 * 3600.0
 DAY_S = 86_400.0
 KEPT_S = 90 * DAY_S
 """For so long the streams of events keep a message; a dead letter waits a year for somebody to look at it."""
 
+THEIRS = "DOMAIN"
+"""In production the neighbours make it."""
 STREAMS: tuple[StreamConfig, ...] = (
-    StreamConfig(name="DOMAIN", subjects=["authoring.>", "enrollment.>"], max_age=KEPT_S),
+    StreamConfig(name=THEIRS, subjects=["authoring.>", "enrollment.>"], max_age=KEPT_S),
     # Before CONTENT_GLOBAL, whose subjects it once had: no two streams may have the same.
     StreamConfig(
         name="CONTENT_EVENTS",
@@ -65,17 +76,22 @@ async def ensure_streams(
     region: str = "",
     others: Sequence[str] = (),
     silence_s: float = SILENCE_S,
+    without: Sequence[str] = (),
 ) -> None:
     """Make the streams that are missing and bring the others to what stands here. May run any number of times.
 
     `silence_s` (`cluster.region_flows.SILENCE_S`) may be 0 where nobody can have followed an earlier stream of this region: at
-    its very first start. Needs a user who may use `$JS.API.STREAM.CREATE.>` and `UPDATE.>`, and with `others` use and hear
+    its very first start. Streams in `without` are left alone. Needs a user who may use `$JS.API.STREAM.CREATE.>` and `UPDATE.>`, and with `others` use and hear
     `$JS.API.CONSUMER.>` of `CONTENT_GLOBAL`; the service's own user may not.
     """
-    client = await nats.connect(url, user=user, password=password, tls=tls, connect_timeout=5, max_reconnect_attempts=0)
+    client = await nats.connect(
+        url, user=user, password=password, tls=tls, connect_timeout=5, allow_reconnect=False, error_cb=quiet
+    )
     try:
         stream_api = client.jetstream(timeout=10)
         for stream in streams(region, others):
+            if stream.name in without:
+                continue
             wanted = replace(
                 stream,
                 storage=StorageType.FILE,
@@ -97,3 +113,28 @@ async def ensure_streams(
         await ensure_consumers(client, region, others, silence_s)
     finally:
         await client.close()
+
+
+async def of_installation(settings: Settings) -> None:
+    """Make ours as the operator of the settings, for all regions in `region_urls`. Raises NatsError, OSError or TimeoutError."""
+    user, password = settings.nats_operator_user, settings.nats_operator_password.get_secret_value()
+    await ensure_streams(
+        settings.nats_url,
+        user,
+        password,
+        tls=mesh.context(settings, "nats", user),
+        replicas=settings.nats_replicas,
+        region=settings.region,
+        others=sorted(set(settings.region_urls) - {settings.region}),
+        without=[THEIRS],
+    )
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(of_installation(Settings.load()))
+    except (NatsError, OSError, TimeoutError) as error:
+        sys.exit(
+            f"The streams could not be made: {error or type(error).__name__}. Look at nats_url and nats_operator_user."
+        )
+    print("streams and consumers are as they must be")

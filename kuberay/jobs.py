@@ -101,6 +101,13 @@ TASKS = (
         first=True, secrets=("postgres_owner",), reaches=("postgres",), deadline_s=1800, retries=2,
     ),
     Task(
+        "content-streams",
+        ("python", "-m", "cluster.streams"),
+        "has NATS' streams and the consumers of other regions as they must be, and asks those again who did not answer (docs/regions.md)",
+        schedule="*/10 * * * *", secrets=("nats_operator_user", "nats_operator_password"), reaches=("nats",),
+        deadline_s=300, retries=2,
+    ),
+    Task(
         PROMOTER,
         (
             "content-service", "release", "promote",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -334,6 +336,42 @@ async def test_an_emptied_region_takes_nothing_from_who_cannot_begin_again_yet(p
     await pair["eu"].has(2)
     assert await pair["eu"].held() == [("us", "us-1"), ("us", "us-2")]
     assert await ensured() == ["regions.us.api"]
+
+
+async def test_the_job_makes_ours_again_and_leaves_the_neighbours_alone(pair: World) -> None:
+    eu = pair["eu"].site
+    env = {
+        **os.environ,
+        "CONTENT_REGION": "eu",
+        "CONTENT_REGION_URLS": json.dumps({"us": "https://us.example", "eu": "https://eu.example"}),
+        "CONTENT_NATS_URL": local_nats.url(eu),
+        "CONTENT_NATS_OPERATOR_USER": "operator",
+        "CONTENT_NATS_REPLICAS": "1",
+    }
+    env.pop("CONTENT_SETTINGS", None)
+
+    def run(password: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "cluster.streams"]
+        return subprocess.run(
+            argv, env={**env, "CONTENT_NATS_OPERATOR_PASSWORD": password}, capture_output=True, text=True, timeout=60
+        )
+
+    refused = run("wrong")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("The streams could not be made: ") and "Traceback" not in refused.stderr
+    async with pair["eu"].client() as client:
+        stream = client.jetstream()
+        await stream.delete_stream("DOMAIN")
+        await stream.delete_stream("CONTENT_EVENTS")
+        done = await asyncio.to_thread(run, eu.secrets["nats_operator"])
+        assert (done.returncode, done.stdout) == (0, "streams and consumers are as they must be\n"), done.stderr
+        assert {found.config.name for found in await stream.streams_info()} == {
+            "CONTENT_EVENTS",
+            GLOBAL,
+            "CONTENT_DEAD",
+        }
+    await pair["us"].publish("us-1")
+    await settled(pair, {"us-1"})
 
 
 async def test_no_user_of_a_region_writes_what_seems_to_come_from_another(world: World) -> None:

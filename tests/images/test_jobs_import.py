@@ -33,6 +33,7 @@ CDN = "from cluster.edge import purging; purging.connect(Settings.load())"
 USES = {
     "content-service restore": "import tasks.recovery.restore, tasks.recovery.restore_source, cluster.connections",
     "content-service reconcile": "import tasks.recovery.reconcile, cluster.connections",
+    "python -m cluster.streams": "import cluster.streams",
     "python -m cluster.migrations": "import cluster.migrations.__main__",
     "content-service release promote": f"""
 from serve_app.cli import release

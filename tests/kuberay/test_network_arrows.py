@@ -109,6 +109,10 @@ def test_the_job_that_migrates_reaches_postgres_alone() -> None:
     assert open_arrows(pod("content-migrate"), built(EU), "Egress") == DNS | {POSTGRES}
 
 
+def test_the_job_that_makes_streams_reaches_nats_alone() -> None:
+    assert open_arrows(pod("content-streams"), built(EU), "Egress") == DNS | {NATS}
+
+
 def test_jobs_of_recovery_reach_what_they_rebuild_from() -> None:
     helps = open_arrows(pod("content-restore-help"), built(EU), "Egress")
     assert helps == DNS | {POSTGRES, STORE, *KEYS, ROLE}
