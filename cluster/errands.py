@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import nats
 from nats.errors import Error as NatsError
@@ -16,6 +17,11 @@ from pydantic import SecretStr
 
 from cluster.events import quiet
 from content.errors import ContentError
+
+AT_ONCE: dict[str, Any] = {
+    "connect_timeout": 5, "max_reconnect_attempts": 1, "reconnect_time_wait": 0.1, "allow_reconnect": False,
+}  # fmt: skip
+"""For `nats.connect`: each server is tried twice, and then it is said that none lets us in. (0 attempts would mean for ever.)"""
 
 
 def away() -> ContentError:
@@ -36,7 +42,7 @@ async def errand(
     try:
         client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
             url, user=user or None, password=password.get_secret_value() or None,
-            connect_timeout=5, max_reconnect_attempts=0, allow_reconnect=False, error_cb=quiet, tls=tls,
+            error_cb=quiet, tls=tls, **AT_ONCE,
         )  # fmt: skip
     except (NatsError, OSError, TimeoutError) as error:
         raise failed() from error

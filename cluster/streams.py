@@ -28,6 +28,7 @@ from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
 from cluster import mesh
+from cluster.errands import AT_ONCE
 from cluster.events import quiet
 from cluster.region_flows import ANEW, SILENCE_S, ensure_consumers, first_sequence, hearing, source
 from cluster.regions import GLOBAL, Flow
@@ -84,9 +85,7 @@ async def ensure_streams(
     its very first start. Streams in `without` are left alone. Needs a user who may use `$JS.API.STREAM.CREATE.>` and `UPDATE.>`, and with `others` use and hear
     `$JS.API.CONSUMER.>` of `CONTENT_GLOBAL`; the service's own user may not.
     """
-    client = await nats.connect(
-        url, user=user, password=password, tls=tls, connect_timeout=5, allow_reconnect=False, error_cb=quiet
-    )
+    client = await nats.connect(url, user=user, password=password, tls=tls, error_cb=quiet, **AT_ONCE)
     try:
         stream_api = client.jetstream(timeout=10)
         for stream in streams(region, others):

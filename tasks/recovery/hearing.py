@@ -12,7 +12,6 @@ killed in between does all of it again.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -31,7 +30,6 @@ from tasks import elsewhere, intake
 
 MARGIN = timedelta(minutes=10)
 """So much earlier than the last that the log knows the neighbours' events are looked at: so long one may have waited for intake."""
-PATIENCE_S = 20.0
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 log = structlog.get_logger()
 
@@ -50,11 +48,7 @@ async def _other_regions(settings: Settings) -> None:
     user, password = settings.nats_user, settings.nats_password
     tls = mesh.context(settings, "nats", user)
     try:
-        # Where nobody listens the client itself tries for ever.
-        async with (
-            asyncio.timeout(PATIENCE_S),
-            errand(settings.nats_url, user, password, ANSWER_S, tls=tls) as stream,
-        ):
+        async with errand(settings.nats_url, user, password, ANSWER_S, tls=tls) as stream:
             await stream.delete_consumer(GLOBAL, elsewhere.DURABLE)
     except NotFoundError:  # deleted by whoever was killed here, or nothing was ever heard
         pass

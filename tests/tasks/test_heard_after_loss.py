@@ -248,9 +248,8 @@ def test_a_restore_that_is_killed_hears_again_when_it_goes_on(
 
 
 def test_a_restore_without_nats_goes_on_when_it_is_called_again(
-    eu: World, links: Links, postgres: PlainPostgres, monkeypatch: pytest.MonkeyPatch
+    eu: World, links: Links, postgres: PlainPostgres
 ) -> None:
-    monkeypatch.setattr(hearing, "PATIENCE_S", 1.0)
     told, again = Told(eu, links), emptied(eu, postgres)
     nobody = replace(again, settings=again.settings.model_copy(update={"nats_url": "nats://127.0.0.1:9"}))
     with pytest.raises(ContentError, match="NATS does not answer") as refused:
