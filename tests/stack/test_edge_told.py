@@ -83,6 +83,9 @@ async def test_a_withdrawal_reaches_the_cdn_and_again_where_the_process_died(run
         await asyncio.to_thread(first.api.withdraw, first.package_id, 1, "A mistake.")
         took = await until_told(words, first, cloudfront, ids["files"], PROMISED_S)
         print(f"told {took:.1f} s after the withdrawal")
+        await until_told(
+            words, first, cloudfront, ids["sites"], PROMISED_S
+        )  # with the next batch, if others' events fill this one
         exports = f"/exports/{first.name}/{first.package_id}/1/*"
         (manifest,) = {path for path in told(cloudfront, ids["files"]) if first.name in path} - {exports}
         assert manifest.startswith(f"/packages/{first.name}/{first.package_id}/1/") and manifest.endswith(".json")
