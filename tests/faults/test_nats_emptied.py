@@ -53,7 +53,7 @@ def in_stream(running: Light, tenant: Tenant) -> list[dict[str, Any]]:
     async def read(stream: Any) -> list[dict[str, Any]]:
         info = await stream.stream_info("CONTENT_EVENTS")
         events: list[dict[str, Any]] = []
-        for number in range(info.state.first_seq, info.state.last_seq + 1):
+        for number in range(1, info.state.last_seq + 1):
             with suppress(NotFoundError):  # removed, since it named somebody who was erased
                 events.append(json.loads((await stream.get_msg("CONTENT_EVENTS", seq=number)).data or b""))
         return [event for event in events if event["data"]["tenant_id"] == tenant.name]
