@@ -509,7 +509,9 @@ def test_nobody_follows_a_redirect(
     monkeypatch.setattr(_Redirecting, "to", to)
     monkeypatch.setattr(time, "sleep", lambda _: None)
     call(name, redirecting, tmp_path)
-    assert set(dialled) == {("127.0.0.1", int(redirecting.rpartition(":")[2]))}
+    assert ("127.0.0.1", int(redirecting.rpartition(":")[2])) in dialled
+    # Threads that an earlier test has left may dial servers of its own on this machine: none of them is where this leads.
+    assert [address for address in dialled if address[0] != "127.0.0.1" or address[1] == 1] == []
 
 
 @pytest.mark.parametrize("name", CALLERS)
