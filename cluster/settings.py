@@ -436,6 +436,11 @@ class Settings(BaseSettings):
             return init_settings, env_settings
         return init_settings, env_settings, JsonConfigSettingsSource(settings_cls, json_file=path)
 
+    @property
+    def other_regions(self) -> list[str]:
+        """Those of `region_urls` without this one."""
+        return sorted(set(self.region_urls) - {self.region})
+
     @classmethod
     def load(cls) -> Settings:
         """The settings of this process, read the first time only."""

@@ -82,8 +82,10 @@ async def ensure_streams(
     """Make the streams that are missing and bring the others to what stands here. May run any number of times.
 
     `silence_s` (`cluster.region_flows.SILENCE_S`) may be 0 where nobody can have followed an earlier stream of this region: at
-    its very first start. Streams in `without` are left alone. Needs a user who may use `$JS.API.STREAM.CREATE.>` and `UPDATE.>`, and with `others` use and hear
-    `$JS.API.CONSUMER.>` of `CONTENT_GLOBAL`; the service's own user may not.
+    its very first start. Streams in `without` are left alone.
+
+    Needs a user who may use `$JS.API.STREAM.CREATE.>` and `UPDATE.>`, and with `others` use and hear `$JS.API.CONSUMER.>` of
+    `CONTENT_GLOBAL`; the service's own user may not.
     """
     client = await nats.connect(url, user=user, password=password, tls=tls, error_cb=quiet, **AT_ONCE)
     try:
@@ -124,7 +126,7 @@ async def of_installation(settings: Settings) -> None:
         tls=mesh.context(settings, "nats", user),
         replicas=settings.nats_replicas,
         region=settings.region,
-        others=sorted(set(settings.region_urls) - {settings.region}),
+        others=settings.other_regions,
         without=[THEIRS],
     )
 

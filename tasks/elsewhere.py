@@ -98,8 +98,7 @@ class Elsewhere:
     async def look(self) -> int:
         """Tell how long each link has been silent, and how much of it is on its way; to be called every few seconds."""
         found = {source.region: source for source in await self._events.sources(GLOBAL)}
-        settings = self._connections.settings
-        for region in sorted({*found, *settings.region_urls} - {settings.region}):
+        for region in sorted({*found, *self._connections.settings.other_regions}):
             source = found.get(region) or Source(region, NEVER_S, 0)  # left out, say, since it could not begin anew
             REGION_SILENCE.set(source.silent_s, origin=source.region)
             REGION_LAG.set(source.lag, origin=source.region)
@@ -144,7 +143,7 @@ async def receive(connections: Connections, region: str, event: Envelope) -> str
 
 async def announce(tx: Transaction, settings: Settings, tenant: str) -> None:
     """Tell the other regions, where there are any, that a tenant lives here."""
-    if set(settings.region_urls) - {settings.region}:
+    if settings.other_regions:
         data = {"tenant_id": tenant, "home_region": settings.region}
         await emit(tx, tenant, [Outgoing(TenantHomed.TYPE, tenant, data)])
 

@@ -47,8 +47,7 @@ async def check(settings: Settings) -> list[Finding]:
         return [fail("events: NATS", f"{settings.nats_url} {why}", REMEDY)]
     try:
         stream_api = client.jetstream(timeout=3)
-        others = sorted(set(settings.region_urls) - {settings.region})
-        wanted = streams(settings.region, others)
+        wanted = streams(settings.region, settings.other_regions)
         found = [await _stream(stream_api, each) for each in wanted]
         return [
             ok("events: NATS", f"connected as {settings.nats_user or 'nobody'}"),
