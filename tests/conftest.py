@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 # ("AST constructor recursion depth mismatch") after tests that left garbage behind.
 import hypothesis
 import pytest
+import structlog
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # `tests.support` is found, whichever way pytest was started
@@ -32,6 +34,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
     with started(tmp_path_factory) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """What a test, or a command or a replica in it, says of where lines go ends with it: the next one's standard output
+    would have them otherwise, or they would go to a file that is gone."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    yield
+    structlog.configure(**before)
+    for handler in [each for each in root.handlers if each not in handlers]:
+        root.removeHandler(handler)
+    root.setLevel(level)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from cluster import telemetry
 from cluster.settings import Settings
@@ -47,6 +48,15 @@ def test_lines_for_people_go_where_standard_error_is_by_then(tmp_path: Path) -> 
         [sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert "warning heard" in done.stderr
+
+
+def test_a_logger_that_was_used_before_goes_where_the_process_says_now(tmp_path: Path) -> None:
+    log = structlog.get_logger()
+    for part in ("a", "b"):
+        logs.configure("content-api", Settings(log_folder=tmp_path / part, workspace=tmp_path))
+        log.info(f"to {part}")
+    said = [(tmp_path / part / "content-api.log").read_text() for part in ("a", "b")]
+    assert ["to a" in said[0], "to b" in said[0], "to b" in said[1]] == [True, False, True]
 
 
 def test_a_line_says_when_what_where_and_about_what(tmp_path: Path) -> None:

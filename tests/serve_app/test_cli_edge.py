@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from cluster.edge import edge_keys
@@ -20,7 +18,7 @@ NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A stack's folder with one key that signs; its edge is not running."""
     monkeypatch.delenv("CONTENT_SETTINGS", raising=False)
     monkeypatch.delenv("CONTENT_PROFILE", raising=False)
@@ -31,8 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     key_id = LocalKeys(home.edge_keys).add(edge_keys.public_of(pem))
     write_json(home.settings, {"edge_key_id": key_id, "edge_private_key": pem, "edge_url": NOBODY})
     write_json(home.keys / "secrets.json", {"edge_private_key": pem, "openbao_token": "x"})
-    yield home
-    structlog.reset_defaults()  # commands log on a standard error that is theirs
+    return home
 
 
 def run(home: Home, *words: str) -> tuple[int, str]:

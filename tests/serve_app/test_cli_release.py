@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from cluster.local.gateway import Division, administration
@@ -17,13 +16,6 @@ from serve_app.cli.exits import AGAIN, FAILED, USAGE
 from tests.support.served import served
 
 NOBODY = "http://127.0.0.1:9"
-
-
-@pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    """A command has its log lines written to its own standard error, which is closed behind it here."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -164,10 +164,8 @@ def test_keys_that_nobody_knows_are_seen() -> None:
     }  # fmt: skip
 
 
-def test_no_private_key_is_printed_or_logged(group: KeyGroup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_private_key_is_printed_or_logged(group: KeyGroup) -> None:
     store = begun(group)
-    # One that was used before keeps what it was configured with then, and is not captured.
-    monkeypatch.setattr("tasks.edge.edge_rotation.log", structlog.get_logger())
     with structlog.testing.capture_logs() as logs:
         stepped(store, group, later(group))
         shown = [repr(store.keys)]
