@@ -78,7 +78,9 @@ def test_the_worker_is_killed(bare: Light, tenant: Tenant, importer: Worker, poi
     bare.failpoints.reached(point)
     until("it is dead", lambda: dead(worker), 10)
     bare.worker("builder")
-    assert accepted(tenant, asked) == (1 if point == "import.after_commit" else 2)
+    tries = accepted(tenant, asked)
+    # One that is read on a busy machine for longer than its addresses last is tried once more.
+    assert tries == 1 if point == "import.after_commit" else tries >= 2
 
 
 @pytest.mark.parametrize("point", ["importer.mid_read", pytest.param("importer.after_send", marks=pytest.mark.slow)])

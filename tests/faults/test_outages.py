@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
+import psutil
 import pytest
 
 from tests.support.courses import Course
@@ -61,12 +63,19 @@ def test_nats_away_for_half_a_minute(tenant: Tenant) -> None:
         device.read(device.open(device.offers()[-1]))
 
 
+def named(process: psutil.Process) -> str:
+    """Its name; nothing of one that has just ended."""
+    with suppress(psutil.Error):
+        return process.name()
+    return ""
+
+
 def test_rays_head_killed_and_started_again(tenant: Tenant) -> None:
     """Everything on Ray is disposable: `up` brings back a cluster that lost its head, and the work goes on."""
     running, course = tenant.running, small(tenant)
     device = tenant.device(LEARNER)
     tenant.enrol(course, LEARNER)
-    (head,) = (process for process in running.processes("ray") if process.name() == "gcs_server")
+    (head,) = (process for process in running.processes("ray") if named(process) == "gcs_server")
     head.kill()
     until("Ray unwell", lambda: running.health("ray") != "ok", 60)
     tenant.publish(course)

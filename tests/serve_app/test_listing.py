@@ -66,7 +66,10 @@ def test_links_lead_to_the_first_page_and_to_the_next() -> None:
 
 @given(
     st.datetimes(
-        timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(-timedelta(hours=9))])
+        # A day from either end: not every moment there has one in UTC.
+        datetime.fromisoformat("0001-01-02"),
+        datetime.fromisoformat("9999-12-30"),
+        timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(-timedelta(hours=9))]),
     ),
     st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=60),
 )

@@ -128,6 +128,7 @@ def test_an_operators_views_fit_a_terminal(running: Running, tenant: Tenant, tmp
     newest = max((item["sequence"] for item in run.document("events dead --limit 1000")["items"]), default=0)
     messages.send(running, subject, b"good morning", messages.event(subject, "a-tenant-whom-nobody-here-knows", {}))
     until("two dead letters", lambda: len(run.document(f"events dead --after {newest}")["items"]) >= 2, 30)
+    until("all well", lambda: all(part.health == "ok" for part in running.stack.status()))
     for command in ("events dead", "pools", "status", "jobs queues"):
         shown = lines(run.on_terminal(command))
         assert all(len(line) <= 80 for line in shown), (command, shown)

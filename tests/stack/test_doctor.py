@@ -21,7 +21,7 @@ from cluster.streams import ensure_streams
 from serve_app.cli import app
 from tasks import doctor
 from tasks.bootstrap import prepare
-from tasks.doctor import Finding
+from tasks.doctor import Finding, event_log
 
 pytestmark = pytest.mark.timeout(180)
 UNUSED = {"events: intake": "warn", "event log: database": "warn"}
@@ -36,6 +36,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
     finally:
         stack.down()
+
+
+@pytest.fixture(autouse=True)
+def nobody_archives_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is that told after a minute of tests."""
+    monkeypatch.setattr(event_log, "LATE_S", 3600.0)
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from tests.support.running import Running
 HOW_TOS = sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs/how-to").glob("*.md"))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["docs/api.md", *(pytest.param(page, marks=pytest.mark.slow) for page in HOW_TOS)])
 def test_a_page_does_what_it_shows(running: Running, tmp_path: Path, name: str) -> None:
     home = {"CONTENT_HOME": str(running.home.path)}
-    ran, code = documented.run(ROOT / name, tmp_path, home, deadline_s=240)
+    ran, code = documented.run(ROOT / name, tmp_path, home, deadline_s=900)
     for block in ran:
         if block.output is None or block.missing:
             break

@@ -318,5 +318,5 @@ def test_a_file_of_any_size_is_written_front_to_back(tenant: Tenant, size: int) 
     with pytest.raises(RuntimeError), Upload(objects, f"{key}.not") as out:
         out.write(data[:size])
         raise RuntimeError
-    assert objects.size(f"{key}.not") is None and objects.uploads("exports/") == []
+    assert objects.size(f"{key}.not") is None and objects.uploads(f"{key}.not") == []
     objects.delete([key])

@@ -36,6 +36,7 @@ from cluster.local.ports import is_free
 from cluster.local.stack import BASE, KINDS, SERVERS, Stack, StackInfo
 from cluster.neighbours import Listing, NeighbourError, Neighbours
 from cluster.settings import Settings
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 BODY = bytes(range(256)) * 4096  # 1 MiB
@@ -77,11 +78,9 @@ def pids(stack: Stack) -> dict[str, int]:
 
 
 def test_every_part_is_up_and_says_so(info: StackInfo) -> None:
+    well = {part.name: "ok" for part in BASE} | {"ray": "stopped", "serve": "stopped"}
+    until("all well", lambda: {part.part: part.health for part in Stack(info.home).status()} == well)
     status = Stack(info.home).status()
-    assert {part.part: part.health for part in status} == {part.name: "ok" for part in BASE} | {
-        "ray": "stopped",
-        "serve": "stopped",
-    }
     assert all(part.pss_bytes > 0 and part.version[0].isdigit() for part in status if part.health == "ok")
 
 
@@ -134,7 +133,7 @@ async def domain_messages(settings: Settings) -> str:
     )
     try:
         consumer = await client.jetstream().pull_subscribe("enrollment.>", "intake-test", stream="DOMAIN")
-        return b"".join([message.data for message in await consumer.fetch(10, timeout=2)]).decode()
+        return b"".join([message.data for message in await consumer.fetch(1, timeout=60)]).decode()
     finally:
         await client.close()
 
@@ -149,7 +148,7 @@ def test_two_side_by_side_and_down_stops_only_its_own(info: StackInfo, tmp_path:
     finally:
         second.down()
     assert pids(first) == before
-    assert all(part.health == "ok" for part in first.status() if part.part not in ("ray", "serve"))
+    until("all well", lambda: all(p.health == "ok" for p in first.status() if p.part not in ("ray", "serve")))
 
 
 def test_a_dead_part_is_started_again_and_the_others_are_kept(info: StackInfo) -> None:
@@ -454,9 +453,9 @@ def test_a_cut_download_resumes_and_no_byte_is_sent_twice(info: StackInfo, setti
     assert len(got) == 300_000
     got += httpx.get(url, headers={"range": f"bytes={len(got)}-"}).content
     assert got == BODY
-    deadline = time.monotonic() + 5  # a line is written when all was sent, which the reader may see first
-    while len(lines := edge_log(info, f"/{key}")) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    # A line is written when all was sent, which the reader may see first.
+    until("both lines", lambda: len(edge_log(info, f"/{key}")) >= 2)
+    lines = edge_log(info, f"/{key}")
     assert [line["bytes"] for line in lines] == [300_000, len(BODY) - 300_000]
     assert [line["status"] for line in lines] == [200, 206]
 
@@ -507,9 +506,8 @@ def test_sync_hears_each_event_once(settings: Settings) -> None:
 
     asyncio.run(send())
     with Neighbours(settings) as neighbours:
-        deadline = time.monotonic() + 10
-        while len(heard := neighbours.heard(device_id="dev-1")) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until("all heard", lambda: sum(entry.deliveries for entry in neighbours.heard(device_id="dev-1")) >= 3)
+        heard = neighbours.heard(device_id="dev-1")
         assert [(entry.event["id"], entry.deliveries) for entry in heard] == [("ev-1", 2), ("ev-3", 1)]
         assert [entry.event["id"] for entry in neighbours.heard(device_id="dev-2")] == ["ev-2"]
         assert neighbours.heard(subject="content.export.finished.v2") == ()

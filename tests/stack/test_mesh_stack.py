@@ -100,7 +100,7 @@ def test_it_serves_by_the_gateway(secured: Secured) -> None:
         timeout=10,
     )
     assert answer.status_code == 200
-    assert all(part.health == "ok" for part in secured.stack.status())
+    until("all well", lambda: all(part.health == "ok" for part in secured.stack.status()))
 
 
 def test_the_relay_hears_the_neighbours(secured: Secured) -> None:

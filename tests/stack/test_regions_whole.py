@@ -15,7 +15,7 @@ from cluster.local.regions import Regions
 from serve_app.cli import app
 from tests.support.failpoints import Failpoints
 from tests.support.light import Light
-from tests.support.regions import asked_revoked, within
+from tests.support.regions import asked_revoked
 from tests.support.tenants import Tenant
 from tests.support.waiting import until
 
@@ -59,7 +59,7 @@ def test_each_builds_for_its_own_and_all_refuse_what_one_took_back(home: Path, t
             )
         tenant.api.revoke("device", device.id, "lost")
         for other in others:
-            within(2.0, lambda o=other, t=tenant, d=device: asked_revoked(o, t.name, "device", d.id))
+            until("refused", lambda o=other, t=tenant, d=device: asked_revoked(o, t.name, "device", d.id))
     runner = CliRunner()
     told = json.loads(runner.invoke(app, ["status", "--home", str(home), "--json"]).stdout)
     assert {name: each["kind"] for name, each in told["regions"].items()} == KINDS

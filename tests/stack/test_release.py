@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,10 @@ def fresh(versions: Versions) -> Versions:
 
 
 def test_a_sound_canary_gets_all_the_traffic(fresh: Versions) -> None:
+    # A machine that is busy for a moment is slow for one version and not for the other: what is slow is another test's matter.
+    patient = replace(QUICK, objectives=replace(QUICK.objectives, p99_floor_s=5.0))
     with fresh.load() as load:
-        looks = fresh.promote()
+        looks = fresh.promote(patient)
     assert isinstance(looks[-1].decision, Promote), looks[-1]
     shares = [look.state.share for look in looks if look.state is not None]
     assert sorted(set(shares)) == [10, 50, 100]

@@ -61,7 +61,7 @@ def imports_by_the_mesh_alone(stack: Stack, settings: Settings) -> None:
     shown = {"Authorization": f"Bearer {settings.importer_token.get_secret_value()}"}
     answer = httpx.get(past, headers=shown, trust_env=False, timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (403, "mesh-required")
-    assert all(part.health == "ok" for part in (*stack.status(), stack.importer()))
+    until("all well", lambda: all(part.health == "ok" for part in (*stack.status(), stack.importer())))
 
 
 def test_the_same_draft_gives_the_same_manifest_and_down_ends_only_its_own(

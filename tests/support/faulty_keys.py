@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +46,7 @@ class FaultyKeys:
         self.calls: list[Call] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
+        self._over = threading.Event()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -88,6 +88,7 @@ class FaultyKeys:
             return [call for call in self.calls if call.action == action]
 
     def close(self) -> None:
+        self._over.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -116,8 +117,8 @@ class FaultyKeys:
             told = {"__type": code, "message": message, "errors": [message]}
             self._answer(handler, status, json.dumps(told).encode())
             return
-        if fault is not None:
-            time.sleep(fault.delay_s)
+        if fault is not None and self._over.wait(fault.delay_s):
+            return  # whoever asked has long given up
         there = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=20)
         try:
             headers = {name: value for name, value in handler.headers.items() if name.lower() != "host"}

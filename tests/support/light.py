@@ -175,6 +175,7 @@ def light(home: Path, media: Path, **overrides: Any) -> Iterator[Light]:
     try:
         given = {
             "event_log_every_s": 0.5,
+            "uses_flush_s": 0.5,  # what a test read is not written when another one has begun
             "failpoints": str(folder),
             "lease_s": LEASE_S,
             "drain_s": 5.0,

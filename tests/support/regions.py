@@ -21,6 +21,7 @@ from tests.support.failpoints import Failpoints
 from tests.support.light import Light
 from tests.support.running import LEASE_S
 from tests.support.tcp_proxy import Wire
+from tests.support.waiting import until
 
 
 class Two:
@@ -73,13 +74,16 @@ def asked_revoked(region: Light, tenant: str, kind: str, subject: str) -> bool |
     return None if answer.status_code == 404 else bool(answer.raise_for_status().json()["revoked"])
 
 
-def within(seconds: float, ask: Callable[[], Any]) -> float:
-    """How long it took until `ask` said so; an AssertionError when it took longer."""
-    began = time.monotonic()
-    while not ask():
-        assert time.monotonic() - began < seconds, f"not within {seconds} s"
-        time.sleep(0.01)
-    return time.monotonic() - began
+def took_until(ask: Callable[[], Any]) -> float:
+    """How many seconds after now `ask` was put when it first said so: how long its answer took is not counted."""
+    began, asked = time.monotonic(), list[float]()
+
+    def again() -> Any:
+        asked.append(time.monotonic())
+        return ask()
+
+    until("what is waited for", again)
+    return asked[-1] - began
 
 
 def messages_in(region: Light, *streams: str) -> list[tuple[str, str, bytes]]:

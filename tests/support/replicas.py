@@ -41,7 +41,7 @@ def replicas(home: Home, count: int, ports: list[int] | None = None) -> Iterator
         for process in started:
             process.terminate()
         for process in started:
-            process.wait(20)
+            process.wait(60)
         log.close()
 
 

@@ -50,7 +50,12 @@ def started(factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder.mkdir(parents=True, exist_ok=True)
     stack = Stack(home)
     overrides: dict[str, Any] = {"failpoints": str(folder), "lease_s": LEASE_S, "drain_s": 5.0}
-    overrides |= {"webhook_allow_private": True, "webhook_retry_s": [0.2, 0.4], "webhook_timeout_s": 2.0}
+    overrides |= {
+        "webhook_allow_private": True,
+        "webhook_retry_s": [0.2, 0.4],
+        "webhook_timeout_s": 20.0,
+        "holdings_deadline_s": 20.0,
+    }
     overrides |= {"event_log_every_s": 0.5}  # garbage collection waits for the log
     overrides |= {"trace_exporter": "file", "trace_folder": str(home / "traces")}
     ray = not os.environ.get("CONTENT_TEST_NO_RAY")

@@ -103,7 +103,7 @@ def assert_every_key_has_its_row(running: Running, tenant: str | None = None) ->
     part = f"{tenant}/" if tenant else ""
     assert running.objects.uploads(f"bundles/{part}") == running.objects.uploads(f"exports/{part}") == []
     begun = {row["upload_id"] for row in running.rows("select upload_id from imports where state = 'uploading'")}
-    assert {upload for _, upload, _ in running.objects.uploads("imports/")} <= begun
+    assert {upload for _, upload, _ in running.objects.uploads(f"imports/{part}")} <= begun
 
 
 async def _collect(running: Running) -> gc.Report:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
+
+from cluster.local.ports import choose
 
 BLOCK = 1 << 16
 
@@ -17,9 +18,8 @@ class Wire:
 
     def __init__(self, upstream: int = 0) -> None:
         self.upstream = upstream
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port: int = found.getsockname()[1]
+        # Not one that an outgoing connection may have while the wire is cut.
+        self.port = choose(["wire"], ())["wire"]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: asyncio.Server | None = None

@@ -8,10 +8,13 @@ from typing import TypeVar
 
 T = TypeVar("T")
 EVERY_S = 0.1
+LEAST_S = 60.0
+"""No deadline is shorter, whatever a test says: a busy machine may stand still for seconds, and only a test that fails waits."""
 
 
 def until(what: str, ask: Callable[[], T | None], deadline_s: float = 60.0, state: Callable[[], object] = str) -> T:
     """The first answer of `ask` that is true. After the deadline an AssertionError says `what` and the last `state`."""
+    deadline_s = max(deadline_s, LEAST_S)
     end = time.monotonic() + deadline_s
     while True:
         answer = ask()

@@ -220,7 +220,8 @@ from pathlib import Path
 from cluster.settings import Settings
 from content.media import plan
 from tasks.render import probe, render
-film, workdir, settings = Path(sys.argv[1]), Path(sys.argv[2]), Settings()
+film, workdir = Path(sys.argv[1]), Path(sys.argv[2])
+settings = Settings(workspace=workdir / "work")
 render(film, plan("video", probe(film, "video", settings))[1], workdir, lambda share: print(share, flush=True), settings)
 """
 
