@@ -51,13 +51,14 @@ class S3(Part):
 
     def set_up(self, site: Site) -> None:
         client = _client(site)
-        if BUCKET in {bucket.get("Name") for bucket in client.list_buckets().get("Buckets", [])}:
-            return
-        # With Object Lock, as in production, so that a legal hold is also the store's.
-        client.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
-        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        # The first write makes weed's first volumes, which takes a moment: better here than in somebody's request.
+        if BUCKET not in {bucket.get("Name") for bucket in client.list_buckets().get("Buckets", [])}:
+            # With Object Lock, as in production, so that a legal hold is also the store's.
+            client.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
+            client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        # weed says that it is well before its gateway knows where the volumes are; until then what is stored there cannot
+        # be read. And the first write of all makes the first volumes. Better here than in somebody's request.
         written = client.put_object(Bucket=BUCKET, Key="first-write", Body=b"-")
+        client.get_object(Bucket=BUCKET, Key="first-write")["Body"].read()
         client.delete_object(Bucket=BUCKET, Key="first-write", VersionId=written["VersionId"])
 
     def after_stop(self, site: Site) -> None:
@@ -98,7 +99,7 @@ def _client(site: Site) -> Any:
         config=Config(
             connect_timeout=5,
             read_timeout=20,
-            retries={"max_attempts": 5, "mode": "standard"},
+            retries={"max_attempts": 8, "mode": "standard"},
             s3={"addressing_style": "path"},
         ),
     )

@@ -57,7 +57,7 @@ EVERY: tuple[Part, ...] = (*PARTS, *PROGRAMS, MESH)
 SERVICES = (*(pool.name for pool in POOLS), "content-render", "content-deployer")
 OTHER_LOGS = ("edge-access", *SERVICES)
 """Logs that are no part's own: the edge's access log, and those of the service's processes (setting `log_folder`)."""
-HEALTH_PATIENCE_S = 5.0
+HEALTH_PATIENCE_S = 20.0
 TRIES = 3
 """How often `up` begins anew where, between the choice of a port and its use, somebody else took it."""
 

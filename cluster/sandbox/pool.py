@@ -151,13 +151,16 @@ def pool(workspace: Path, ahead: int) -> Pool:
         return _pools[key]
 
 
-def close_pool(workspace: Path) -> None:
-    """Close this process's pool below a workspace, if it has one."""
+def close_pool(folder: Path) -> None:
+    """Close this process's pools whose workspace is this folder, or lies in it."""
     with _pools_lock:
-        found = _pools.pop((os.getpid(), workspace), None)
-    if found is not None:
-        atexit.unregister(found.close)
-        found.close()
+        keys = [
+            (pid, workspace) for pid, workspace in _pools if pid == os.getpid() and workspace.is_relative_to(folder)
+        ]
+        found = [_pools.pop(key) for key in keys]
+    for each in found:
+        atexit.unregister(each.close)
+        each.close()
 
 
 def _forget() -> None:

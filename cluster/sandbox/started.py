@@ -76,12 +76,12 @@ class Started:
 
     def said_something(self) -> bool:
         """Whether something waits to be read from it: that it is ready, or its end."""
-        return bool(select.select([self.stdout], [], [], 0)[0])
+        return _readable(self.stdout.fileno(), 0)
 
     def errors(self) -> str:
         """What it has said on standard error so far; does not wait for more."""
         said = b""
-        while len(said) < 2 * SAID_BYTES and select.select([self.stderr], [], [], 0.05)[0]:
+        while len(said) < 2 * SAID_BYTES and _readable(self.stderr.fileno(), 0.05):
             chunk = os.read(self.stderr.fileno(), 2 * SAID_BYTES)
             if not chunk:
                 break
@@ -103,13 +103,21 @@ class Started:
             self.process.kill()
             code = self.process.wait(_END_S)
         for _, descriptor in self.held:
-            select.select([descriptor], [], [], _END_S)  # readable once the process has ended
+            _readable(descriptor, _END_S)  # once the process has ended
             os.close(descriptor)
         self.held = []
         for pipe in (self.stdin, self.stdout, self.stderr):
             with contextlib.suppress(OSError):
                 pipe.close()
         return code
+
+
+def _readable(descriptor: int, within_s: float) -> bool:
+    """Whether there is something to read, or the end, within so long. (`select` knows no descriptor from 1024 on, and a
+    process with so many connections has them.)"""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(within_s * 1000))
 
 
 def _descendants(pid: int) -> list[int]:
