@@ -159,8 +159,8 @@ def test_after_an_erasure_nothing_anywhere_names_the_learner(bare: Light, tenant
         "event-more",
     )
     messages.send(bare, "enrollment.created.v1", {**talkative, "subject": ada, "learner_name": ada})
-    archived = "select 1 as x from inbox where event_id = 'event-more' and not exists (select 1 from change_log where tenant = %s)"
-    until("it was taken in and archived", lambda: bare.rows(archived, tenant.name), 30.0)
+    archived = "select 1 as x from inbox where event_id = 'event-more' and tenant = %s and not exists (select 1 from change_log where tenant = %s)"
+    until("it was taken in and archived", lambda: bare.rows(archived, tenant.name, tenant.name), 30.0)
     (known,) = bare.rows(
         "select pseudonym, secret from learners where tenant = %s and learner_id = %s", tenant.name, ada
     )

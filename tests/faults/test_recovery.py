@@ -297,11 +297,13 @@ def set_back(bare: Light) -> Iterator[None]:
     bare.stop_part("postgres")
     subprocess.run(["cp", "-a", str(data), str(kept)], check=True)
     bare.start_part()
-    yield
-    bare.stop_part("postgres")
-    shutil.rmtree(data)
-    kept.rename(data)
-    bare.start_part()
+    try:
+        yield
+    finally:
+        bare.stop_part("postgres")
+        shutil.rmtree(data)
+        kept.rename(data)
+        bare.start_part()
     until("the database answering", lambda: _answers(bare), 30)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -87,7 +88,7 @@ def test_another_bucket_is_verified_by_its_address(bare: Light) -> None:
     for _ in range(2):
         Tenant(bare)
         carried(bare)
-    client, name = bare.objects.client, "replica-of-verify"
+    client, name = bare.objects.client, f"replica-{secrets.token_hex(4)}"
     client.create_bucket(Bucket=name)
     for key, _ in bare.objects.keys(places.events(bare.settings.region)):
         client.copy_object(Bucket=name, Key=key, CopySource={"Bucket": bare.objects.bucket, "Key": key})
@@ -99,8 +100,8 @@ def test_another_bucket_is_verified_by_its_address(bare: Light) -> None:
     epoch, last = LogStore(bare.objects, bare.settings.region).path()[-1]
     client.delete_object(Bucket=name, Key=places.events(bare.settings.region, epoch, last - 1))
     assert "missing" in refusal(spoken(bare, "events", "archive", "verify", "--from", address))
-    client.create_bucket(Bucket="empty-of-verify")
-    nothing = spoken(bare, "events", "archive", "verify", "--from", f"{bare.settings.s3_endpoint}/empty-of-verify")
+    client.create_bucket(Bucket=f"{name}-empty")
+    nothing = spoken(bare, "events", "archive", "verify", "--from", f"{address}-empty")
     assert "There is no event log of the region" in refusal(nothing), "nothing is not whole"
     assert "names no bucket" in refusal(spoken(bare, "events", "archive", "verify", "--from", "s3://a/b"))
 

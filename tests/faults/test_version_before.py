@@ -84,8 +84,8 @@ def test_the_version_before_is_one_that_does_not_know_the_newest_schema(before: 
 def served(bare: Light, before: Path) -> Iterator[Tenant]:
     """A tenant whose API is of the version before; afterwards the API of now is there again."""
     assert known(ROOT) <= {row["name"] for row in bare.rows("select name from migrations")}
-    api = bare.serve(before)
     try:
+        api = bare.serve(before)
         until("the old API ready", lambda: ready(bare), 60, api.log)
         yield Tenant(bare)
     finally:

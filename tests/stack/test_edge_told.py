@@ -80,6 +80,9 @@ async def test_a_withdrawal_reaches_the_cdn_and_again_where_the_process_died(run
     events = await Events.connect(settings)
     try:
         words = EdgeWords(settings, events, CloudFrontPurger(cloudfront, ids))
+        # What other tests took back comes first: more than ten folders at once are told as the one that holds them.
+        while await words.step() or words._waiting:  # pyright: ignore[reportPrivateUsage]
+            pass
         await asyncio.to_thread(first.api.withdraw, first.package_id, 1, "A mistake.")
         took = await until_told(words, first, cloudfront, ids["files"], PROMISED_S)
         print(f"told {took:.1f} s after the withdrawal")

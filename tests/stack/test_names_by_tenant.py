@@ -50,7 +50,7 @@ def test_a_content_key_is_unwrapped_for_its_tenant_alone(running: Running) -> No
 def test_every_event_carries_the_tenant_of_its_row(running: Running, tenant: Populated) -> None:
     tenant.api.withdraw(tenant.package_id, 1, "To have an event.")
     rows = running.rows("select tenant, data ->> 'tenant_id' as told, type from outbox")
-    assert [row["type"] for row in rows if row["tenant"] == tenant.name] == ["content.play_package.withdrawn.v1"]
+    assert "content.play_package.withdrawn.v1" in [row["type"] for row in rows if row["tenant"] == tenant.name]
     assert [row for row in rows if row["tenant"] != row["told"]] == []
 
 

@@ -95,10 +95,11 @@ class Light(Running):
         env = {"CLOCK_AHEAD_S": str(clock_ahead_s)}
         return self._start(["-m", "tests.support.worker_process", kind], kind, env, root)
 
-    def importer(self, **env: str) -> Worker:
-        """Start the importer, on a port of its own, and wait until it answers."""
+    def importer(self, *, awaited: bool = True, **env: str) -> Worker:
+        """Start the importer, on a port of its own, and wait until it answers, unless that is not `awaited`."""
         worker = self._start(["-m", "tests.support.worker_process", "importer"], "importer", env)
-        until("the importer answering", self._imports, 60.0, worker.log)
+        if awaited:
+            until("the importer answering", self._imports, 60.0, worker.log)
         return worker
 
     def _imports(self) -> bool:
