@@ -39,7 +39,9 @@ from cluster.streams import ensure_streams
 from cluster.topology import REGIONS
 from tests.support.tcp_proxy import Wire
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("regions")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("regions")]
+PATIENCE_S = 150.0
+"""NATS tries again to hear a peer 10, 20 … s after a try that failed, and two minutes at most."""
 REVOKED, CHANGED = "content.revocation.issued.v1", "content.tamper.detected.v1"
 
 
@@ -60,7 +62,7 @@ class Server:
         part.before_start(self.site)
         with self.site.home.log("nats").open("ab") as out:
             self.processes.append(subprocess.Popen(list(part.plan(self.site).argv), stdout=out, stderr=out))
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_S
         while part.unhealthy(self.site) is not None:
             assert time.monotonic() < end, self.site.home.log("nats").read_text()[-2000:]
             time.sleep(0.02)
@@ -95,7 +97,7 @@ class Server:
             found = [await stream.get_msg(GLOBAL, seq=number) for number in numbers]
         return [(origin_of(str(m.subject)) or self.region, (m.data or b"").decode()) for m in found]
 
-    async def has(self, count: int, patience_s: float = 60) -> list[tuple[str, str]]:
+    async def has(self, count: int, patience_s: float = PATIENCE_S) -> list[tuple[str, str]]:
         """What it holds as soon as that is so many."""
         end = time.monotonic() + patience_s
         while len(found := await self.held()) < count:
@@ -158,7 +160,7 @@ def pair(tmp_path: Path) -> Iterator[World]:
 async def settled(world: World, names: set[str]) -> None:
     """All of these are held in every region, each once."""
     for server in world.servers.values():
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE_S
         while not names <= {body for _, body in await server.held()}:
             assert time.monotonic() < end, (server.region, sorted(names - {body for _, body in await server.held()}))
             await asyncio.sleep(0.05)
@@ -224,7 +226,7 @@ async def test_a_backlog_larger_than_what_may_be_on_its_way_arrives_whole(world:
 
     whole = await count(world["us"])
     for region in ("eu", "me"):
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE_S
         while await count(world[region]) < whole:
             assert time.monotonic() < end, (region, await count(world[region]), whole)
             await asyncio.sleep(0.1)
@@ -330,7 +332,7 @@ async def test_an_emptied_region_takes_nothing_from_who_cannot_begin_again_yet(p
 
     assert await ensured() == []
     pair.wire.mend()
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE_S
     while await ensured() == []:
         assert time.monotonic() < end, "the link is not back"
     await pair["eu"].has(2)
@@ -386,7 +388,7 @@ async def test_no_user_of_a_region_writes_what_seems_to_come_from_another(world:
         for subject in ("region.us.content.revocation.issued.v1", flow.delivered, f"{flow.api}.{flow.reset}"):
             await client.publish(subject, b"forged")
             await client.flush()
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while len(refused) < 3 and time.monotonic() < end:
             await asyncio.sleep(0.02)
     assert len(refused) == 3
@@ -451,7 +453,7 @@ async def test_a_link_carries_the_stream_and_its_acknowledgements_and_nothing_el
         for subject in ("content.tamper.detected.v1", "authoring.x", "cache.invalidate.v1.demo", "dead.x"):
             await client.publish(subject, b"forged")
         await client.flush()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while (mine, new.encode()) not in heard and time.monotonic() < end:
             await asyncio.sleep(0.05)
         assert (mine, new.encode()) in heard
@@ -466,7 +468,7 @@ async def test_a_link_carries_the_stream_and_its_acknowledgements_and_nothing_el
 
 
 async def _connected(port: int, user: str) -> Client:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while True:
         try:
             return await nats.connect(

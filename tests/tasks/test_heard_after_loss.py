@@ -37,8 +37,8 @@ from tests.support.kept import COURSE, World, carried, copied, made, served, set
 from tests.support.messages import event
 from tests.support.plain_postgres import PlainPostgres
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("servers")]
-PATIENCE_S = 30
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("servers")]
+PATIENCE_S = 150
 NOW = "2026-11-27T08:00:00Z"
 
 
