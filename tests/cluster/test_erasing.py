@@ -43,14 +43,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     part.before_start(found)
     with home.log("nats").open("ab") as out:
         process = subprocess.Popen(list(part.plan(found).argv), stdout=out, stderr=out)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while part.unhealthy(found) is not None:
         assert time.monotonic() < end, home.log("nats").read_text()[-2000:]
         time.sleep(0.02)
     part.set_up(found)
     yield found
     process.kill()
-    process.wait(10)
+    process.wait(60)
 
 
 def event(learner: str, tenant: str = "acme", **more: Any) -> bytes:

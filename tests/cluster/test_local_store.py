@@ -46,7 +46,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         s3_access_key=SecretStr(site.secrets["s3_access"]), s3_secret_key=SecretStr(site.secrets["s3_secret"]),
     )  # fmt: skip
     process.kill()
-    process.wait(10)
+    process.wait(60)
     part.after_stop(site)
 
 

@@ -71,7 +71,7 @@ class Server:
     def end(self) -> None:
         for process in self.processes:
             process.kill()
-            process.wait(10)
+            process.wait(60)
         self.processes.clear()
 
     @asynccontextmanager
@@ -464,7 +464,7 @@ async def test_a_link_carries_the_stream_and_its_acknowledgements_and_nothing_el
         await asking.close()
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 async def _connected(port: int, user: str) -> Client:

@@ -33,7 +33,7 @@ def course(tenant: Tenant) -> Course:
 
 def deliveries(running: Light, tenant: Tenant) -> dict[str, int]:
     """How often sync-service was brought each event of a tenant."""
-    answer = httpx.get(f"{running.settings.sync_url}/v1/events", trust_env=False, timeout=10).raise_for_status()
+    answer = httpx.get(f"{running.settings.sync_url}/v1/events", trust_env=False, timeout=60).raise_for_status()
     return {
         entry["event"]["id"]: entry["deliveries"]
         for entry in answer.json()["events"]

@@ -48,7 +48,7 @@ def test_a_finding_that_the_tenant_chose_stops_a_build_and_the_report_is_there_a
     assert "quality" not in tenant.api.version(package, version)["report"]
 
     address = f"/v1/packages/{package}/versions/{version}/quality"
-    with httpx.Client(base_url=bare.settings.api_url, trust_env=False, timeout=20) as client:
+    with httpx.Client(base_url=bare.settings.api_url, trust_env=False, timeout=60) as client:
         client.headers["Authorization"] = (
             f"Bearer {mint_token(bare.home.path, tenant.name, ['content:read'], 'author')}"
         )

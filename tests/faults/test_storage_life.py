@@ -41,7 +41,7 @@ def tenant(bare: Light) -> Populated:
 
 @pytest.fixture
 def http(bare: Light, tenant: Populated) -> Any:
-    with httpx.Client(base_url=bare.settings.api_url, trust_env=False, timeout=20, headers=bearer(tenant, "operator")) as client:  # fmt: skip
+    with httpx.Client(base_url=bare.settings.api_url, trust_env=False, timeout=60, headers=bearer(tenant, "operator")) as client:  # fmt: skip
         yield client
 
 

@@ -18,5 +18,5 @@ def tenant(running: Running) -> Tenant:
 
 @pytest.fixture
 def http(running: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.settings.api_url, trust_env=False, timeout=20) as client:
+    with httpx.Client(base_url=running.settings.api_url, trust_env=False, timeout=60) as client:
         yield client

@@ -46,7 +46,7 @@ class Readers:
         self._urls.append(url)
 
     def _run(self) -> None:
-        with httpx.Client(trust_env=False, timeout=10) as http:
+        with httpx.Client(trust_env=False, timeout=60) as http:
             while not self._stop.is_set():
                 for url in list(self._urls):
                     try:
@@ -60,7 +60,7 @@ class Readers:
 
     def __exit__(self, *_: Any) -> None:
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(60)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_no_address_fails_while_the_key_that_signs_is_rotated(
         with replicas(Rotated(running.home, settings), 1) as (rolled_out,):
             path = f"/v1/packages/{tenant.package_id}/versions/1/manifest/url"
             token = bearer(tenant, "content:read")
-            asked = httpx.get(rolled_out + path, headers=token, trust_env=False, timeout=20)
+            asked = httpx.get(rolled_out + path, headers=token, trust_env=False, timeout=60)
             assert f"Key-Pair-Id={second}" in asked.json()["url"]
             readers.add(asked.json()["url"])
             readers.add(url())  # a replica that is not rolled out yet

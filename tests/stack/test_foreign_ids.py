@@ -81,7 +81,7 @@ def stranger(running: Running) -> Tenant:
 
 @pytest.fixture(scope="module")
 def http(running: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.settings.api_url, trust_env=False, timeout=20) as client:
+    with httpx.Client(base_url=running.settings.api_url, trust_env=False, timeout=60) as client:
         yield client
 
 

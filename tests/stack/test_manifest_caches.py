@@ -32,7 +32,7 @@ class Places:
         self.path = f"/v1/packages/{tenant.package_id}/versions/{version}/manifest"
         self.edge = tenant.api.manifest_url(tenant.package_id, version)["url"]
         self.urls = urls
-        self.http = httpx.Client(trust_env=False, timeout=10)
+        self.http = httpx.Client(trust_env=False, timeout=60)
 
     def ask(self) -> list[int]:
         api = [self.http.get(url + self.path, headers=self.headers).status_code for url in self.urls]

@@ -77,7 +77,7 @@ async def _refused(running: Running, user: str, publish: Sequence[str], hear: Se
             await client.publish(subject, b"{}")
         for subject in hear:
             await client.subscribe(subject)
-        await client.flush(timeout=5)  # what is published is sent before what is subscribed to
+        await client.flush(timeout=60)  # what is published is sent before what is subscribed to
         await client.subscribe(MARK)
         await asyncio.wait_for(all_told.wait(), 10)
     finally:

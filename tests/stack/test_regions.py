@@ -75,7 +75,7 @@ def test_a_request_in_another_region_is_answered_with_the_way_home(two: Two) -> 
     heard_of(two, tenant)
     token = mint_token(two.us.home.path, tenant.name, ["operator"], "operator")
     path = f"/v1/packages/{tenant.package_id}/versions/1/manifest"
-    with httpx.Client(trust_env=False, timeout=10, follow_redirects=True) as http:
+    with httpx.Client(trust_env=False, timeout=60, follow_redirects=True) as http:
         asking = {"Authorization": f"Bearer {token}"}
         refused = http.get(two.eu.settings.api_url + path, headers=asking)
         assert (refused.status_code, refused.json()["code"]) == (421, "wrong-region")

@@ -118,7 +118,7 @@ def test_an_emergency_is_in_both_lists_at_once_and_every_licence_and_manifest_is
 
     done = tenant.api.rotate_keys(tenant.name, "emergency", "found on a paste site")
     job = f"{tenant.running.settings.api_url}/v1/jobs/{done['job_id']}"
-    answer = httpx.delete(job, headers=bearer(tenant, "content:write"), trust_env=False, timeout=20)
+    answer = httpx.delete(job, headers=bearer(tenant, "content:write"), trust_env=False, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")  # an author cannot stop it
     assert done["replaced"] == stolen
     assert done["kid"] != stolen

@@ -59,7 +59,7 @@ def imports_by_the_mesh_alone(stack: Stack, settings: Settings) -> None:
     assert asyncio.run(importer.status(settings))["works"]
     past = settings.api_listen_url + urlsplit(settings.importer_url).path + importer.STATUS
     shown = {"Authorization": f"Bearer {settings.importer_token.get_secret_value()}"}
-    answer = httpx.get(past, headers=shown, trust_env=False, timeout=10)
+    answer = httpx.get(past, headers=shown, trust_env=False, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (403, "mesh-required")
     until("all well", lambda: all(part.health == "ok" for part in (*stack.status(), stack.importer())))
 

@@ -77,7 +77,7 @@ def moto(*, plain: bool = False) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def kms_settings(primary: str, replica: str, **changes: object) -> Settings:

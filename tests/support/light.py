@@ -56,7 +56,7 @@ class Worker:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def at_work(self) -> Worker:
         """Wait until it works: a signal before that would find nobody who minds it."""

@@ -69,7 +69,7 @@ def _real(targets: Mapping[str, int], folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def _ready(url: str) -> bool:
@@ -125,7 +125,7 @@ class _Kept:
         self._seen: dict[str, list[tuple[float, Series]]] = {track: [] for track in targets}
 
     def scrape(self, over: threading.Event) -> None:
-        with httpx.Client(trust_env=False, timeout=10) as http:
+        with httpx.Client(trust_env=False, timeout=60) as http:
             while not over.is_set():
                 for track, port in self._targets.items():
                     series = self._read(http, track, port)  # what stood there before the moment that is noted

@@ -69,7 +69,7 @@ def asked_revoked(region: Light, tenant: str, kind: str, subject: str) -> bool |
         f"{region.settings.api_url}/v1/tenants/{tenant}/revoked",
         params={"kind": kind, "id": subject},
         trust_env=False,
-        timeout=10,
+        timeout=60,
     )
     return None if answer.status_code == 404 else bool(answer.raise_for_status().json()["revoked"])
 

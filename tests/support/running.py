@@ -99,7 +99,7 @@ class Running:
 
     def heard(self, tenant: str, subject: str | None = None) -> list[dict[str, Any]]:
         """The events that sync-service heard of a tenant, each once, in the order in which they came first."""
-        answer = httpx.get(f"{self.settings.sync_url}/v1/events", trust_env=False, timeout=10).raise_for_status()
+        answer = httpx.get(f"{self.settings.sync_url}/v1/events", trust_env=False, timeout=60).raise_for_status()
         events = [entry["event"] for entry in answer.json()["events"]]
         return [e for e in events if e["data"]["tenant_id"] == tenant and subject in (None, e["type"])]
 

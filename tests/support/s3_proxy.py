@@ -64,7 +64,7 @@ class S3Proxy:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._socket.close()
 
     @property

@@ -26,4 +26,4 @@ class Visitor:
 
     def _get(self, path: str, cookies: dict[str, str], host: str | None = None) -> httpx.Response:
         told = {"Host": host or self._host, "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
-        return httpx.get(self._edge + path, headers=told, trust_env=False, timeout=10)
+        return httpx.get(self._edge + path, headers=told, trust_env=False, timeout=60)

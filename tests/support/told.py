@@ -49,7 +49,7 @@ def lines(running: Running, service: str) -> list[dict[str, Any]]:
 def numbers(running: Running) -> str:
     """What Prometheus would read from the node."""
     port = read_json(running.home.state)["ports"]["ray_metrics"]
-    return httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=10).raise_for_status().text
+    return httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=60).raise_for_status().text
 
 
 def files(running: Running) -> Iterator[Path]:
