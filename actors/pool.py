@@ -3,7 +3,7 @@
 A pool is a Serve deployment without a route. Its replica connects at its first health check (before which Serve does
 not count it as running), works until it is told to leave, and is replaced when its loop ended or stopped making
 progress. Leaving: stop fetching, finish what is held for `drain_s`, then give the rest back unblamed. Plain classes:
-`serve_app.app` binds them, tests run them without Ray.
+`serve_app/bound` binds them, tests run them without Ray.
 """
 
 from __future__ import annotations

@@ -39,10 +39,11 @@ class Settings(BaseSettings):
         SecretStr(""), description="URL of the login of the API: one tenant per transaction"
     )
     postgres_worker: SecretStr = Field(
-        SecretStr(""), description="URL of the login of builders and bundlers: one tenant per transaction"
+        SecretStr(""),
+        description="URL of the login of all worker pools, restore and reconcile: one tenant per transaction",
     )
     postgres_relay: SecretStr = Field(
-        SecretStr(""), description="URL of the login of intake and relay: inbox, outbox and queue"
+        SecretStr(""), description="URL of the login that carries the outbox and archives the event log"
     )
     postgres_analyst: SecretStr = Field(
         SecretStr(""), description="URL of the login that notebooks read with; the service itself does not use it"
@@ -271,7 +272,9 @@ class Settings(BaseSettings):
         ge=0,
         description="a pool shrinks when fewer were enough for so long; empty: 300 in production, 30 in development",
     )
-    job_max_attempts: int = Field(5, description="tries of a build before it has failed")
+    job_max_attempts: int = Field(
+        5, description="tries of a job whose error nobody had thought of; what is away is waited for"
+    )
     bundle_batch: int = Field(64, description="bundles per signature and per read of the assets")
     bundle_policy: Literal["device", "shared"] = Field(
         "device", description="whose content key it is, where neither package nor tenant nor catalog says"

@@ -32,7 +32,7 @@ ROTATION = Task(
 
 EMERGENCY = replace(
     ROTATION, name=ROTATES_NOW, command=(*ROTATION.command, "--emergency"), runs_as=ROTATES,
-    why="the same when the key got out: waits for nothing, and what the old key signed is refused",
+    why="the same when the key got out: waits for the edge alone; what the old key signed is refused from the third step on",
 )  # fmt: skip
 
 

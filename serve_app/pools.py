@@ -34,7 +34,7 @@ def read(settings: Settings) -> list[dict[str, Any]]:
 def _row(pool: Pool, settings: Settings, depth: int | None, replicas: dict[str, str] | None) -> dict[str, Any]:
     if depth is None and pool is not topology.API:
         return {"pool": pool.name, "depth": "-", "replicas": "0", "wanted": 0, "why": "not part of this stack"}
-    used = pool.in_profile(settings.profile)
+    used = pool.in_profile(settings.profile).within(settings.pool_bounds.get(pool.name))
     wanted = used.wanted(depth or 0)
     if depth is None:
         why = f"minimum {used.minimum}; one more over {topology.API_CPU_TARGET:.0%} of its CPU"

@@ -49,10 +49,12 @@ RIGHTS = {
         deletes=("packages", "exports", "previews", "imports"), makes_keys=True,
     ),
     BUILDER.name: Rights(
-        reads=("assets", "packages", "imports"), writes=("assets", "packages", "imports", "previews"),
-        deletes=("imports", "previews"),
+        reads=("assets", "packages", "imports", "doctor"), writes=("assets", "packages", "imports", "previews", "doctor"),
+        deletes=("imports", "previews", "doctor"),
     ),
-    BUNDLER.name: Rights(reads=("assets", "packages", "bundles"), writes=("bundles",), makes_keys=True),
+    BUNDLER.name: Rights(
+        reads=("assets", "packages", "bundles", "doctor"), writes=("bundles", "doctor"), deletes=("doctor",), makes_keys=True,
+    ),
     # Beside exports it works on holds, erasures, deletions and the nightly round (actors/exporter.py).
     EXPORTER.name: Rights(
         reads=(*KINDS, *ASIDE), writes=(*KINDS, *ASIDE),
@@ -142,6 +144,8 @@ def policy(name: str, rights: Rights, region: str) -> dict[str, Any]:
         statements += _forgets(region)
     if name in (HOUSEKEEPING, EXPORTER.name, API.name):
         statements.append(_archive(region, writes=name != API.name))
+    if "doctor" in rights.reads:
+        statements.append(_examines(region))
     if rights.makes_keys:
         statements += _makes_keys(region)
     return _document(*(statement for statement in statements if statement))
@@ -194,6 +198,12 @@ def _forgets(region: str) -> list[dict[str, Any]]:
         "Condition": {"StringLike": {"s3:prefix": ["identities/*"]}},
     }
     return [_on_objects("ForgetIdentities", ("s3:DeleteObjectVersion",), ("identities",), region), versions]
+
+
+def _examines(region: str) -> dict[str, Any]:
+    """The doctor in these pods: whether old versions are kept."""
+    where = [f"arn:aws:s3:::{bucket(region)}"]
+    return {"Sid": "SeeVersioning", "Effect": "Allow", "Action": ["s3:GetBucketVersioning"], "Resource": where}
 
 
 def _archive(region: str, *, writes: bool) -> dict[str, Any]:

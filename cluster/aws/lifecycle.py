@@ -1,7 +1,8 @@
 """What S3 does by itself in a region's buckets: versions, locks, and what ends by its age.
 
 S3's own rules know how old something is, never when it was used: to the cold class it is moved by `tasks/keeping/retention.py`, and no rule
-here moves or ends the newest version of anything but of uploads in quarantine and of previews, whose time is known. What is under Object Lock no rule removes.
+here moves or ends the newest version of anything but of uploads in quarantine and of previews, whose time is known, and of the archive's
+copies, which are cold after a day and end after seven years. What is under Object Lock no rule removes.
 `apply` hands the documents to an S3 (the operator's, or a test's).
 """
 

@@ -2,7 +2,7 @@
 
 Every port is named; workers' own ports are left to the system (`0`), since a range would be shared with another stack.
 `RAY_AUTH_MODE` is set on both sides: Ray 2.60 otherwise turns token authentication on and writes into the user's home.
-The Serve applications are bound and deployed by `python -m serve_app.app`, which ends when they run.
+The Serve applications are bound and deployed by `python -m serve_app.app`, which stays (ADR 0012).
 """
 
 from __future__ import annotations

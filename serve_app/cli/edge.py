@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(edge_app, name="edge", rich_help_panel="Operate")
 
 
-@edge_app.command("keys", epilog=examples("edge keys", "edge keys --secret content/eu/edge"))
+@edge_app.command("keys", epilog=examples("edge keys", "edge keys --secret content/content-edge-signer"))
 def list_keys(file: Keys = None, secret: Secret = None, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Each key: whether it signs, is next or retired, and whether the edge takes it. Private keys are never shown."""
     from cluster.edge import edge_keys
@@ -63,7 +63,9 @@ def list_keys(file: Keys = None, secret: Secret = None, home: Home = DEFAULT_HOM
 
 @edge_app.command(
     epilog=examples(
-        "edge rotate", "edge rotate --secret content/eu/edge", "edge rotate --secret content/eu/edge --emergency"
+        "edge rotate",
+        "edge rotate --secret content/content-edge-signer",
+        "edge rotate --secret content/content-edge-signer --emergency",
     )
 )
 def rotate(
@@ -71,7 +73,9 @@ def rotate(
     secret: Secret = None,
     emergency: Annotated[
         bool,
-        typer.Option("--emergency", help="Wait for nothing: addresses that the old key signed are refused at once."),
+        typer.Option(
+            "--emergency", help="Wait for the edge alone: what the old key signed is refused from the third step on."
+        ),
     ] = False,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,

@@ -19,7 +19,12 @@ jobs_app = Commands(help="Long work: follow it, cancel it, try it again; pause a
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Its id, job_…")]
 QueueName = Annotated[str, typer.Argument(metavar="QUEUE", help="One of `jobs queues`.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
-Kind = Annotated[str | None, typer.Option(help="Only of this kind: build, rotation or rebundle.")]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        help="Only of this kind: build, preview, import, export, rebundle, rotation, thaw, hold, erasure or deletion."
+    ),
+]
 Package = Annotated[str | None, typer.Option(help="Only of this package.")]
 LISTS = "jobs list"
 QUEUES = "jobs queues"

@@ -151,6 +151,6 @@ def foresight(
 @devices_app.command(epilog=examples("devices deactivate DEVICE"))
 @asks("device:revoke", lists="devices list")
 def deactivate(call: Caller, device_id: DeviceId) -> None:
-    """Hand nothing more out to a device: it was lost, or given away. What it holds goes on opening."""
+    """Take a device out that was lost or given away: it gets nothing more, and opens nothing once it has heard of it."""
     call.api.deactivate_device(device_id)
     call.show({"device_id": device_id, "state": "revoked"}, lambda: say(f"{device_id} is deactivated."))

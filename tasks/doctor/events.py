@@ -61,7 +61,10 @@ async def check(settings: Settings) -> list[Finding]:
 
 
 async def _stream(stream_api: JetStreamContext, wanted: StreamConfig) -> Finding:
-    name, remedy = f"events: {wanted.name}", "Make it as cluster/streams.py says: `ensure_streams`."
+    name, remedy = (
+        f"events: {wanted.name}",
+        "Make it: `python -m cluster.streams` (the job content-streams; locally `content-service up`).",
+    )
     try:
         found = (await stream_api.stream_info(str(wanted.name))).config
     except NotFoundError:

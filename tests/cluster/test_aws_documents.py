@@ -133,6 +133,7 @@ OBJECTS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "identities": ({RELAY.name, *RECOVERY}, {RELAY.name}, {RELAY.name, *JANITORS}),
     "held": (set(), {API.name}, set()),
     "cold": (set(), set(), set()),
+    "doctor": ({BUILDER.name, BUNDLER.name}, {BUILDER.name, BUNDLER.name}, {BUILDER.name, BUNDLER.name}),
     "other": (set(), set(), set()),
 }
 
@@ -168,6 +169,8 @@ MORE: dict[str, dict[str, set[str]]] = {
         "s3:GetObject": {ARCHIVE}, "s3:PutObject": {ARCHIVE}, "s3:PutObjectRetention": {ARCHIVE},
     },
     API.name: {"s3:GetObject": {ARCHIVE}},
+    BUILDER.name: {"s3:GetBucketVersioning": {BUCKET}},
+    BUNDLER.name: {"s3:GetBucketVersioning": {BUCKET}},
     RELAY.name: {"s3:DeleteObjectVersion": {f"{BUCKET}/identities/*"}, "s3:ListBucketVersions": {BUCKET}},
     "content-edge": {
         "cloudfront:CreateInvalidation": {"${distribution:files}", "${distribution:sites}"},

@@ -76,9 +76,9 @@ class PlainPostgres:
             self._process.send_signal(2)
             self._process.wait(30)
 
-    def execute(self, sql: str, *, database: str = DATABASE) -> list[Any]:
+    def execute(self, sql: str, *, database: str = DATABASE, user: str = "postgres") -> list[Any]:
         with psycopg.connect(
-            host="127.0.0.1", port=self.port, user="postgres", dbname=database, autocommit=True, connect_timeout=2
+            host="127.0.0.1", port=self.port, user=user, dbname=database, autocommit=True, connect_timeout=2
         ) as connection:
             found = connection.execute(sql.encode())
             return found.fetchall() if found.description else []

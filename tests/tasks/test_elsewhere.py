@@ -65,7 +65,7 @@ def test_a_false_word_on_a_name_is_told_apart_and_taken_back_as_the_runbook_says
 
     (statements,) = re.findall(r"```sql\n(.*?)```", RUNBOOK.read_text(), re.DOTALL)
     assert "'eu'" in statements and f"'{NAME}'" in statements
-    postgres.execute(statements.replace("'eu'", "'ap'"))
+    postgres.execute(statements.replace("'eu'", "'ap'"), user="content_worker")  # the page says as whom
 
     assert revoked(world, "us") == "conflict"
     assert revoked(world, "ap") == "recorded"
