@@ -38,7 +38,7 @@ from tests.support.light import Light
 from tests.support.populated import ENROLMENT, LEARNER, Populated
 from tests.support.regions import Two, asked_revoked, events_of, messages_in, took_until, two_regions
 from tests.support.tenants import Tenant
-from tests.support.waiting import until
+from tests.support.waiting import promised, until
 
 pytestmark = pytest.mark.timeout(300)
 PROMISED_S = 2.0
@@ -141,7 +141,7 @@ def test_what_is_taken_back_in_one_region_is_refused_in_the_other_within_two_sec
     address = signer.url("/" + places.manifest(tenant.name, tenant.package_id, 1, digest), datetime.now(UTC))
     assert httpx.get(address, trust_env=False, timeout=30).status_code in (403, 404), "it never was here"
     tenant.api.revoke("version", tenant.package_id, "a wrong dosage", version=1)
-    until("gone at the other edge", lambda: httpx.get(address, trust_env=False, timeout=30).status_code == 410)
+    promised("gone", lambda: httpx.get(address, trust_env=False, timeout=30).status_code == 410, PROMISED_S)
     assert asked_revoked(other, tenant.name, "version", f"{tenant.package_id}/1") is True
 
 
@@ -354,6 +354,7 @@ def test_the_commands_know_regions(two: Two) -> None:
     runner, home = CliRunner(), str(two.regions.path)
     until("all well", lambda: runner.invoke(app, ["status", "--home", home]).exit_code == 0)
     shown = runner.invoke(app, ["status", "--home", home, "--json"])
+    assert shown.exit_code == 0, shown.output
     told = json.loads(shown.stdout)
     assert {region: {part["health"] for part in found["parts"]} for region, found in told["regions"].items()} == {
         "us": {"ok"}, "eu": {"ok"},
